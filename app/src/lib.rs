@@ -1,1 +1,14 @@
-//! app
+//! The pages: Leptos components and server functions.
+//!
+//! May not: read a clock, know SQL, or pull time-zone data into the browser. The features `ssr` and `hydrate` are
+//! chosen by the crates that use this one (`server` and `frontend`), never together.
+#![recursion_limit = "256"]
+
+#[cfg(all(feature = "ssr", feature = "hydrate"))]
+compile_error!("`ssr` and `hydrate` exclude each other: build `frontend` for wasm32 only, apart from the rest");
+
+mod app;
+mod shell;
+
+pub use app::App;
+pub use shell::shell;

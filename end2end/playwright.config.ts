@@ -1,0 +1,39 @@
+import { defineConfig } from '@playwright/test';
+
+// Every test has a server of its own (see fixtures.ts). Browsers are never downloaded: the system's Chromium is used.
+const root = process.getuid?.() === 0;
+
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: 'test-results',
+  // No retries: a test that passes sometimes is a defect. One worker: order and load are the same everywhere.
+  retries: 0,
+  workers: 1,
+  fullyParallel: false,
+  forbidOnly: !!process.env.CI,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: 'list',
+  use: {
+    browserName: 'chromium',
+    headless: true,
+    locale: 'en-GB',
+    timezoneId: 'Europe/Vienna',
+    viewport: { width: 1280, height: 900 },
+    screenshot: 'only-on-failure',
+    trace: 'retain-on-failure',
+    launchOptions: {
+      executablePath: process.env.PATCHWARD_CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        ...(root ? ['--no-sandbox'] : []),
+        '--disable-gpu',
+        '--disable-dev-shm-usage',
+        '--disable-background-networking',
+      ],
+    },
+  },
+  projects: [
+    { name: 'js', use: { javaScriptEnabled: true }, testIgnore: '**/*.nojs-only.spec.ts' },
+    { name: 'nojs', use: { javaScriptEnabled: false }, testIgnore: '**/*.js-only.spec.ts' },
+  ],
+});

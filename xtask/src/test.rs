@@ -1,0 +1,189 @@
+//! `cargo xtask test`: every check, in the order in which a failure is cheapest to learn.
+
+use crate::process::{cargo, has_program, must_succeed, watch_lines};
+use crate::site::{self, Profile};
+use crate::steps::{Outcome, Summary, seconds};
+use crate::{TestArgs, budget, check_deps, e2e};
+use anyhow::Result;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Everything except `frontend`, which is for browsers only: with it, `app` would get `ssr` and `hydrate` at once. The
+/// test clock is on everywhere here, so that the tests and the binaries for the end-to-end tests come from one build.
+const HOST: [&str; 5] = [
+    "--workspace",
+    "--exclude",
+    "frontend",
+    "--features",
+    "server/test-clock",
+];
+
+type Step<'a> = (&'static str, Box<dyn FnOnce() -> Result<Outcome> + 'a>);
+
+pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
+    let mut steps: Vec<Step> = Vec::new();
+    if !args.quick {
+        steps.push(("tools", Box::new(e2e::tools)));
+    }
+    if !args.e2e {
+        steps.push(("format", Box::new(|| plain(&["fmt", "--all", "--check"]))));
+        steps.push((
+            "imports and house rules",
+            Box::new(|| check_deps::check().map(|()| Outcome::PASSED)),
+        ));
+        if has_program("cargo-deny") {
+            steps.push((
+                "licences and bans",
+                Box::new(|| plain(&["deny", "--log-level", "error", "check"])),
+            ));
+        }
+        steps.push(("clippy, host", Box::new(clippy_host)));
+        steps.push(("cargo test", Box::new(cargo_test)));
+    }
+    if !args.quick {
+        if !args.e2e {
+            steps.push(("clippy, browser", Box::new(clippy_browser)));
+        }
+        steps.push((
+            "browser part",
+            Box::new(|| site::build(Profile::Dev).map(|_| Outcome::PASSED)),
+        ));
+        if args.release {
+            steps.push((
+                "size of the browser part",
+                Box::new(|| budget::check().map(|()| Outcome::PASSED)),
+            ));
+        }
+        steps.push(("server and agent", Box::new(binaries)));
+        steps.push(("end-to-end", Box::new(|| e2e::run(&args.playwright))));
+    }
+
+    let total = steps.len();
+    let mut summary = Summary::default();
+    for (index, (name, work)) in steps.into_iter().enumerate() {
+        println!("[{}/{total}] {name} ...", index + 1);
+        let start = Instant::now();
+        let result = work();
+        let verdict = match &result {
+            Ok(Outcome::Counted { failed: 0, .. }) => "ok",
+            Ok(Outcome::Skipped(_)) => "skipped",
+            Ok(Outcome::Counted { .. }) | Err(_) => "FAILED",
+        };
+        println!(
+            "[{}/{total}] {name} ... {verdict} in {}",
+            index + 1,
+            seconds(start.elapsed())
+        );
+        summary.add(name, result, start.elapsed());
+    }
+    Ok(if summary.print() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn plain(args: &[&str]) -> Result<Outcome> {
+    must_succeed(&mut cargo(args))?;
+    Ok(Outcome::PASSED)
+}
+
+/// Shipped code has no warnings at all; tests only have to pass what is denied (they may unwrap).
+fn clippy_host() -> Result<Outcome> {
+    must_succeed(
+        cargo(["clippy", "--quiet"])
+            .args(HOST)
+            .args(["--lib", "--bins", "--", "-D", "warnings"]),
+    )?;
+    must_succeed(
+        cargo(["clippy", "--quiet"])
+            .args(HOST)
+            .args(["--all-targets", "--"])
+            .args(TEST_LINTS),
+    )?;
+    Ok(Outcome::PASSED)
+}
+
+const TEST_LINTS: [&str; 6] = [
+    "-A",
+    "clippy::unwrap_used",
+    "-A",
+    "clippy::expect_used",
+    "-A",
+    "missing_docs",
+];
+
+fn clippy_browser() -> Result<Outcome> {
+    let target = crate::process::target_dir().join("front");
+    must_succeed(
+        cargo([
+            "clippy",
+            "--quiet",
+            "-p",
+            "frontend",
+            "-p",
+            "app",
+            "--features",
+            "app/hydrate",
+        ])
+        .args([
+            "--target",
+            "wasm32-unknown-unknown",
+            "--profile",
+            "wasm-dev",
+            "--target-dir",
+        ])
+        .arg(target)
+        .args(["--", "-D", "warnings"]),
+    )?;
+    Ok(Outcome::PASSED)
+}
+
+fn cargo_test() -> Result<Outcome> {
+    let (mut passed, mut failed) = (0, 0);
+    let mut command = cargo(["test", "--no-fail-fast"]);
+    let succeeded = watch_lines(command.args(HOST), |line| {
+        if let Some((passes, failures)) = tally(line) {
+            passed += passes;
+            failed += failures;
+        }
+    })?;
+    if !succeeded && failed == 0 {
+        // It did not even compile.
+        failed = 1;
+    }
+    Ok(Outcome::Counted { passed, failed })
+}
+
+/// `test result: ok. 3 passed; 0 failed; …`
+fn tally(line: &str) -> Option<(u32, u32)> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let mut parts = counts.split(';').map(str::trim);
+    let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
+    let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
+    Some((passed, failed))
+}
+
+/// The binaries that the end-to-end tests start.
+fn binaries() -> Result<Outcome> {
+    must_succeed(cargo(["build", "--bins"]).args(HOST))?;
+    Ok(Outcome::PASSED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_counted() {
+        assert_eq!(
+            tally("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out"),
+            Some((12, 0))
+        );
+        assert_eq!(
+            tally("test result: FAILED. 2 passed; 3 failed; 0 ignored"),
+            Some((2, 3))
+        );
+        assert_eq!(tally("test a::b ... ok"), None);
+    }
+}
