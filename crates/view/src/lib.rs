@@ -1,1 +1,18 @@
-//! view
+//! What pages show. Plain data, made by the service's queries, carried by server functions, rendered by the UI on both sides.
+//!
+//! Why a crate of its own: the browser must know these types and must not link the store; the store fills them without a second copy.
+//! This crate may not hold logic beyond reading and writing the address bar's filters.
+
+pub mod account;
+pub mod audit;
+pub mod device;
+pub mod error;
+pub mod filter;
+pub mod patch;
+
+pub use account::*;
+pub use audit::*;
+pub use device::*;
+pub use error::*;
+pub use filter::*;
+pub use patch::*;

@@ -1,0 +1,10 @@
+//! What people can do. Each command checks the right, validates, and commits state and audit record together.
+
+pub mod accounts;
+pub mod backup;
+pub mod decide;
+pub mod devices;
+pub mod hold;
+pub mod rollback;
+pub mod session;
+pub mod tokens;

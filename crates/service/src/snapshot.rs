@@ -1,0 +1,1 @@
+//! Rows into the planner's facts, read in one transaction.

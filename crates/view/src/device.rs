@@ -1,0 +1,159 @@
+//! Devices and the gate ladder.
+
+use crate::{AttemptView, RingName, TimelineEntry};
+use domain::{DeviceId, DeviceState, GroupId, Moment, PatchId, PatchState, Severity};
+use serde::{Deserialize, Serialize};
+
+/// One row of the device list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// Device.
+    pub id: DeviceId,
+    /// Host name.
+    pub hostname: String,
+    /// OS release.
+    pub os: String,
+    /// State.
+    pub state: DeviceState,
+    /// Why, for quarantined and revoked ones.
+    pub state_reason: String,
+    /// Fingerprint of its key.
+    pub key_id: String,
+    /// Group.
+    pub group: Option<String>,
+    /// Ring.
+    pub ring: Option<String>,
+    /// Never installs.
+    pub scan_only: bool,
+    /// Last contact.
+    pub last_contact: Option<Moment>,
+    /// Last scan.
+    pub last_scan: Option<Moment>,
+    /// No scan for too long.
+    pub silent: bool,
+    /// Open patches.
+    pub open: u32,
+    /// Of those, security.
+    pub security: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Pending.
+    pub pending: u32,
+    /// A restart is owed since.
+    pub reboot_since: Option<Moment>,
+}
+
+/// One page of the device list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceList {
+    /// Rows.
+    pub rows: Vec<DeviceRow>,
+    /// Matching devices.
+    pub total: u32,
+    /// This page, from 1.
+    pub page: u32,
+    /// Pages.
+    pub pages: u32,
+    /// Groups to move devices to.
+    pub groups: Vec<GroupName>,
+    /// Rings, in order.
+    pub rings: Vec<RingName>,
+}
+
+/// A group's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupName {
+    /// Group.
+    pub id: GroupId,
+    /// Name.
+    pub name: String,
+    /// Its ring's name.
+    pub ring: Option<String>,
+}
+
+/// The page of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicePage {
+    /// As in the list.
+    pub row: DeviceRow,
+    /// Time zone.
+    pub zone: String,
+    /// Agent's version.
+    pub agent_version: String,
+    /// Package manager, if any.
+    pub manager: Option<String>,
+    /// What the package manager complains of.
+    pub manager_error: Option<String>,
+    /// Enrolled.
+    pub enrolled: Moment,
+    /// Why a restart is owed, a sentence each.
+    pub reboot: Vec<String>,
+    /// Services on old files, a sentence each.
+    pub services: Vec<String>,
+    /// Sources: name, and what was wrong if it could not be read.
+    pub sources: Vec<(String, Option<String>)>,
+    /// Groups to move it to.
+    pub groups: Vec<GroupName>,
+    /// Patches that are not settled, most severe first; with their ladders.
+    pub patches: Vec<DevicePatch>,
+    /// Settled patches (installed, superseded): how many.
+    pub settled: u32,
+    /// Attempts, newest first.
+    pub attempts: Vec<(PatchId, String, AttemptView)>,
+    /// Audit records of this device, newest first.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// One patch on one device, with every gate's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicePatch {
+    /// Patch.
+    pub patch: PatchId,
+    /// Product.
+    pub product: String,
+    /// Version.
+    pub version: String,
+    /// Severity.
+    pub severity: Severity,
+    /// State.
+    pub state: PatchState,
+    /// Since.
+    pub since: Moment,
+    /// The first closed gate's sentence, or when it will be installed.
+    pub headline: String,
+    /// Earliest install, if known.
+    pub earliest: Option<Moment>,
+    /// All gates, in order.
+    pub ladder: Vec<LadderStep>,
+    /// A rollback is possible.
+    pub can_roll_back: bool,
+    /// A rolled-back block is in force.
+    pub blocked: bool,
+}
+
+/// One gate of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LadderStep {
+    /// The gate's word, e.g. `soak`.
+    pub gate: String,
+    /// Its label.
+    pub label: String,
+    /// Open, opens at, closed.
+    pub status: StepStatus,
+    /// The planner's sentence.
+    pub text: String,
+    /// Open since, or opens at.
+    pub at: Option<Moment>,
+}
+
+/// Whether a gate lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Lets through.
+    Open,
+    /// Opens by itself at a known moment.
+    Opens,
+    /// Closed until somebody does something.
+    Closed,
+}

@@ -1,0 +1,190 @@
+//! Filters, sort and page of the lists, as they stand in the address bar. Unknown values fall back to the default instead of failing,
+//! because people edit addresses.
+
+use domain::{Category, PatchState, RingId, Severity};
+use serde::{Deserialize, Serialize};
+
+/// Rows on one page.
+pub const PAGE_SIZE: u32 = 50;
+
+/// Status view: which patches, in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PatchFilter {
+    /// Part of product, version, summary or origin.
+    #[serde(default)]
+    pub q: String,
+    /// At least this severity; absent = all.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    /// Only this category.
+    #[serde(default)]
+    pub category: Option<Category>,
+    /// Only patches that have devices in this bucket.
+    #[serde(default)]
+    pub state: Option<CountBucket>,
+    /// Only this product (source package), exactly.
+    #[serde(default)]
+    pub product: String,
+    /// Only patches with this approval; with `ring`.
+    #[serde(default)]
+    pub approval: Option<ApprovalFilter>,
+    /// The ring `approval` speaks of; absent = any ring.
+    #[serde(default)]
+    pub ring: Option<RingId>,
+    /// Show superseded patches too.
+    #[serde(default)]
+    pub superseded: bool,
+    /// Order.
+    #[serde(default)]
+    pub sort: PatchSort,
+    /// First page is 1; 0 counts as 1.
+    #[serde(default)]
+    pub page: u32,
+}
+
+macro_rules! word_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal, $label:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The word in the address.
+            #[must_use]
+            pub const fn word(self) -> &'static str { match self { $(Self::$variant => $word),+ } }
+            /// The words on the page.
+            #[must_use]
+            pub const fn label(self) -> &'static str { match self { $(Self::$variant => $label),+ } }
+            /// From the word in the address.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> { match word { $($word => Some(Self::$variant),)+ _ => None } }
+        }
+    };
+}
+
+word_enum! {
+    /// What a count on the status view counts. Every device × patch row is in exactly one.
+    CountBucket {
+        /// Missing, downloading, staged or installing.
+        Missing = "missing", "Missing";
+        /// Installed, also by a superseding patch.
+        Installed = "installed", "Installed";
+        /// Failed.
+        Failed = "failed", "Failed";
+        /// Pending reboot or restart.
+        Pending = "pending", "Pending reboot";
+        /// Unknown.
+        Unknown = "unknown", "Unknown";
+        /// Missing but superseded.
+        Superseded = "superseded", "Superseded";
+        /// Rolled back.
+        RolledBack = "rolled_back", "Rolled back";
+    }
+}
+
+impl CountBucket {
+    /// The bucket of a state; `None` for not applicable.
+    #[must_use]
+    pub const fn of(state: PatchState) -> Option<Self> {
+        Some(match state {
+            PatchState::NotApplicable => return None,
+            PatchState::Missing | PatchState::Downloading | PatchState::Staged | PatchState::Installing => Self::Missing,
+            PatchState::Installed | PatchState::InstalledBySuperseding => Self::Installed,
+            PatchState::Failed => Self::Failed,
+            PatchState::PendingReboot | PatchState::RestartNeeded => Self::Pending,
+            PatchState::Unknown => Self::Unknown,
+            PatchState::Superseded => Self::Superseded,
+            PatchState::RolledBack => Self::RolledBack,
+        })
+    }
+}
+
+word_enum! {
+    /// Approval filter.
+    ApprovalFilter {
+        /// No decision in force.
+        None = "none", "Not decided";
+        /// Approved.
+        Approved = "approved", "Approved";
+        /// Denied.
+        Denied = "denied", "Denied";
+        /// A hold is open.
+        Held = "held", "Held";
+    }
+}
+
+word_enum! {
+    /// Order of the status view.
+    PatchSort {
+        /// Most severe, then most missing.
+        Severity = "severity", "Severity";
+        /// Most missing.
+        Missing = "missing", "Missing";
+        /// Most recently released.
+        Released = "released", "Released";
+        /// Product name.
+        Product = "product", "Product";
+        /// Most failed.
+        Failed = "failed", "Failed";
+    }
+}
+
+impl Default for PatchSort {
+    fn default() -> Self {
+        Self::Severity
+    }
+}
+
+/// Device list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DeviceFilter {
+    /// Part of the host name, OS or key id.
+    #[serde(default)]
+    pub q: String,
+    /// Only this group of devices.
+    #[serde(default)]
+    pub show: DeviceShow,
+    /// Only devices of this ring.
+    #[serde(default)]
+    pub ring: Option<RingId>,
+    /// First page is 1.
+    #[serde(default)]
+    pub page: u32,
+}
+
+word_enum! {
+    /// Which devices to show.
+    DeviceShow {
+        /// All but revoked.
+        All = "all", "All";
+        /// Waiting for acceptance.
+        Pending = "pending", "Waiting for acceptance";
+        /// Without a scan yet, or silent for too long.
+        Silent = "silent", "No recent scan";
+        /// Owing a restart.
+        Reboot = "reboot", "Restart owed";
+        /// With a failed patch.
+        Failed = "failed", "Failed";
+        /// In quarantine or revoked.
+        Stopped = "stopped", "Quarantined or revoked";
+    }
+}
+
+impl Default for DeviceShow {
+    fn default() -> Self {
+        Self::All
+    }
+}
+
+/// Audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AuditFilter {
+    /// Part of actor, action, object or reason.
+    #[serde(default)]
+    pub q: String,
+    /// First page is 1.
+    #[serde(default)]
+    pub page: u32,
+}
