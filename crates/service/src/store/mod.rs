@@ -2,7 +2,14 @@
 //!
 //! SQLite: WAL, synchronous FULL, one writer connection, a pool of read-only connections. Every write begins IMMEDIATE.
 
+pub mod attempts;
 pub mod audit;
+pub mod catalog;
+pub mod devices;
+pub mod holds;
+pub mod inventory;
+pub mod rollouts;
+pub mod states;
 
 use crate::{Settings, error::Result};
 use sqlx::{

@@ -1,0 +1,1 @@
+//! Rows of attempts and of their results.

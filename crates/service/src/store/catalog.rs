@@ -1,0 +1,1 @@
+//! Rows of the catalog: OS releases, patches, their packages.

@@ -1,0 +1,1 @@
+//! What the planner asks of a rollout: decisions, holds, evidence, rollback orders.

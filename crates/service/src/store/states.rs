@@ -1,0 +1,1 @@
+//! States of patches on devices, and the counts that follow from them.
