@@ -8,6 +8,8 @@
 compile_error!("`ssr` and `hydrate` exclude each other: build `frontend` for wasm32 only, apart from the rest");
 
 mod app;
+#[cfg(feature = "ssr")]
+pub mod ctx;
 mod shell;
 
 pub use app::App;
