@@ -59,4 +59,6 @@ ids! {
     ProblemId,
     /// An OS release that devices report, e.g. Debian 12.
     OsReleaseId,
+    /// One vendor's product, over all its versions.
+    ProductId,
 }

@@ -15,6 +15,6 @@ pub use device::{DeviceState, RebootPolicy};
 pub use id::*;
 pub use moment::{Moment, Span};
 pub use package::{Arch, GrammarError, PackageName, VersionText};
-pub use patch::{Category, CategoryBasis, PatchState, Severity};
+pub use patch::{Category, CategoryBasis, PatchState, Severity, Urgency};
 pub use role::{Permission, Role};
 pub use version::compare_debian;

@@ -104,7 +104,11 @@ mod tests {
         assert!(VersionText::parse("2:8.39-15+deb12u1~bpo~1").is_ok());
         assert_eq!(
             PackageName::parse(&"a".repeat(129)),
-            Err(GrammarError::Length { what: "a package name", max: 128, len: 129 })
+            Err(GrammarError::Length {
+                what: "a package name",
+                max: 128,
+                len: 129
+            })
         );
     }
 }

@@ -91,6 +91,18 @@ words! {
 }
 
 words! {
+    /// How much of the usual caution an approval sets aside (APR-2). Every override is shown in the trace.
+    Urgency {
+        /// Nothing is skipped.
+        Normal = 0, "normal", "Normal";
+        /// The soak in earlier rings is skipped; frames and windows are obeyed.
+        SkipSoak = 1, "skip_soak", "Urgent";
+        /// The soak, the profile's frame and the maintenance windows are skipped; freezes still win.
+        SkipSoakAndWindows = 2, "skip_soak_and_windows", "Urgent, outside windows too";
+    }
+}
+
+words! {
     /// The state of one patch on one device: exactly one of these. `Missing` is refined by the planner's verdict, never by another stored state.
     PatchState {
         /// Nobody could look: the device has been silent, or its source could not be read.

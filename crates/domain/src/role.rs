@@ -66,7 +66,8 @@ impl Role {
     #[must_use]
     pub const fn may(self, permission: Permission) -> bool {
         use Permission::{
-            Decide, Hold, ManageAccounts, ManageDevices, ManageSchedule, ReadAudit, ReadFleet, ReportProblem, Resume, RollBack,
+            Decide, Hold, ManageAccounts, ManageDevices, ManageSchedule, ReadAudit, ReadFleet, ReportProblem, Resume,
+            RollBack,
         };
         match permission {
             ReadFleet => true,

@@ -7,7 +7,9 @@ use std::cmp::Ordering;
 #[must_use]
 pub fn compare_debian(a: &str, b: &str) -> Ordering {
     let (a, b) = (split(a), split(b));
-    compare_digits(a.0, b.0).then_with(|| compare_part(a.1, b.1)).then_with(|| compare_part(a.2, b.2))
+    compare_digits(a.0, b.0)
+        .then_with(|| compare_part(a.1, b.1))
+        .then_with(|| compare_part(a.2, b.2))
 }
 
 /// `[epoch:]upstream[-revision]`; a missing epoch is 0, a missing revision equals `0`.
@@ -28,8 +30,10 @@ fn compare_part(a: &str, b: &str) -> Ordering {
                 return order;
             }
         }
-        let (digits_a, next_a) = rest_a.split_at(rest_a.iter().position(|c| !c.is_ascii_digit()).unwrap_or(rest_a.len()));
-        let (digits_b, next_b) = rest_b.split_at(rest_b.iter().position(|c| !c.is_ascii_digit()).unwrap_or(rest_b.len()));
+        let (digits_a, next_a) =
+            rest_a.split_at(rest_a.iter().position(|c| !c.is_ascii_digit()).unwrap_or(rest_a.len()));
+        let (digits_b, next_b) =
+            rest_b.split_at(rest_b.iter().position(|c| !c.is_ascii_digit()).unwrap_or(rest_b.len()));
         let order = compare_number(digits_a, digits_b);
         if order != Ordering::Equal || (next_a.is_empty() && next_b.is_empty()) {
             return order;
@@ -69,7 +73,9 @@ mod tests {
         let mut seen = 0;
         for line in include_str!("../tests/data/deb.tsv").lines() {
             let mut fields = line.split('\t');
-            let (Some(a), Some(b), Some(order)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let (Some(a), Some(b), Some(order)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
             let Ok(order) = order.parse::<i32>() else { continue };
             assert_eq!(compare_debian(a, b), order.cmp(&0), "{a} {b}");
             assert_eq!(compare_debian(b, a), 0.cmp(&order), "{b} {a}");

@@ -1,0 +1,99 @@
+//! What results prove, in whole numbers.
+
+use crate::facts::{Evidence, HoldCause};
+use crate::policy::HoldPolicy;
+
+/// The 95 % upper bound of the failure rate after `clean` devices without a failure, in tenths of a percent, to the nearest:
+/// 1 - 0.05^(1/n), e.g. 5 devices: 451, 30: 95, 59: 50, 300: 10. Bisection in 62-bit fixed point, because floats are not for decisions.
+#[must_use]
+pub fn unseen_failure_permille(clean: u32) -> u32 {
+    const ONE: u128 = 1 << 62;
+    const STEPS: u32 = 100_000;
+    if clean == 0 {
+        return 1000;
+    }
+    // Beyond this the bound is below 0.15 %; it never becomes nothing.
+    if clean > 2_000 {
+        return 1;
+    }
+    // The smallest bound b (in 1/100,000) with (1 - b)^n <= 0.05.
+    let holds = |bound: u32| {
+        let keep = ONE * u128::from(STEPS - bound) / u128::from(STEPS);
+        let mut left = ONE;
+        for _ in 0..clean {
+            left = (left * keep) >> 62;
+        }
+        left * 20 <= ONE
+    };
+    let (mut low, mut high) = (0, STEPS);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { high = middle } else { low = middle }
+    }
+    ((high + 50) / 100).max(1)
+}
+
+/// Whether results stop the rollout in this ring by themselves, and why (THREATS 4). `waved`: the ring is filled in waves, so that its
+/// first device went alone.
+#[must_use]
+pub fn must_hold(policy: HoldPolicy, evidence: &Evidence, waved: bool) -> Option<HoldCause> {
+    let failed = evidence.failures;
+    if evidence.vanished >= policy.vanished.max(1) {
+        return Some(HoldCause::Vanished {
+            devices: evidence.vanished,
+        });
+    }
+    let finished = evidence.finished.max(failed);
+    if waved && failed > 0 && finished == failed && finished == 1 {
+        return Some(HoldCause::FirstDevice);
+    }
+    let share = u64::from(failed) * 100 >= u64::from(finished) * u64::from(policy.percent);
+    (failed > 0 && failed >= policy.failures && share).then_some(HoldCause::Failures { failed, finished })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bound_is_the_published_table() {
+        for (clean, permille) in [
+            (0, 1000),
+            (1, 950),
+            (5, 451),
+            (10, 259),
+            (30, 95),
+            (59, 50),
+            (300, 10),
+            (100_000, 1),
+        ] {
+            assert_eq!(unseen_failure_permille(clean), permille, "{clean} clean devices");
+        }
+        assert!((1..3_000).all(|n| unseen_failure_permille(n) >= unseen_failure_permille(n + 1)));
+    }
+
+    #[test]
+    fn failures_hold_at_the_threshold() {
+        let hold = |finished, failures, vanished| {
+            let evidence = Evidence {
+                finished,
+                failures,
+                vanished,
+                ..Evidence::default()
+            };
+            must_hold(HoldPolicy::default(), &evidence, true)
+        };
+        assert_eq!(hold(0, 0, 0), None);
+        assert_eq!(hold(1, 1, 0), Some(HoldCause::FirstDevice));
+        assert_eq!(hold(10, 1, 0), None);
+        assert_eq!(
+            hold(40, 2, 0),
+            Some(HoldCause::Failures {
+                failed: 2,
+                finished: 40
+            })
+        );
+        assert_eq!(hold(41, 2, 0), None, "2 of 41 are less than 5 %");
+        assert_eq!(hold(100, 2, 2), Some(HoldCause::Vanished { devices: 2 }));
+    }
+}

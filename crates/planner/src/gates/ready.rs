@@ -1,0 +1,29 @@
+//! The device can take an install: its package manager works, no reboot is owed, there is room, it is not on battery.
+
+use super::Ctx;
+use crate::reason::{GateStatus, Reason};
+
+/// Packages are downloaded and then unpacked, so that the patch needs room for its size several times over.
+const UNPACKED_TIMES: u64 = 3;
+
+pub(super) fn gate(ctx: &Ctx) -> GateStatus {
+    let device = ctx.device;
+    let needed_mib = (ctx.patch.size / (1024 * 1024))
+        .saturating_mul(UNPACKED_TIMES)
+        .saturating_add(ctx.policy.policy().disk_reserve_mib);
+    let reason = if device.manager_broken {
+        Reason::ManagerBroken
+    } else if let Some(since) = device.reboot_owed {
+        Reason::RebootOwed { since }
+    } else if device.disk_free_mib < needed_mib {
+        Reason::DiskLow {
+            free_mib: device.disk_free_mib,
+            needed_mib,
+        }
+    } else if device.on_battery {
+        Reason::OnBattery
+    } else {
+        return GateStatus::OPEN;
+    };
+    GateStatus::Closed { reason }
+}

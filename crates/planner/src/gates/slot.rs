@@ -1,0 +1,111 @@
+//! Room among what runs at once: one attempt per device (I-15), waves with a lone first device (I-31, I-32), limits of ring, location and fleet.
+
+use super::Ctx;
+use crate::reason::{GateStatus, Reason};
+
+pub(super) fn gate(ctx: &Ctx) -> GateStatus {
+    if let Some(attempt) = ctx.device.open_attempt {
+        return GateStatus::Closed {
+            reason: Reason::DeviceBusy { attempt },
+        };
+    }
+    let waves = wave(ctx);
+    if matches!(waves, GateStatus::Closed { .. }) {
+        return waves;
+    }
+    limits(ctx).map_or(waves, |reason| GateStatus::Closed { reason })
+}
+
+/// Limits that end when something that runs ends.
+fn limits(ctx: &Ctx) -> Option<Reason> {
+    let permits = ctx.policy.policy().permits;
+    if let (Some(cap), Some(ring), Some(evidence)) = (permits.ring_in_flight, ctx.ring, ctx.own_evidence())
+        && evidence.in_flight >= cap
+    {
+        return Some(Reason::RingFull { ring: ring.id, cap });
+    }
+    if let Some(location) = ctx.device.location
+        && let Some(cap) = ctx.policy.location(location).and_then(|l| l.max_in_flight)
+        && ctx.device.load.location >= cap
+    {
+        return Some(Reason::LocationFull { location, cap });
+    }
+    permits
+        .fleet_in_flight
+        .filter(|cap| ctx.device.load.fleet >= *cap)
+        .map(|cap| Reason::FleetFull { cap })
+}
+
+/// Where the ring's waves stand. A device that has had its turn (it failed and tries again) does not take another place in a wave.
+fn wave(ctx: &Ctx) -> GateStatus {
+    let policy = &ctx.policy.policy().waves;
+    let (Some(ring), Some(evidence)) = (ctx.ring, ctx.own_evidence()) else {
+        return GateStatus::OPEN;
+    };
+    if policy.steps.is_empty() || ctx.pair.attempts_failed > 0 {
+        return GateStatus::OPEN;
+    }
+    let started = evidence.finished.saturating_add(evidence.in_flight);
+    let targets = evidence.targets.max(started.saturating_add(1));
+    let mut done_before = 0;
+    let mut wave = 0;
+    let steps = policy
+        .steps
+        .iter()
+        .map(|step| step.of(targets).min(targets))
+        .chain(std::iter::once(targets));
+    for cap in steps.filter(|cap| *cap > 0) {
+        if cap <= done_before {
+            continue;
+        }
+        wave += 1;
+        if evidence.finished >= cap {
+            done_before = cap;
+            continue;
+        }
+        // This is the wave that is under way: the ones before have finished.
+        if started >= cap {
+            return GateStatus::Closed {
+                reason: Reason::WaveFull {
+                    ring: ring.id,
+                    wave,
+                    started,
+                    cap,
+                },
+            };
+        }
+        if evidence.finished == done_before {
+            if evidence.in_flight > 0 {
+                return GateStatus::Closed {
+                    reason: Reason::FirstGoesAlone { ring: ring.id, wave },
+                };
+            }
+            return rest(ctx, wave, policy.rest, evidence.last_finished);
+        }
+        return GateStatus::OPEN;
+    }
+    GateStatus::OPEN
+}
+
+/// The rest before a wave's first device.
+fn rest(ctx: &Ctx, wave: u32, rest: domain::Span, last: Option<domain::Moment>) -> GateStatus {
+    let (Some(last), Some(ring), true) = (last, ctx.ring, wave > 1) else {
+        return GateStatus::OPEN;
+    };
+    let until = last + rest;
+    if ctx.now < until {
+        GateStatus::OpensAt {
+            at: until,
+            reason: Reason::WaveRest {
+                ring: ring.id,
+                wave,
+                until,
+            },
+        }
+    } else {
+        GateStatus::Open {
+            since: Some(until),
+            note: None,
+        }
+    }
+}
