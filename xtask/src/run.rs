@@ -78,13 +78,23 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     if site.fresh {
         println!("      nothing changed since the last build");
     }
-    steps.step("Building server and agent", || {
-        let mut build = cargo(["build", "-p", "server", "-p", "agent"]);
-        if args.release {
-            build.arg("--release");
-        }
-        must_succeed(&mut build)
-    })?;
+    steps.step(
+        if args.no_enrol {
+            "Building the server"
+        } else {
+            "Building server and agent"
+        },
+        || {
+            let mut build = cargo(["build", "-p", "server"]);
+            if !args.no_enrol {
+                build.args(["-p", "agent"]);
+            }
+            if args.release {
+                build.arg("--release");
+            }
+            must_succeed(&mut build)
+        },
+    )?;
     let bin = target_dir().join(if args.release { "release" } else { "debug" });
     let data = root().join(&args.data);
     let logs = data.join("logs");
@@ -129,6 +139,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     std::io::stdout().flush()?;
 
     while !stopping.load(Ordering::SeqCst) {
+        if let Ok(Said::SignIn(link)) = said.try_recv() {
+            println!("Sign in (first admin): {link}");
+        }
         if let Some(name) = children.ended() {
             let log = logs.join(if name == "the agent" { "agent.log" } else { "server.log" });
             eprintln!("{name} has stopped by itself; the end of its log:\n{}", tail(&log));
