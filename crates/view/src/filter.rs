@@ -117,8 +117,10 @@ word_enum! {
 
 word_enum! {
     /// Order of the status view.
+    #[derive(Default)]
     PatchSort {
         /// Most severe, then most missing.
+        #[default]
         Severity = "severity", "Severity";
         /// Most missing.
         Missing = "missing", "Missing";
@@ -128,12 +130,6 @@ word_enum! {
         Product = "product", "Product";
         /// Most failed.
         Failed = "failed", "Failed";
-    }
-}
-
-impl Default for PatchSort {
-    fn default() -> Self {
-        Self::Severity
     }
 }
 
@@ -156,9 +152,13 @@ pub struct DeviceFilter {
 
 word_enum! {
     /// Which devices to show.
+    #[derive(Default)]
     DeviceShow {
         /// All but revoked.
+        #[default]
         All = "all", "All";
+        /// Active: what the status view counts as devices.
+        Active = "active", "Active";
         /// Waiting for acceptance.
         Pending = "pending", "Waiting for acceptance";
         /// Without a scan yet, or silent for too long.
@@ -169,12 +169,6 @@ word_enum! {
         Failed = "failed", "Failed";
         /// In quarantine or revoked.
         Stopped = "stopped", "Quarantined or revoked";
-    }
-}
-
-impl Default for DeviceShow {
-    fn default() -> Self {
-        Self::All
     }
 }
 
