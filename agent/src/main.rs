@@ -1,2 +1,7 @@
-//! agent
-fn main() {}
+//! `patchward-agent`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agent::cli::main()
+}

@@ -1,0 +1,392 @@
+//! The command line.
+
+use crate::{
+    config::{Enrolment, Home, LOCAL_POLICY, LocalPolicy, STATE_DIR},
+    device::ThisDevice,
+    driver::{self, Contact, Driver},
+    identity::Identity,
+    installer::worker,
+    inventory::{self, Manager, ScanSettings},
+    journal::Journal,
+    machine::{End, Kept},
+    transport::{self, Http, Transport},
+};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use domain::{AttemptId, Span};
+use protocol::v1::{Brake, DeviceNotice, Inventory, RebootReason};
+use rustix::fs::FlockOperation;
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::mpsc,
+};
+
+/// Scans this device for missing updates, installs exactly the permitted versions, and can go back.
+#[derive(Parser)]
+#[command(name = "patchward-agent", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Folder {
+    /// Where the agent keeps its key, journal and copies.
+    #[arg(long, default_value = STATE_DIR, env = "PATCHWARD_AGENT_STATE")]
+    state_dir: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make this device known to a server, with a one-time token from its page or from `patchward admin`.
+    Enroll {
+        /// Address of the server, e.g. https://patchward.example
+        url: String,
+        /// The token (pwe_...); it also names the server's key, so that no other server is believed.
+        token: String,
+        #[command(flatten)]
+        folder: Folder,
+        /// Never install here, whatever the server says.
+        #[arg(long)]
+        scan_only: bool,
+        /// Enrol anew with a new key, e.g. after the device was revoked.
+        #[arg(long)]
+        again: bool,
+    },
+    /// Work: check in, scan, report, install what is permitted. This is what the service runs.
+    Run {
+        #[command(flatten)]
+        folder: Folder,
+        /// Stop when there is nothing left to do now.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Show what a report would say. Asks no server.
+    Scan {
+        #[command(flatten)]
+        folder: Folder,
+        /// The whole report as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Fetch the indexes first, whatever their age (needs root).
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Show where this device stands.
+    Status {
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Show upcoming installs.
+    Notices {
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Runs the package manager for one attempt.
+    #[command(hide = true)]
+    Worker {
+        /// `run` or `recover`.
+        mode: String,
+        /// The attempt.
+        attempt: AttemptId,
+        #[command(flatten)]
+        folder: Folder,
+    },
+}
+
+/// Parses the command line and runs it. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the server has revoked this device.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PATCHWARD_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("patchward-agent: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Enroll {
+            url,
+            token,
+            folder,
+            scan_only,
+            again,
+        } => enroll(&url, &token, &folder.home(), scan_only, again)?,
+        Command::Run { folder, once } => return run(&folder.home(), once),
+        Command::Scan { folder, json, refresh } => scan(&folder.home(), json, refresh)?,
+        Command::Status { folder } => status(&folder.home())?,
+        Command::Notices { folder } => notices(&folder.home())?,
+        Command::Worker { mode, attempt, folder } => worker::main(&folder.home(), attempt, mode == "run")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Folder {
+    fn home(&self) -> Home {
+        Home::at(&self.state_dir)
+    }
+}
+
+fn enroll(url: &str, token: &str, home: &Home, scan_only: bool, again: bool) -> Result<()> {
+    transport::token_key_id(token).map_err(anyhow::Error::msg)?;
+    let mut network = Http::new(url).map_err(anyhow::Error::msg)?;
+    home.create()
+        .with_context(|| format!("cannot make {}", home.folder().display()))?;
+    let _only = lock(home)?;
+    if let Some(old) = home.load::<Enrolment>(Enrolment::FILE)? {
+        if !again {
+            bail!(
+                "this device is already enrolled at {} as device {}; to enrol it anew, add --again",
+                old.server,
+                old.device
+            );
+        }
+        forget(home)?;
+    }
+    if url.starts_with("http://") && !["//127.", "//localhost", "//[::1]"].iter().any(|l| url.contains(l)) {
+        eprintln!(
+            "note: {url} is not encrypted; others on the way can read the token and the reports (they cannot change them)"
+        );
+    }
+    let identity = Identity::open(home)?;
+    let host = inventory::host();
+    let (enrolment, reply) = transport::enroll(&mut network, url, token, &identity, host, scan_only)?;
+    home.save(Enrolment::FILE, &enrolment)?;
+    println!(
+        "enrolled as device {} ({}), key {}",
+        reply.device, reply.state, reply.key_id
+    );
+    if reply.state == domain::DeviceState::Pending {
+        println!("compare that key with the one on the server's page before you accept the device there");
+    }
+    Ok(())
+}
+
+/// A new enrolment starts with nothing of the old one. The journal is kept beside, for people.
+fn forget(home: &Home) -> Result<()> {
+    for name in [
+        "device.key",
+        "seq",
+        Enrolment::FILE,
+        driver::KEPT_FILE,
+        driver::JOURNAL_FILE,
+        "inventory.json",
+    ] {
+        let path = home.path(name);
+        match std::fs::rename(&path, home.path(&format!("{name}.old"))) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context(path.display().to_string()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// One agent per folder: two would use one key and one sequence of numbers.
+fn lock(home: &Home) -> Result<std::fs::File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(home.path("agent.lock"))?;
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("another patchward-agent works in {}", home.folder().display());
+    }
+    Ok(file)
+}
+
+fn run(home: &Home, once: bool) -> Result<ExitCode> {
+    let Some(enrolment) = home
+        .load::<Enrolment>(Enrolment::FILE)
+        .with_context(|| "cannot read the enrolment")?
+    else {
+        bail!("this device is not enrolled; run: patchward-agent enroll <url> <token>");
+    };
+    let _only = lock(home)?;
+    let identity = Identity::find(home)?.context("the device's key is gone; enrol again with --again")?;
+    let server_key = enrolment
+        .server_key()
+        .context("the enrolment holds no server key; enrol again with --again")?;
+    let (mut local, complaint) = LocalPolicy::read(Path::new(LOCAL_POLICY));
+    if let Some(complaint) = complaint {
+        tracing::error!("{complaint}");
+    }
+    local.scan_only |= enrolment.scan_only;
+    if Manager::find().is_none() {
+        tracing::warn!(
+            "no supported package manager on this device (dpkg with apt); only the device's facts are reported"
+        );
+    }
+    let network = Http::new(&enrolment.server).map_err(anyhow::Error::msg)?;
+    let transport = Transport::open(network, home.clone(), identity, server_key)?;
+    let device = ThisDevice::new(home.clone(), local);
+    let mut driver = Driver::open(home.clone(), transport, device, local)?;
+    let (send, stop) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        let _ = send.send(());
+    })?;
+    tracing::info!(device = %enrolment.device, server = enrolment.server, scan_only = local.scan_only, "started");
+    Ok(match driver.run(once, &stop)? {
+        End::Stopped | End::Done => ExitCode::SUCCESS,
+        End::NoAnswer => ExitCode::FAILURE,
+        End::Revoked => {
+            tracing::error!(
+                "the server has revoked this device; it does nothing any more. To come back: enroll --again"
+            );
+            ExitCode::from(3)
+        }
+    })
+}
+
+fn scan(home: &Home, json: bool, refresh: bool) -> Result<()> {
+    if Manager::find().is_none() {
+        tracing::warn!("no supported package manager on this device (dpkg with apt)");
+    }
+    if let Err(e) = home.create() {
+        tracing::debug!(error = %e, "without a folder of its own: nothing is cached");
+    }
+    let interval = Span(i64::from(Kept::default().policy.scan_interval));
+    let inventory = inventory::scan(&ScanSettings {
+        home,
+        now: driver::wall_clock(),
+        interval,
+        refresh,
+    })?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&inventory)?);
+    } else {
+        print_inventory(&inventory);
+    }
+    Ok(())
+}
+
+fn print_inventory(i: &Inventory) {
+    let security = i.updates.iter().filter(|u| u.security).count();
+    println!(
+        "{} ({}, kernel {}): {} packages installed",
+        i.host.hostname,
+        i.host.os_name,
+        i.host.kernel,
+        i.packages.len()
+    );
+    println!("{} updates, {security} from a security origin", i.updates.len());
+    for u in &i.updates {
+        let from = u
+            .installed
+            .as_ref()
+            .map_or_else(|| "new".to_owned(), ToString::to_string);
+        let brake = match &u.brake {
+            None => String::new(),
+            Some(Brake::Held) => "  [held]".to_owned(),
+            Some(Brake::Phased { percent }) => format!("  [phased: {percent} %]"),
+            Some(Brake::Pinned { priority }) => format!("  [pinned: {priority}]"),
+        };
+        println!(
+            "  {}{} {from} -> {}{brake}",
+            if u.security { "! " } else { "  " },
+            u.name,
+            u.version
+        );
+    }
+    for s in i.sources.iter().filter(|s| s.error.is_some()) {
+        println!(
+            "source {} could not be read: {}",
+            s.name,
+            s.error.as_ref().map_or("", |e| e.as_str())
+        );
+    }
+    for reason in &i.reboot {
+        match reason {
+            RebootReason::FlagFile { .. } => println!("restart owed: /run/reboot-required exists"),
+            RebootReason::Kernel { running, installed } => {
+                println!("restart owed: kernel {running} runs, {installed} is installed")
+            }
+            RebootReason::CoreProcess { process, file } => println!("restart owed: {process} runs a replaced {file}"),
+        }
+    }
+    for s in &i.services {
+        println!(
+            "restart of {} owed: process {} runs a replaced {}",
+            s.unit, s.pid, s.file
+        );
+    }
+    if let Some(error) = &i.manager_error {
+        println!("the package manager is not in order: {error}");
+    }
+}
+
+fn status(home: &Home) -> Result<()> {
+    let Some(enrolment) = home.load::<Enrolment>(Enrolment::FILE)? else {
+        println!("not enrolled");
+        return Ok(());
+    };
+    let kept: Kept = home.load(driver::KEPT_FILE)?.unwrap_or_default();
+    let standing = kept.standing.map_or("not told yet", |s| s.label());
+    println!("device {} at {}: {standing}", enrolment.device, enrolment.server);
+    println!("key {}", enrolment.key_id);
+    match home.load::<Contact>(driver::CONTACT_FILE)? {
+        Some(contact) => println!("last answer from the server {}", contact.at.rfc3339()),
+        None => println!("the server has not answered yet"),
+    }
+    let (local, complaint) = LocalPolicy::read(Path::new(LOCAL_POLICY));
+    println!(
+        "local policy: scan_only {}, allow_reboot {}, allow_rollback {}",
+        local.scan_only || enrolment.scan_only,
+        local.allow_reboot,
+        local.allow_rollback
+    );
+    if let Some(complaint) = complaint {
+        println!("{complaint}");
+    }
+    let limit = kept
+        .policy
+        .rate_kib
+        .map_or_else(|| "no limit".to_owned(), |k| format!("{k} KiB/s"));
+    println!(
+        "server policy {}: scan every {} s, downloads {limit}, restart {}",
+        kept.policy.version,
+        kept.policy.scan_interval,
+        kept.policy.reboot.label().to_lowercase()
+    );
+    if home.path(driver::JOURNAL_FILE).exists() {
+        let journal = Journal::peek(&home.path(driver::JOURNAL_FILE))?;
+        println!("{} results not yet taken by the server", journal.unsettled().len());
+        if let Some((record, job)) = journal.open_job() {
+            println!(
+                "attempt {} on patch {} is open since {}",
+                record.attempt,
+                job.order.patch,
+                record.at.rfc3339()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn notices(home: &Home) -> Result<()> {
+    let all: Vec<DeviceNotice> = home.load(driver::NOTICES_FILE)?.unwrap_or_default();
+    if all.is_empty() {
+        println!("nothing is planned");
+    }
+    for notice in all {
+        println!(
+            "{}: not before {}; to report a problem: {}",
+            notice.title,
+            notice.earliest.rfc3339(),
+            notice.link
+        );
+    }
+    Ok(())
+}

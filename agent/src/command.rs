@@ -1,0 +1,164 @@
+//! Runs other programs: never through a shell, with a cleaned environment, and with a limit on time and output.
+
+use std::{
+    ffi::OsStr,
+    io::Read,
+    process::{Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// Most bytes kept of one program's output. `apt-cache show` of 5,000 updates has about 12 MiB.
+const MAX_OUTPUT: u64 = 32 * 1024 * 1024;
+
+/// Why a program gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It could not be started.
+    #[error("cannot run {program}: {error}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It ran longer than allowed and was stopped. Only for programs that change nothing.
+    #[error("{program} gave no answer within {seconds} s")]
+    TimedOut {
+        /// The program.
+        program: String,
+        /// The limit.
+        seconds: u64,
+    },
+}
+
+/// What a program answered.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Exit code; absent when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Answer {
+    /// Exit code 0.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// The line that says what went wrong: the last `E:` line, else the last line of all.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        complaint(&self.err)
+            .or_else(|| complaint(&self.out))
+            .unwrap_or_else(|| format!("exit code {:?}", self.code))
+    }
+}
+
+/// The last `E:` line of a package manager's output, else its last line that says anything.
+#[must_use]
+pub fn complaint(text: &str) -> Option<String> {
+    let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
+    lines()
+        .filter(|l| l.starts_with("E: ") || l.starts_with("dpkg: error"))
+        .next_back()
+        .or(lines().next_back())
+        .map(str::to_owned)
+}
+
+/// A command with a clean environment: nothing of whoever started the agent reaches a package manager, except the proxy settings
+/// that the device's owner gave.
+#[must_use]
+pub fn clean(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().stdin(Stdio::null()).current_dir("/");
+    command.envs([
+        ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        // The texts that are parsed here are stable in the C locale only.
+        ("LC_ALL", "C.UTF-8"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        // Both hook into apt, take seconds, print to its output and may ask.
+        ("NEEDRESTART_SUSPEND", "1"),
+        ("APT_LISTCHANGES_FRONTEND", "none"),
+    ]);
+    for name in ["http_proxy", "https_proxy", "no_proxy"] {
+        if let Ok(value) = std::env::var(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs a program that changes nothing on the device (or only indexes) and collects what it says.
+///
+/// # Errors
+/// [`CommandError`] when it cannot be started or takes longer than `limit`.
+pub fn ask<S: AsRef<OsStr>>(
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+    limit: Duration,
+) -> Result<Answer, CommandError> {
+    ask_in(program, args, limit, "/")
+}
+
+/// As [`ask`], in a folder.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_in<S: AsRef<OsStr>>(
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+    limit: Duration,
+    folder: &str,
+) -> Result<Answer, CommandError> {
+    let mut child = clean(program)
+        .args(args)
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| CommandError::Start {
+            program: program.to_owned(),
+            error,
+        })?;
+    let (send, receive) = mpsc::channel();
+    let read = |pipe: Option<Box<dyn Read + Send>>, which: bool| {
+        let send = send.clone();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                let _ = pipe.by_ref().take(MAX_OUTPUT).read_to_end(&mut bytes);
+                // The rest is read and dropped, so that the program does not block on a full pipe.
+                let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+            }
+            let _ = send.send((which, bytes));
+        });
+    };
+    read(child.stdout.take().map(|p| Box::new(p) as Box<dyn Read + Send>), true);
+    read(child.stderr.take().map(|p| Box::new(p) as Box<dyn Read + Send>), false);
+    let end = Instant::now() + limit;
+    let mut answer = Answer::default();
+    for _ in 0..2 {
+        let Ok((is_out, bytes)) = receive.recv_timeout(end.saturating_duration_since(Instant::now())) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(CommandError::TimedOut {
+                program: program.to_owned(),
+                seconds: limit.as_secs(),
+            });
+        };
+        let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        if is_out {
+            answer.out = text;
+        } else {
+            answer.err = text;
+        }
+    }
+    answer.code = child.wait().ok().and_then(|s| s.code());
+    Ok(answer)
+}

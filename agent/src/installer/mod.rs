@@ -1,0 +1,185 @@
+//! Brings packages to exact versions. What touches the package manager runs in a process of its own session (`worker`), so that neither
+//! the end nor the death of the agent ends a running package manager (I-10).
+
+pub mod apt;
+pub mod rollback_store;
+pub mod worker;
+
+use crate::{
+    config::{Home, LocalPolicy},
+    journal::Job,
+    machine::Seen,
+};
+use domain::AttemptId;
+use protocol::{
+    ShortText,
+    v1::{NotStarted, Order, PackageVersion},
+};
+use rustix::fs::FlockOperation;
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+/// How often a worker that died is followed by another before the agent gives up and says what it sees.
+const MOST_WORKERS: u32 = 5;
+
+/// How far an attempt is.
+#[derive(Debug)]
+pub enum Progress {
+    /// The package manager, or its recovery, runs.
+    Running,
+    /// It ended.
+    Ended(Box<Seen>),
+}
+
+/// The folder of one attempt: what is to be done, the log, and in the end what was seen.
+#[must_use]
+pub fn attempt_folder(home: &Home, attempt: AttemptId) -> PathBuf {
+    home.path("attempts").join(attempt.to_string())
+}
+
+/// Starts and follows workers.
+pub struct Installer {
+    home: Home,
+    local: LocalPolicy,
+    worker: Option<Child>,
+    workers: u32,
+}
+
+impl Installer {
+    /// For one agent.
+    #[must_use]
+    pub fn new(home: Home, local: LocalPolicy) -> Self {
+        Self {
+            home,
+            local,
+            worker: None,
+            workers: 0,
+        }
+    }
+
+    /// What is installed now of these packages.
+    #[must_use]
+    pub fn look(&self, packages: &[PackageVersion]) -> Vec<PackageVersion> {
+        apt::observe(packages)
+    }
+
+    /// Simulates, keeps copies of what is installed, downloads.
+    ///
+    /// # Errors
+    /// Why the order cannot start.
+    pub fn prepare(&self, order: &Order, rate_kib: Option<u32>) -> Result<(), NotStarted> {
+        apt::prepare(&self.home, order, rate_kib)
+    }
+
+    /// The last look before the start: the simulation again, and which packages are marked as automatically installed.
+    ///
+    /// # Errors
+    /// Why the order cannot start.
+    pub fn check(&self, order: &Order) -> Result<Vec<String>, NotStarted> {
+        apt::gate(&self.home, order)?;
+        Ok(apt::automatic(&order.packages))
+    }
+
+    /// Starts the package manager for a journaled attempt.
+    ///
+    /// # Errors
+    /// When the worker cannot be started; nothing was changed then.
+    pub fn start(&mut self, attempt: AttemptId, job: &Job) -> io::Result<()> {
+        self.workers = 0;
+        self.put(attempt, job)?;
+        self.spawn(attempt, "run")
+    }
+
+    /// Looks at a started attempt; lets a new worker recover when the last one died. Waits as long as any package manager runs.
+    ///
+    /// # Errors
+    /// When no worker can be started.
+    pub fn advance(&mut self, attempt: AttemptId, job: &Job) -> io::Result<Progress> {
+        let folder = attempt_folder(&self.home, attempt);
+        if let Some(bytes) = crate::files::read(&folder.join(worker::SEEN))? {
+            self.reap();
+            let seen = worker::parse_seen(&bytes, job)
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "what the worker saw cannot be read"))?;
+            return Ok(Progress::Ended(Box::new(seen)));
+        }
+        if let Some(child) = &mut self.worker {
+            if child.try_wait()?.is_none() {
+                return Ok(Progress::Running);
+            }
+            self.worker = None;
+        }
+        if !free(&self.home)? {
+            return Ok(Progress::Running);
+        }
+        if self.workers >= MOST_WORKERS {
+            let disorder = crate::inventory::apt::audit()
+                .or_else(|| Some(ShortText::fit("recovery ended before its end, again and again")));
+            let seen = Seen {
+                wanted: job.order.packages.clone(),
+                observed: self.look(&job.order.packages),
+                disorder,
+                interrupted: true,
+                ..Seen::default()
+            };
+            return Ok(Progress::Ended(Box::new(seen)));
+        }
+        self.put(attempt, job)?;
+        self.spawn(attempt, "recover")?;
+        Ok(Progress::Running)
+    }
+
+    /// Waits for the worker for a short while, so that a run of the whole loop does not have to.
+    pub fn wait(&mut self, time: std::time::Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn put(&self, attempt: AttemptId, job: &Job) -> io::Result<()> {
+        let folder = attempt_folder(&self.home, attempt);
+        fs::create_dir_all(&folder)?;
+        let plan = worker::Plan {
+            job: job.clone(),
+            may_go_back: self.local.allow_rollback,
+        };
+        let bytes = serde_json::to_vec(&plan).map_err(io::Error::other)?;
+        crate::files::replace(&folder.join(worker::PLAN), &bytes, 0o600)
+    }
+
+    fn spawn(&mut self, attempt: AttemptId, mode: &str) -> io::Result<()> {
+        self.workers += 1;
+        // The running program's own file, even when an update has replaced it under its name.
+        let child = Command::new("/proc/self/exe")
+            .args(["worker", mode, &attempt.to_string(), "--state-dir"])
+            .arg(self.home.folder())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        self.worker = Some(child);
+        Ok(())
+    }
+
+    fn reap(&mut self) {
+        if let Some(mut child) = self.worker.take() {
+            // It has written its last file and is about to end.
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Whether neither a worker nor any package manager runs. Lock files stay for ever and are never deleted; only the locks on them count.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn free(home: &Home) -> io::Result<bool> {
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(home.path(worker::LOCK))?;
+    Ok(rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && apt::unlocked())
+}

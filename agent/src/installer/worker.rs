@@ -1,0 +1,300 @@
+//! The process that runs the package manager for one attempt: its own session, its output in files, and the whole way to an end that
+//! can be told: run, look, repair, go back. The agent only waits for the file it leaves.
+
+use super::{apt, attempt_folder};
+use crate::{config::Home, files, inventory, journal::Job, machine::Seen};
+use domain::AttemptId;
+use protocol::{
+    LongText, ShortText,
+    v1::{ActionKind, Order, PackageVersion},
+};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// Held while a worker lives.
+pub const LOCK: &str = "manager.lock";
+/// What is to be done.
+pub const PLAN: &str = "plan.json";
+/// What was seen at the end.
+pub const SEEN: &str = "seen.json";
+/// Written and synced right before the package manager starts.
+const BEGUN: &str = "begun";
+/// The package manager's own exit code, when it came to one.
+const EXIT: &str = "exit";
+/// Everything that the package manager said.
+const LOG: &str = "log";
+/// Rounds of repair (ENGINES 1.5: one was enough for every one of eight kill points).
+const ROUNDS: u32 = 3;
+
+/// What the agent hands over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The attempt.
+    pub job: Job,
+    /// Whether a failed attempt may be taken back.
+    pub may_go_back: bool,
+}
+
+/// The part of [`Seen`] that is written down.
+#[derive(Debug, Serialize, Deserialize)]
+struct Wire {
+    observed: Vec<PackageVersion>,
+    disorder: Option<ShortText>,
+    interrupted: bool,
+    repaired: bool,
+    exit: Option<i32>,
+    message: ShortText,
+    log: LongText,
+    took: u32,
+    restart_owed: bool,
+}
+
+/// Reads what a worker wrote.
+#[must_use]
+pub fn parse_seen(bytes: &[u8], job: &Job) -> Option<Seen> {
+    let w: Wire = serde_json::from_slice(bytes).ok()?;
+    Some(Seen {
+        wanted: job.order.packages.clone(),
+        observed: w.observed,
+        disorder: w.disorder,
+        interrupted: w.interrupted,
+        repaired: w.repaired,
+        exit: w.exit,
+        message: w.message,
+        log: w.log,
+        took: w.took,
+        restart_owed: w.restart_owed,
+    })
+}
+
+/// The body of the hidden `worker` command. `fresh` may start the package manager; otherwise it only finishes what was begun.
+///
+/// # Errors
+/// When the plan cannot be read or the result cannot be written; the agent then sends another worker.
+pub fn main(home: &Home, attempt: AttemptId, fresh: bool) -> io::Result<()> {
+    // Fails only for the leader of a group, which then is nobody's child to be killed with.
+    let _ = rustix::process::setsid();
+    let folder = attempt_folder(home, attempt);
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(home.path(LOCK))?;
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    // Another worker may have come to the end between the agent's look and this lock.
+    if folder.join(SEEN).exists() {
+        return Ok(());
+    }
+    let plan = files::read(&folder.join(PLAN))?.ok_or_else(|| io::Error::other("the attempt has no plan"))?;
+    let plan: Plan = serde_json::from_slice(&plan).map_err(io::Error::other)?;
+    let worker = Worker { home, folder, plan };
+    let seen = worker.work(fresh)?;
+    let bytes = serde_json::to_vec(&seen).map_err(io::Error::other)?;
+    files::replace(&worker.folder.join(SEEN), &bytes, 0o600)
+}
+
+struct Worker<'a> {
+    home: &'a Home,
+    folder: PathBuf,
+    plan: Plan,
+}
+
+impl Worker<'_> {
+    fn work(&self, fresh: bool) -> io::Result<Wire> {
+        let Job { order, from, .. } = &self.plan.job;
+        while !apt::unlocked() {
+            // Somebody's package manager runs, perhaps ours that outlived its worker. It is never killed.
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let begun = self.folder.join(BEGUN);
+        if fresh && !begun.exists() {
+            files::replace(&begun, b"", 0o600)?;
+            let code = self.run(apt::run_args(self.home, order))?;
+            if let Some(code) = code {
+                files::replace(&self.folder.join(EXIT), code.to_string().as_bytes(), 0o600)?;
+            }
+        }
+        let exit: Option<i32> =
+            files::read(&self.folder.join(EXIT))?.and_then(|b| String::from_utf8_lossy(&b).parse().ok());
+        let interrupted = exit.is_none();
+        let mut state = self.look();
+        let mut message = self.complaint();
+        let mut repaired = false;
+        if !state.reached && !(state.untouched && state.disorder.is_none()) {
+            let rounds = if interrupted { ROUNDS } else { 1 };
+            for _ in 0..rounds {
+                repaired = true;
+                self.repair(interrupted)?;
+                state = self.look();
+                if state.reached {
+                    break;
+                }
+            }
+            if !state.reached && self.plan.may_go_back && !(state.untouched && state.disorder.is_none()) {
+                // Half a patch is nothing that anybody approved.
+                self.go_back(from)?;
+                state = self.look();
+            }
+        } else if interrupted && !state.reached {
+            message = ShortText::fit("interrupted before anything was changed");
+        }
+        self.restore_marks();
+        self.tidy(state.reached);
+        Ok(Wire {
+            restart_owed: state.reached && inventory::apt::restart_owed(),
+            observed: state.observed,
+            disorder: state.disorder,
+            interrupted,
+            repaired,
+            exit,
+            message,
+            log: self.log_end(),
+            took: self.took(),
+        })
+    }
+
+    fn look(&self) -> Look {
+        let Job { order, from, .. } = &self.plan.job;
+        let observed = apt::observe(&order.packages);
+        let disorder = inventory::apt::audit();
+        let reached = disorder.is_none() && apt::same(&observed, &order.packages);
+        Look {
+            untouched: apt::same(&observed, from),
+            reached,
+            observed,
+            disorder,
+        }
+    }
+
+    /// ENGINES 1.5. The codes say little (0 without repair, 100 although the next step heals), so they are not looked at.
+    fn repair(&self, interrupted: bool) -> io::Result<()> {
+        let Job { order, .. } = &self.plan.job;
+        self.run((
+            "dpkg",
+            apt::words(&["--force-confdef", "--force-confold", "--configure", "-a"]),
+        ))?;
+        if interrupted {
+            if apt::fix_changes_only(self.home, &order.packages) {
+                self.run(apt::fix_args(self.home))?;
+            }
+            self.run(apt::run_args(self.home, order))?;
+        }
+        Ok(())
+    }
+
+    fn go_back(&self, from: &[PackageVersion]) -> io::Result<()> {
+        let back = Order {
+            patch: self.plan.job.order.patch,
+            kind: ActionKind::RollBack,
+            packages: from.to_vec(),
+        };
+        self.note("going back to the versions from before");
+        match apt::prepare_back(self.home, &back) {
+            Ok(()) => drop(self.run(apt::run_args(self.home, &back))?),
+            Err(why) => self.note(&format!("cannot go back: {why:?}")),
+        }
+        Ok(())
+    }
+
+    /// Naming a package on a command line marks it as wanted by a person; the marks are put back.
+    fn restore_marks(&self) {
+        let Job {
+            order, from, automatic, ..
+        } = &self.plan.job;
+        let mut names = automatic.clone();
+        if order.kind == ActionKind::Install {
+            let new = |p: &&PackageVersion| p.version.is_none();
+            names.extend(from.iter().filter(new).map(|p| p.name.to_string()));
+        }
+        if !names.is_empty() {
+            let mut args = apt::words(&["auto", "--"]);
+            args.extend(names);
+            let _ = crate::command::ask("apt-mark", args, Duration::from_secs(60));
+        }
+    }
+
+    /// Downloads that served their end take space.
+    fn tidy(&self, reached: bool) {
+        if reached {
+            apt::clean_archives(self.home, &self.plan.job.order.packages);
+        }
+    }
+
+    /// Runs one program with its output in the log. Returns its exit code, none when a signal ended it.
+    fn run(&self, (program, args): (&str, Vec<String>)) -> io::Result<Option<i32>> {
+        self.note(&format!("$ {program} {}", args.join(" ")));
+        let log = self.log()?;
+        let started = Instant::now();
+        let mut command: Command = crate::command::clean(program);
+        let status = command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .status()?;
+        self.note(&format!("{status} after {} s", started.elapsed().as_secs()));
+        Ok(status.code())
+    }
+
+    fn log(&self) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(self.folder.join(LOG))
+    }
+
+    fn note(&self, text: &str) {
+        use io::Write;
+        // A log that cannot be written is no reason to stop in the middle.
+        let _ = self.log().and_then(|mut f| writeln!(f, "{text}"));
+    }
+
+    fn log_end(&self) -> LongText {
+        LongText::fit(&tail(&self.folder.join(LOG), LongText::MAX))
+    }
+
+    fn complaint(&self) -> ShortText {
+        let log = tail(&self.folder.join(LOG), 64 * 1024);
+        // A maintainer script's failure says more than apt's last line about it.
+        let script = log.lines().rev().find_map(|l| l.strip_prefix("pmerror:"));
+        let dpkg = log
+            .lines()
+            .rev()
+            .find(|l| l.starts_with("dpkg: error") || l.contains("subprocess returned error"));
+        let line = script
+            .or(dpkg)
+            .map(|l| l.trim().to_owned())
+            .or_else(|| crate::command::complaint(&log));
+        ShortText::fit(&line.unwrap_or_default())
+    }
+
+    fn took(&self) -> u32 {
+        let begun = fs::metadata(self.folder.join(BEGUN)).and_then(|m| m.modified()).ok();
+        let took = begun
+            .and_then(|b| SystemTime::now().duration_since(b).ok())
+            .unwrap_or_default();
+        u32::try_from(took.as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+struct Look {
+    observed: Vec<PackageVersion>,
+    disorder: Option<ShortText>,
+    reached: bool,
+    untouched: bool,
+}
+
+/// The end of a text file, at most `most` bytes, from the start of a line.
+fn tail(path: &Path, most: usize) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    if bytes.len() <= most {
+        return String::from_utf8_lossy(&bytes).into_owned();
+    }
+    let end = &bytes[bytes.len() - most..];
+    let from = end.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
+    String::from_utf8_lossy(&end[from..]).into_owned()
+}

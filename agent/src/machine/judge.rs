@@ -1,0 +1,52 @@
+//! How an attempt ended: by what is installed, never by an exit code (DESIGN principle 9).
+
+use protocol::{
+    LongText, ShortText,
+    v1::{Outcome, PackageVersion},
+};
+
+/// What was seen after the package manager, and recovery if any, had ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What was asked for.
+    pub wanted: Vec<PackageVersion>,
+    /// What is installed of it.
+    pub observed: Vec<PackageVersion>,
+    /// What the package manager says of itself; absent = in order.
+    pub disorder: Option<ShortText>,
+    /// The package manager did not end by itself.
+    pub interrupted: bool,
+    /// Recovery changed something.
+    pub repaired: bool,
+    /// Its exit code.
+    pub exit: Option<i32>,
+    /// Its last complaint.
+    pub message: ShortText,
+    /// The end of its log.
+    pub log: LongText,
+    /// Seconds.
+    pub took: u32,
+    /// A restart is owed now.
+    pub restart_owed: bool,
+}
+
+/// The outcome.
+#[must_use]
+pub fn judge(seen: &Seen) -> Outcome {
+    let there = |p: &PackageVersion| {
+        let found = seen.observed.iter().find(|o| o.name == p.name && o.arch == p.arch);
+        found.map_or(p.version.is_none(), |o| o.version == p.version)
+    };
+    let reached = seen.wanted.iter().all(there);
+    match (&seen.disorder, reached) {
+        (None, true) if seen.interrupted && seen.repaired => Outcome::InterruptedRecovered,
+        (None, true) => Outcome::Succeeded,
+        (None, false) => Outcome::Failed {
+            exit: seen.exit,
+            message: seen.message.clone(),
+        },
+        (Some(disorder), _) => Outcome::Broken {
+            message: disorder.clone(),
+        },
+    }
+}

@@ -1,0 +1,854 @@
+//! Decides what the agent does next. Pure: no I/O, no clock, no randomness; the same events at the same moments give the same effects,
+//! so that a simulation can drive it through crashes and years in seconds.
+//!
+//! `now` must never go backwards within one life of the process; the driver counts it with a clock that no one sets.
+
+mod judge;
+
+pub use judge::{Seen, judge};
+
+use crate::config::LocalPolicy;
+use domain::{DeviceState, Moment, RebootPolicy, Span};
+use protocol::{
+    LongText, ShortText, limits,
+    v1::{
+        ActionKind, CheckInReply, DeviceNotice, DevicePolicy, Digest, NotStarted, Order, Outcome, PackageVersion,
+        Permit, PermitReply, RefusalCode,
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Bounds on the server's wish for the next check-in: neither a flood nor a device that is never seen again.
+const POLL: (u32, u32) = (1, 86_400);
+/// Seconds before the first retry of a call; doubled each time.
+const BACKOFF_FIRST: i64 = 5;
+/// Seconds between retries at most.
+const BACKOFF_MOST: i64 = 3_600;
+/// Seconds between looks at a package manager that still runs from before the agent's start.
+const LOOK_AGAIN: Span = Span(5);
+/// Seconds before a journal record that could not be written is tried again.
+const WRITE_AGAIN: Span = Span(30);
+/// Messages that the server will never take as they are: not sent again for this long.
+const REFUSED_FOR: Span = Span::hours(6);
+
+/// When a step happens, and what chance says: 0 to 65,535.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Now.
+    pub now: Moment,
+    /// Spreads retries, so that a fleet does not come back as one.
+    pub jitter: u16,
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The server's policy.
+    pub policy: DevicePolicy,
+    /// The server's epoch; grows when it was restored.
+    pub epoch: u64,
+    /// Digest of the inventory that the server acknowledged.
+    pub acknowledged: Option<Digest>,
+    /// Where the device stands, as last told.
+    pub standing: Option<DeviceState>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        // Until the server has said more: look every four hours, never restart.
+        let policy = DevicePolicy {
+            version: 0,
+            scan_interval: 4 * 3_600,
+            rate_kib: None,
+            reboot: RebootPolicy::Never,
+        };
+        Self {
+            policy,
+            epoch: 0,
+            acknowledged: None,
+            standing: None,
+        }
+    }
+}
+
+/// A call to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `check-in`
+    CheckIn,
+    /// `report`
+    Report,
+    /// `permit`
+    Permit,
+    /// `results`
+    Results,
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No answer, or none that the server signed.
+    NoAnswer,
+    /// The device itself could not send (full disk).
+    Here,
+    /// The server's signed refusal.
+    Refused(RefusalCode),
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The process started.
+    Born {
+        /// The journal holds an attempt that was started and has no end.
+        open: bool,
+        /// Records that the server has not acknowledged.
+        unsent: u32,
+    },
+    /// Time went by.
+    Tick,
+    /// The service manager asks to end.
+    Stop,
+    /// The answer to a check-in.
+    CheckedIn(CheckInReply),
+    /// The server committed this inventory.
+    Reported(Digest),
+    /// The answer to a permit request.
+    Answered(PermitReply),
+    /// Results were taken; so many are left.
+    Delivered {
+        /// Not yet acknowledged.
+        unsent: u32,
+    },
+    /// A call failed.
+    CallFailed(Call, Failure),
+    /// A scan ended.
+    Scanned(Digest),
+    /// A scan could not be made.
+    ScanFailed,
+    /// An order was made ready, or cannot be.
+    Prepared {
+        /// What is installed now.
+        current: Vec<PackageVersion>,
+        /// Simulated and downloaded, or why not.
+        ready: Result<(), NotStarted>,
+    },
+    /// `Started` is in the journal, synced.
+    Begun {
+        /// Records that the server has not acknowledged.
+        unsent: u32,
+    },
+    /// The last look before the start found a reason against it; nothing is in the journal.
+    NotBegun(NotStarted),
+    /// The package manager ended, or recovery did.
+    Ended(Box<Seen>),
+    /// Recovery has to wait: a package manager still runs.
+    StillRunning,
+    /// `Finished` is in the journal, synced.
+    Noted {
+        /// Records that the server has not acknowledged.
+        unsent: u32,
+    },
+    /// `Finished` could not be written.
+    NoteFailed,
+    /// The device did not restart.
+    RebootFailed,
+}
+
+/// What to do. Effects of one step are carried out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Call `check-in`.
+    CheckIn,
+    /// Call `report`.
+    Report {
+        /// Everything, not only what changed.
+        full: bool,
+    },
+    /// Call `permit`.
+    AskPermit {
+        /// For this order.
+        order: Order,
+        /// What is installed now.
+        current: Vec<PackageVersion>,
+    },
+    /// Call `results`.
+    SendResults,
+    /// Store what outlives the process.
+    Save(Kept),
+    /// Store the notices for people at the device.
+    Notices(Vec<DeviceNotice>),
+    /// Mark all records as not yet told.
+    Resend {
+        /// The server's new epoch.
+        epoch: u64,
+    },
+    /// Scan.
+    Scan {
+        /// Fetch the indexes first, whatever their age.
+        refresh: bool,
+    },
+    /// Simulate, save the installed versions, download.
+    Prepare {
+        /// What.
+        order: Order,
+        /// Download limit in KiB per second.
+        rate_kib: Option<u32>,
+        /// Do nothing but look: this forbids the order.
+        forbidden: Option<NotStarted>,
+    },
+    /// Simulate once more and write `Started`.
+    Begin {
+        /// What.
+        order: Order,
+        /// By which right.
+        permit: Permit,
+    },
+    /// Start the package manager.
+    Run {
+        /// What.
+        order: Order,
+        /// By which right.
+        permit: Permit,
+    },
+    /// Find out how the open attempt ended, and repair.
+    Recover,
+    /// Write `Finished`.
+    Finish(Finish),
+    /// Restart the device.
+    Reboot,
+    /// End the process.
+    Exit(End),
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// The permit of the attempt; absent for one found open at start, which the journal knows.
+    pub permit: Option<Permit>,
+    /// How.
+    pub outcome: Outcome,
+    /// What is installed now.
+    pub observed: Vec<PackageVersion>,
+    /// The end of the log.
+    pub log: LongText,
+    /// Seconds.
+    pub took: u32,
+}
+
+/// Why the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Asked to.
+    Stopped,
+    /// `--once`: nothing is left to do now.
+    Done,
+    /// `--once`: the server gave no answer.
+    NoAnswer,
+    /// The server revoked this device for ever.
+    Revoked,
+}
+
+/// What the device is busy with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Activity {
+    Idle,
+    Scanning,
+    Preparing(Order),
+    Asking {
+        order: Order,
+        current: Vec<PackageVersion>,
+        ready: Result<(), NotStarted>,
+        asked: Moment,
+    },
+    Beginning {
+        order: Order,
+        permit: Permit,
+        current: Vec<PackageVersion>,
+        until: Moment,
+        asked: bool,
+    },
+    /// `Started` is written; one try to tell the server, then the package manager starts.
+    Begun {
+        order: Order,
+        permit: Permit,
+        current: Vec<PackageVersion>,
+        until: Moment,
+    },
+    Running {
+        order: Order,
+        permit: Permit,
+    },
+    Recovering {
+        again: Option<Moment>,
+    },
+    Noting {
+        finish: Finish,
+        again: Option<Moment>,
+        restart: bool,
+    },
+    Rebooting,
+}
+
+/// The agent's mind.
+#[derive(Clone, Debug)]
+pub struct State {
+    kept: Kept,
+    local: LocalPolicy,
+    once: bool,
+    activity: Activity,
+    calling: Option<Call>,
+    check_in_at: Moment,
+    scan_at: Moment,
+    refresh: bool,
+    latest: Option<Digest>,
+    report_full: Option<bool>,
+    unsent: u32,
+    results_at: Moment,
+    orders: VecDeque<Order>,
+    failures: u32,
+    link_at: Moment,
+    reboot: bool,
+    open: bool,
+    stopping: bool,
+    answered: bool,
+    ended: bool,
+}
+
+impl State {
+    /// A new life. `once` ends it when nothing is left to do.
+    #[must_use]
+    pub fn new(kept: Kept, local: LocalPolicy, once: bool) -> Self {
+        let zero = Moment(i64::MIN);
+        Self {
+            kept,
+            local,
+            once,
+            activity: Activity::Idle,
+            calling: None,
+            check_in_at: zero,
+            scan_at: zero,
+            refresh: false,
+            latest: None,
+            report_full: None,
+            unsent: 0,
+            results_at: zero,
+            orders: VecDeque::new(),
+            failures: 0,
+            link_at: zero,
+            reboot: false,
+            open: false,
+            stopping: false,
+            answered: false,
+            ended: false,
+        }
+    }
+
+    /// What outlives the process.
+    #[must_use]
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Records that the server has not acknowledged.
+    #[must_use]
+    pub fn unsent(&self) -> u32 {
+        self.unsent
+    }
+
+    /// When to come back with [`Event::Tick`] if nothing happens before.
+    #[must_use]
+    pub fn wake(&self) -> Moment {
+        let link = |at: Moment| at.max(self.link_at);
+        let mut at = vec![link(self.check_in_at)];
+        if self.unsent > 0 {
+            at.push(link(self.results_at));
+        }
+        match &self.activity {
+            Activity::Idle => {
+                at.push(self.scan_at);
+                if self.report_full.is_some() {
+                    at.push(self.link_at);
+                }
+            }
+            Activity::Recovering { again: Some(again) } | Activity::Noting { again: Some(again), .. } => {
+                at.push(*again)
+            }
+            _ => {}
+        }
+        at.into_iter().min().unwrap_or(Moment::MAX)
+    }
+
+    /// Whether it waits for the package manager, which must never be stopped.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        matches!(self.activity, Activity::Running { .. })
+    }
+}
+
+/// One step.
+#[must_use]
+pub fn step(mut state: State, event: Event, turn: Turn) -> (State, Vec<Effect>) {
+    let mut effects = Vec::new();
+    state.take(event, turn, &mut effects);
+    effects.extend(state.next(turn.now));
+    (state, effects)
+}
+
+impl State {
+    fn take(&mut self, event: Event, turn: Turn, effects: &mut Vec<Effect>) {
+        let now = turn.now;
+        match event {
+            Event::Born { open, unsent } => (self.open, self.unsent) = (open, unsent),
+            Event::Tick => {}
+            Event::Stop => self.stopping = true,
+            Event::CheckedIn(reply) => self.checked_in(reply, now, effects),
+            Event::Reported(digest) => {
+                self.link_works();
+                if self.kept.acknowledged.as_ref() != Some(&digest) {
+                    self.kept.acknowledged = Some(digest);
+                    effects.push(Effect::Save(self.kept.clone()));
+                    // What is new to the server may be answered with orders.
+                    self.check_in_at = now;
+                }
+            }
+            Event::Answered(reply) => self.answered(reply, now),
+            Event::Delivered { unsent } => {
+                self.link_works();
+                // A server that acknowledges nothing is not asked in a circle.
+                if unsent >= self.unsent {
+                    self.results_at = now + Span(60);
+                }
+                self.unsent = unsent;
+                self.told(now);
+            }
+            Event::CallFailed(call, failure) => self.failed(call, failure, turn, effects),
+            Event::Scanned(digest) => {
+                self.scan_ended(now);
+                self.latest = Some(digest);
+                self.report_full = Some(self.kept.acknowledged.is_none());
+            }
+            Event::ScanFailed => self.scan_ended(now),
+            Event::Prepared { current, ready } => {
+                if let Activity::Preparing(order) = std::mem::replace(&mut self.activity, Activity::Idle)
+                    && !self.stopping
+                {
+                    self.calling = Some(Call::Permit);
+                    effects.push(Effect::AskPermit {
+                        order: order.clone(),
+                        current: current.clone(),
+                    });
+                    self.activity = Activity::Asking {
+                        order,
+                        current,
+                        ready,
+                        asked: now,
+                    };
+                }
+            }
+            Event::Begun { unsent } => {
+                self.unsent = unsent;
+                if let Activity::Beginning {
+                    order,
+                    permit,
+                    current,
+                    until,
+                    ..
+                } = self.activity.clone()
+                {
+                    self.activity = Activity::Begun {
+                        order,
+                        permit,
+                        current,
+                        until,
+                    };
+                    self.calling = Some(Call::Results);
+                    effects.push(Effect::SendResults);
+                }
+            }
+            Event::NotBegun(why) => {
+                if let Activity::Beginning { permit, current, .. } = self.activity.clone() {
+                    self.not_started(permit, current, why);
+                }
+            }
+            Event::Ended(seen) => self.run_ended(*seen),
+            Event::StillRunning => {
+                self.activity = Activity::Recovering {
+                    again: Some(now + LOOK_AGAIN),
+                }
+            }
+            Event::Noted { unsent } => self.noted(unsent, now),
+            Event::NoteFailed => {
+                if let Activity::Noting { again, .. } = &mut self.activity {
+                    *again = Some(now + WRITE_AGAIN);
+                }
+            }
+            Event::RebootFailed => self.activity = Activity::Idle,
+        }
+    }
+
+    fn checked_in(&mut self, reply: CheckInReply, now: Moment, effects: &mut Vec<Effect>) {
+        self.link_works();
+        if reply.state == DeviceState::Revoked {
+            self.end(End::Revoked, effects);
+            return;
+        }
+        let before = self.kept.clone();
+        self.kept.standing = Some(reply.state);
+        if reply.epoch > self.kept.epoch {
+            // The first epoch that is heard of is no restore.
+            if self.kept.epoch > 0 {
+                effects.push(Effect::Resend { epoch: reply.epoch });
+            }
+            self.kept.epoch = reply.epoch;
+        }
+        if let Some(policy) = reply.policy {
+            self.kept.policy = policy;
+            self.scan_at = self.scan_at.min(now + self.interval());
+        }
+        if reply.want_full_report {
+            self.kept.acknowledged = None;
+            match &self.latest {
+                Some(_) => self.report_full = Some(true),
+                None => self.scan_at = now,
+            }
+        }
+        if reply.scan_now {
+            (self.scan_at, self.refresh) = (now, true);
+        }
+        self.check_in_at = now + Span(i64::from(reply.poll_after.clamp(POLL.0, POLL.1)));
+        self.orders = match reply.state {
+            DeviceState::Active => reply.orders.into_iter().filter(acceptable).collect(),
+            DeviceState::Pending | DeviceState::Quarantined | DeviceState::Revoked => VecDeque::new(),
+        };
+        if self.kept != before {
+            effects.push(Effect::Save(self.kept.clone()));
+        }
+        effects.push(Effect::Notices(reply.notices));
+    }
+
+    fn answered(&mut self, reply: PermitReply, now: Moment) {
+        self.link_works();
+        let Activity::Asking {
+            order,
+            current,
+            ready,
+            asked,
+        } = std::mem::replace(&mut self.activity, Activity::Idle)
+        else {
+            return;
+        };
+        match reply {
+            // The server says when it opens; the next check-in brings the order again.
+            PermitReply::Refused { .. } => {}
+            PermitReply::Granted(permit) => {
+                // Counted from before the question, so that a slow answer never lengthens the permit.
+                let until = asked + Span(i64::from(permit.start_within));
+                match ready {
+                    Err(why) => self.not_started(permit, current, why),
+                    Ok(()) if !same_packages(&permit.packages, &order.packages) => {
+                        let rule = ShortText::fit("the permit names other packages than the order");
+                        self.not_started(permit, current, NotStarted::LocalPolicy { rule });
+                    }
+                    Ok(()) if now > until || self.stopping => {
+                        self.not_started(permit, current, NotStarted::PermitExpired)
+                    }
+                    Ok(()) => {
+                        self.activity = Activity::Beginning {
+                            order,
+                            permit,
+                            current,
+                            until,
+                            asked: false,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// After the one try to tell the server that it starts.
+    fn told(&mut self, now: Moment) {
+        if let Activity::Begun {
+            order,
+            permit,
+            current,
+            until,
+        } = self.activity.clone()
+        {
+            if now > until || self.stopping {
+                self.not_started(permit, current, NotStarted::PermitExpired);
+            } else {
+                self.activity = Activity::Running { order, permit };
+            }
+        }
+    }
+
+    fn run_ended(&mut self, seen: Seen) {
+        let permit = match &self.activity {
+            Activity::Running { permit, .. } => Some(permit.clone()),
+            _ => None,
+        };
+        self.open = false;
+        let outcome = judge(&seen);
+        let worked = matches!(outcome, Outcome::Succeeded | Outcome::InterruptedRecovered);
+        let policy = permit.as_ref().map_or(self.kept.policy.reboot, |p| p.reboot);
+        let restart = worked
+            && seen.restart_owed
+            && policy == RebootPolicy::IfNeeded
+            && self.local.allow_reboot
+            && !self.local.scan_only;
+        let Seen {
+            observed, log, took, ..
+        } = seen;
+        self.activity = Activity::Noting {
+            finish: Finish {
+                permit,
+                outcome,
+                observed,
+                log,
+                took,
+            },
+            again: None,
+            restart,
+        };
+    }
+
+    fn not_started(&mut self, permit: Permit, current: Vec<PackageVersion>, why: NotStarted) {
+        let outcome = Outcome::NotStarted { why };
+        let finish = Finish {
+            permit: Some(permit),
+            outcome,
+            observed: current,
+            log: LongText::default(),
+            took: 0,
+        };
+        self.activity = Activity::Noting {
+            finish,
+            again: None,
+            restart: false,
+        };
+    }
+
+    fn noted(&mut self, unsent: u32, now: Moment) {
+        if let Activity::Noting { finish, restart, .. } = std::mem::replace(&mut self.activity, Activity::Idle) {
+            if !matches!(finish.outcome, Outcome::NotStarted { .. }) {
+                // A later scan is the proof.
+                self.scan_at = now;
+                self.check_in_at = now;
+            }
+            self.reboot |= restart;
+        }
+        self.unsent = unsent;
+        self.results_at = now;
+    }
+
+    fn scan_ended(&mut self, now: Moment) {
+        self.activity = Activity::Idle;
+        self.refresh = false;
+        self.scan_at = now + self.interval();
+    }
+
+    /// The server's interval, within reason.
+    fn interval(&self) -> Span {
+        Span(i64::from(self.kept.policy.scan_interval.clamp(60, 7 * 86_400)))
+    }
+
+    fn link_works(&mut self) {
+        self.calling = None;
+        self.failures = 0;
+        self.link_at = Moment(i64::MIN);
+        self.answered = true;
+    }
+
+    fn failed(&mut self, call: Call, failure: Failure, turn: Turn, effects: &mut Vec<Effect>) {
+        let now = turn.now;
+        self.calling = None;
+        match failure {
+            Failure::Refused(RefusalCode::Revoked) => self.end(End::Revoked, effects),
+            Failure::Refused(RefusalCode::DigestMismatch) if call == Call::Report => {
+                // Twice in a row would be a fault on one side; then it waits like any other.
+                if self.kept.acknowledged.take().is_some() {
+                    effects.push(Effect::Save(self.kept.clone()));
+                } else {
+                    self.back_off(turn);
+                }
+                self.report_full = Some(true);
+            }
+            Failure::Refused(RefusalCode::Malformed | RefusalCode::TooLarge | RefusalCode::NotActive) => match call {
+                Call::Report => {
+                    self.report_full = None;
+                    self.scan_at = self.scan_at.max(now + self.interval());
+                }
+                Call::Results => self.results_at = now + REFUSED_FOR,
+                Call::CheckIn => self.back_off(turn),
+                Call::Permit => {}
+            },
+            Failure::NoAnswer | Failure::Here | Failure::Refused(_) => {
+                self.back_off(turn);
+                if call == Call::Report && self.report_full.is_none() {
+                    self.report_full = Some(self.kept.acknowledged.is_none());
+                }
+            }
+        }
+        match call {
+            // The next check-in brings the order again, if it still stands.
+            Call::Permit => self.activity = Activity::Idle,
+            Call::Results => self.told(now),
+            Call::CheckIn | Call::Report => {}
+        }
+    }
+
+    /// Doubles each time up to an hour; half of it is chance.
+    fn back_off(&mut self, turn: Turn) {
+        self.failures = self.failures.saturating_add(1);
+        let whole = (BACKOFF_FIRST << (self.failures - 1).min(16)).min(BACKOFF_MOST);
+        let wait = whole / 2 + whole * i64::from(turn.jitter) / (2 * 65_536);
+        self.link_at = turn.now + Span(wait.max(1));
+    }
+
+    fn end(&mut self, end: End, effects: &mut Vec<Effect>) {
+        self.ended = true;
+        effects.push(Effect::Exit(end));
+    }
+
+    /// The one next thing, in order of urgency.
+    fn next(&mut self, now: Moment) -> Option<Effect> {
+        if self.ended || self.calling.is_some() {
+            return None;
+        }
+        let link = now >= self.link_at && !self.stopping;
+        match self.activity.clone() {
+            Activity::Idle => {}
+            Activity::Beginning {
+                order,
+                permit,
+                current,
+                until,
+                asked: false,
+            } => {
+                self.activity = Activity::Beginning {
+                    order: order.clone(),
+                    permit: permit.clone(),
+                    current,
+                    until,
+                    asked: true,
+                };
+                return Some(Effect::Begin { order, permit });
+            }
+            Activity::Noting { finish, again, restart } if again.is_none_or(|at| now >= at) => {
+                self.activity = Activity::Noting {
+                    finish: finish.clone(),
+                    again: Some(Moment::MAX),
+                    restart,
+                };
+                return Some(Effect::Finish(finish));
+            }
+            Activity::Running { order, permit } if !self.open => {
+                // Marked as open from here on: what was started once is not started again.
+                self.open = true;
+                return Some(Effect::Run { order, permit });
+            }
+            // The package manager goes on by itself; the next life looks at it again.
+            Activity::Recovering { again: Some(_) } if self.stopping => {
+                self.ended = true;
+                return Some(Effect::Exit(End::Stopped));
+            }
+            Activity::Recovering { again } if again.is_some_and(|at| now >= at) => {
+                self.activity = Activity::Recovering { again: None };
+                return Some(Effect::Recover);
+            }
+            Activity::Running { .. } | Activity::Recovering { .. } if link => return self.talk(now),
+            _ => return None,
+        }
+        if self.stopping {
+            self.ended = true;
+            return Some(Effect::Exit(End::Stopped));
+        }
+        if self.open {
+            self.activity = Activity::Recovering { again: None };
+            return Some(Effect::Recover);
+        }
+        if link && self.unsent > 0 && now >= self.results_at {
+            return self.talk(now);
+        }
+        if self.reboot {
+            self.reboot = false;
+            self.activity = Activity::Rebooting;
+            return Some(Effect::Reboot);
+        }
+        if link && let Some(full) = self.report_full.take() {
+            self.calling = Some(Call::Report);
+            return Some(Effect::Report { full });
+        }
+        if link && now >= self.check_in_at {
+            return self.talk(now);
+        }
+        if now >= self.scan_at {
+            self.activity = Activity::Scanning;
+            return Some(Effect::Scan { refresh: self.refresh });
+        }
+        if let Some(order) = self.orders.pop_front() {
+            self.activity = Activity::Preparing(order.clone());
+            let forbidden = self.forbidden(order.kind);
+            return Some(Effect::Prepare {
+                order,
+                rate_kib: self.kept.policy.rate_kib,
+                forbidden,
+            });
+        }
+        if self.once && (self.answered || self.failures > 0) {
+            self.ended = true;
+            return Some(Effect::Exit(if self.failures == 0 { End::Done } else { End::NoAnswer }));
+        }
+        None
+    }
+
+    /// Results first, then a check-in; both are also sent while the package manager runs.
+    fn talk(&mut self, now: Moment) -> Option<Effect> {
+        let (call, effect) = if self.unsent > 0 && now >= self.results_at {
+            (Call::Results, Effect::SendResults)
+        } else if now >= self.check_in_at {
+            (Call::CheckIn, Effect::CheckIn)
+        } else {
+            return None;
+        };
+        self.calling = Some(call);
+        Some(effect)
+    }
+
+    fn forbidden(&self, kind: ActionKind) -> Option<NotStarted> {
+        let rule = match kind {
+            _ if self.local.scan_only => "scan_only",
+            ActionKind::RollBack if !self.local.allow_rollback => "allow_rollback",
+            ActionKind::Install | ActionKind::RollBack => return None,
+        };
+        Some(NotStarted::LocalPolicy {
+            rule: ShortText::fit(rule),
+        })
+    }
+}
+
+/// Whether an order has a shape that the installer knows. An install names a version for every package.
+fn acceptable(order: &Order) -> bool {
+    let count = order.packages.len();
+    let mut names: Vec<_> = order.packages.iter().map(|p| (&p.name, &p.arch)).collect();
+    names.sort();
+    names.dedup();
+    (1..=limits::MAX_PATCH_PACKAGES).contains(&count)
+        && names.len() == count
+        && (order.kind == ActionKind::RollBack || order.packages.iter().all(|p| p.version.is_some()))
+}
+
+fn same_packages(a: &[PackageVersion], b: &[PackageVersion]) -> bool {
+    let sorted = |all: &[PackageVersion]| {
+        let mut all = all.to_vec();
+        all.sort();
+        all
+    };
+    sorted(a) == sorted(b)
+}
+
+#[cfg(test)]
+mod tests;
