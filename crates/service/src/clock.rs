@@ -1,12 +1,25 @@
 //! Time is a dependency. The only place of this crate that reads a clock.
 
-use domain::Moment;
-use std::time::{SystemTime, UNIX_EPOCH};
+use domain::{Moment, Span};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync + 'static {
     /// The present, UTC.
     fn now(&self) -> Moment;
+
+    /// Seconds since some start, by a clock that nobody can set: what [`Clock::now`] is compared with to see it jump (I-12).
+    fn steady(&self) -> Span {
+        Span(i64::try_from(START.elapsed().as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 /// The operating system's clock.
@@ -32,35 +45,65 @@ pub struct OffsetClock {
 compile_error!("a release build must not be able to move its clock: drop the feature `test-clock`");
 
 #[cfg(feature = "test-clock")]
-impl Clock for OffsetClock {
-    fn now(&self) -> Moment {
-        let offset = std::fs::read_to_string(&self.file).ok().and_then(|t| t.trim().parse::<i64>().ok()).unwrap_or(0);
-        SystemClock.now() + domain::Span(offset)
+impl OffsetClock {
+    fn offset(&self) -> Span {
+        Span(
+            std::fs::read_to_string(&self.file)
+                .ok()
+                .and_then(|t| t.trim().parse::<i64>().ok())
+                .unwrap_or(0),
+        )
     }
 }
 
-/// A clock that stands still until it is set; for tests and for the demonstration's history.
+#[cfg(feature = "test-clock")]
+impl Clock for OffsetClock {
+    fn now(&self) -> Moment {
+        SystemClock.now() + self.offset()
+    }
+    fn steady(&self) -> Span {
+        Span(SystemClock.steady().0.saturating_add(self.offset().0))
+    }
+}
+
+/// A clock that stands still until it is moved; for tests, simulation and the demonstration's history.
 #[derive(Debug, Default)]
-pub struct ManualClock(std::sync::atomic::AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    steady: AtomicI64,
+}
 
 impl ManualClock {
     /// Starts at `now`.
     #[must_use]
     pub const fn at(now: Moment) -> Self {
-        Self(std::sync::atomic::AtomicI64::new(now.0))
+        Self {
+            now: AtomicI64::new(now.0),
+            steady: AtomicI64::new(0),
+        }
     }
-    /// Moves to `now`.
+    /// Lets time pass until it is `now`. Backwards, it is a jump.
     pub fn set(&self, now: Moment) {
-        self.0.store(now.0, std::sync::atomic::Ordering::SeqCst);
+        let before = self.now.swap(now.0, Ordering::SeqCst);
+        self.steady
+            .fetch_add(now.0.saturating_sub(before).max(0), Ordering::SeqCst);
     }
     /// Lets `span` pass.
-    pub fn advance(&self, span: domain::Span) {
-        self.0.fetch_add(span.0, std::sync::atomic::Ordering::SeqCst);
+    pub fn advance(&self, span: Span) {
+        self.now.fetch_add(span.0, Ordering::SeqCst);
+        self.steady.fetch_add(span.0, Ordering::SeqCst);
+    }
+    /// Somebody sets the clock: it moves by `span`, and no time passes.
+    pub fn jump(&self, span: Span) {
+        self.now.fetch_add(span.0, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
-        Moment(self.0.load(std::sync::atomic::Ordering::SeqCst))
+        Moment(self.now.load(Ordering::SeqCst))
+    }
+    fn steady(&self) -> Span {
+        Span(self.steady.load(Ordering::SeqCst))
     }
 }
