@@ -59,6 +59,15 @@ CREATE TABLE audit (
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
+-- The words of `audit.object`, so that a page finds its own records without reading the log.
+CREATE TABLE audit_object (
+    word TEXT NOT NULL,
+    seq  INTEGER NOT NULL REFERENCES audit(seq),
+    PRIMARY KEY (word, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER audit_object_no_update BEFORE UPDATE ON audit_object BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_object_no_delete BEFORE DELETE ON audit_object BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
 -- Devices ------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE ring (
@@ -155,6 +164,24 @@ CREATE TABLE device (
 ) STRICT;
 CREATE INDEX device_group_of ON device(group_id);
 CREATE INDEX device_last_scan ON device(last_scan_at);
+CREATE INDEX device_hostname ON device(hostname, id);
+
+-- How many devices are in which state, with (0) and without (1) a recent scan. Kept by triggers, so that the status view does not count the fleet.
+CREATE TABLE fleet_count (
+    state  INTEGER NOT NULL,
+    unseen INTEGER NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (state, unseen)
+) STRICT, WITHOUT ROWID;
+INSERT INTO fleet_count VALUES (0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0), (2, 1, 0), (3, 0, 0), (3, 1, 0);
+CREATE TRIGGER device_counted AFTER INSERT ON device BEGIN
+    UPDATE fleet_count SET n = n + 1 WHERE state = NEW.state AND unseen = (NEW.silent <> 0 OR NEW.last_scan_at IS NULL);
+END;
+CREATE TRIGGER device_recounted AFTER UPDATE OF state, silent, last_scan_at ON device
+WHEN OLD.state <> NEW.state OR (OLD.silent <> 0 OR OLD.last_scan_at IS NULL) <> (NEW.silent <> 0 OR NEW.last_scan_at IS NULL) BEGIN
+    UPDATE fleet_count SET n = n - 1 WHERE state = OLD.state AND unseen = (OLD.silent <> 0 OR OLD.last_scan_at IS NULL);
+    UPDATE fleet_count SET n = n + 1 WHERE state = NEW.state AND unseen = (NEW.silent <> 0 OR NEW.last_scan_at IS NULL);
+END;
 
 CREATE TABLE device_inventory (
     device_id INTEGER PRIMARY KEY REFERENCES device(id),
@@ -188,9 +215,12 @@ CREATE TABLE patch (
     n_rolled_back  INTEGER NOT NULL DEFAULT 0,
     UNIQUE (os_release_id, source, version, origin)
 ) STRICT;
-CREATE INDEX patch_severity ON patch(severity DESC, n_missing DESC, id);
-CREATE INDEX patch_released ON patch(released_at DESC, id);
-CREATE INDEX patch_missing ON patch(n_missing DESC, id);
+-- The status view's orders. Superseded patches are out of it unless asked for, so they are out of its indexes.
+CREATE INDEX patch_severity ON patch(severity DESC, n_missing DESC, id) WHERE superseded_by IS NULL;
+CREATE INDEX patch_released ON patch(released_at DESC, id) WHERE superseded_by IS NULL;
+CREATE INDEX patch_missing ON patch(n_missing DESC, id) WHERE superseded_by IS NULL;
+CREATE INDEX patch_source ON patch(source, id) WHERE superseded_by IS NULL;
+CREATE INDEX patch_superseded_by ON patch(superseded_by) WHERE superseded_by IS NOT NULL;
 
 CREATE TABLE patch_package (
     patch_id INTEGER NOT NULL REFERENCES patch(id),

@@ -31,6 +31,8 @@ pub enum Action {
     DeviceState,
     /// It was moved to another group.
     DeviceGroup,
+    /// A scan was asked for.
+    ScanAsked,
     /// A patch was approved.
     Approved,
     /// A patch was denied.
@@ -72,6 +74,7 @@ impl Action {
             Self::DeviceEnrolled => "device.enrolled",
             Self::DeviceState => "device.state",
             Self::DeviceGroup => "device.group",
+            Self::ScanAsked => "device.scan_asked",
             Self::Approved => "patch.approved",
             Self::Denied => "patch.denied",
             Self::Withdrawn => "decision.withdrawn",

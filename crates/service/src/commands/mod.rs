@@ -2,9 +2,11 @@
 
 pub mod accounts;
 pub mod backup;
+mod checks;
 pub mod decide;
 pub mod devices;
 pub mod hold;
+mod passwords;
 pub mod rollback;
 pub mod session;
 pub mod tokens;

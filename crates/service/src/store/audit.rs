@@ -41,8 +41,15 @@ pub async fn append(conn: &mut SqliteConnection, at: Moment, record: &Record) ->
     .bind(&record.reason)
     .bind(previous)
     .bind(&hash[..])
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    for word in record.object.split_whitespace() {
+        sqlx::query("INSERT INTO audit_object (word, seq) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(word)
+            .bind(seq)
+            .execute(&mut *conn)
+            .await?;
+    }
     Ok(seq)
 }
 

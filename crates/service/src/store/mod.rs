@@ -2,14 +2,23 @@
 //!
 //! SQLite: WAL, synchronous FULL, one writer connection, a pool of read-only connections. Every write begins IMMEDIATE.
 
+pub mod accounts;
 pub mod attempts;
 pub mod audit;
+pub mod backup;
 pub mod catalog;
+pub mod decisions;
 pub mod devices;
+pub mod fleet;
 pub mod holds;
 pub mod inventory;
+pub mod lists;
+pub mod log;
+pub mod problems;
 pub mod rollouts;
+pub mod sessions;
 pub mod states;
+pub mod tokens;
 
 use crate::{Settings, error::Result};
 use sqlx::{

@@ -1,0 +1,135 @@
+//! The device list's rows.
+
+use super::lists::{Group, like};
+use crate::error::{Error, Result};
+use domain::{DeviceId, DeviceState, Moment, RingId};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use view::{DeviceFilter, DeviceRow, DeviceShow, PAGE_SIZE, RingName};
+
+fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &DeviceFilter, groups: &[Group]) {
+    query.push(match filter.show {
+        DeviceShow::All => " WHERE d.state <> 3",
+        DeviceShow::Active => " WHERE d.state = 1",
+        DeviceShow::Pending => " WHERE d.state = 0",
+        DeviceShow::Silent => " WHERE d.state = 1 AND (d.silent <> 0 OR d.last_scan_at IS NULL)",
+        DeviceShow::Reboot => " WHERE d.state <> 3 AND d.reboot_since IS NOT NULL",
+        DeviceShow::Failed => " WHERE d.state <> 3 AND d.n_failed > 0",
+        DeviceShow::Stopped => " WHERE d.state IN (2, 3)",
+    });
+    let text = filter.q.trim();
+    if !text.is_empty() {
+        let pattern = like(text);
+        query
+            .push(" AND (d.hostname LIKE ")
+            .push_bind(pattern.clone())
+            .push(" ESCAPE '\\' OR d.key_id LIKE ");
+        query
+            .push_bind(pattern.clone())
+            .push(" ESCAPE '\\' OR d.os_release_id IN (SELECT id FROM os_release WHERE name LIKE ");
+        query.push_bind(pattern).push(" ESCAPE '\\'))");
+    }
+    if let Some(ring) = filter.ring {
+        in_ring(query, ring, groups);
+    }
+}
+
+/// Only devices whose group counts for `ring`.
+pub(super) fn in_ring(query: &mut QueryBuilder<Sqlite>, ring: RingId, groups: &[Group]) {
+    query.push(" AND d.group_id IN (");
+    let mut list = query.separated(", ");
+    for group in groups.iter().filter(|g| g.ring == Some(ring)) {
+        list.push_bind(group.id.0);
+    }
+    query.push(")");
+}
+
+/// How many devices match.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(conn: &mut SqliteConnection, filter: &DeviceFilter, groups: &[Group]) -> Result<u32> {
+    let mut query = QueryBuilder::new("SELECT count(*) FROM device d");
+    narrow(&mut query, filter, groups);
+    Ok(query.build_query_scalar().fetch_one(conn).await?)
+}
+
+const COLUMNS: &str = "SELECT d.id, d.hostname, d.state, d.state_reason, d.key_id, d.group_id, d.scan_only, d.last_contact_at, d.last_scan_at,
+    d.silent, d.n_open, d.n_security, d.n_failed, d.n_pending, d.reboot_since, (SELECT name FROM os_release o WHERE o.id = d.os_release_id)
+    FROM device d";
+
+/// One page of the devices that match, by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    conn: &mut SqliteConnection,
+    filter: &DeviceFilter,
+    page: u32,
+    groups: &[Group],
+    rings: &[RingName],
+) -> Result<Vec<DeviceRow>> {
+    let mut query = QueryBuilder::new(COLUMNS);
+    narrow(&mut query, filter, groups);
+    query
+        .push(" ORDER BY d.hostname, d.id LIMIT ")
+        .push_bind(PAGE_SIZE)
+        .push(" OFFSET ");
+    query.push_bind(i64::from(page.saturating_sub(1)) * i64::from(PAGE_SIZE));
+    query
+        .build()
+        .fetch_all(conn)
+        .await?
+        .iter()
+        .map(|row| device_row(row, groups, rings))
+        .collect()
+}
+
+/// One device as in the list.
+///
+/// # Errors
+/// When the database fails.
+pub async fn one(
+    conn: &mut SqliteConnection,
+    id: DeviceId,
+    groups: &[Group],
+    rings: &[RingName],
+) -> Result<Option<DeviceRow>> {
+    let mut query = QueryBuilder::new(COLUMNS);
+    query.push(" WHERE d.id = ").push_bind(id.0);
+    query
+        .build()
+        .fetch_optional(conn)
+        .await?
+        .map(|row| device_row(&row, groups, rings))
+        .transpose()
+}
+
+fn device_row(row: &SqliteRow, groups: &[Group], rings: &[RingName]) -> Result<DeviceRow> {
+    let code: i64 = row.try_get(2)?;
+    let group = row
+        .try_get::<Option<i64>, _>(5)?
+        .and_then(|id| groups.iter().find(|g| g.id.0 == id));
+    let ring = group
+        .and_then(|g| g.ring)
+        .and_then(|id| rings.iter().find(|r| r.id == id));
+    let moment = |at: usize| -> Result<Option<Moment>> { Ok(row.try_get::<Option<i64>, _>(at)?.map(Moment)) };
+    Ok(DeviceRow {
+        id: DeviceId(row.try_get(0)?),
+        hostname: row.try_get(1)?,
+        os: row.try_get(15)?,
+        state: DeviceState::from_code(code).ok_or_else(|| Error::Inconsistent(format!("device state {code}")))?,
+        state_reason: row.try_get(3)?,
+        key_id: row.try_get(4)?,
+        group: group.map(|g| g.name.clone()),
+        ring: ring.map(|r| r.name.clone()),
+        scan_only: row.try_get(6)?,
+        last_contact: moment(7)?,
+        last_scan: moment(8)?,
+        silent: row.try_get(9)?,
+        open: row.try_get(10)?,
+        security: row.try_get(11)?,
+        failed: row.try_get(12)?,
+        pending: row.try_get(13)?,
+        reboot_since: moment(14)?,
+    })
+}
