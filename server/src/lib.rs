@@ -1,17 +1,17 @@
 //! The patchward server: pages, agent API, command line.
 //!
-//! May not: know SQL.
+//! May not: know SQL, or decide anything about patches (it asks `service`).
 #![recursion_limit = "256"]
 
 pub mod assets;
+pub mod cli;
+pub mod health;
+pub mod http;
+pub mod live;
+pub mod metrics;
 pub mod pages;
+pub mod security;
+pub mod state;
 
-use axum::Router;
-
-/// The whole router.
-pub fn router() -> Router {
-    let options = assets::leptos_options();
-    pages::routes(&options, || {})
-        .merge(assets::routes())
-        .with_state(options)
-}
+pub use http::router;
+pub use state::{AppState, Reach, Stop};

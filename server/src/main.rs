@@ -1,12 +1,23 @@
 //! The patchward binary.
 #![recursion_limit = "256"]
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let mut args = std::env::args().skip_while(|arg| arg != "--listen").skip(1);
-    let listen = args.next().unwrap_or_else(|| "127.0.0.1:8480".to_owned());
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, server::router()).await?;
-    Ok(())
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = server::cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("patchward: cannot start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(server::cli::run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("patchward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
