@@ -351,7 +351,3 @@ pub fn enroll<N: Network>(
     };
     Ok((enrolment, accepted))
 }
-
-#[cfg(test)]
-#[path = "transport_tests.rs"]
-mod tests;

@@ -93,9 +93,8 @@ pub fn run_args(home: &Home, order: &Order) -> (&'static str, Vec<String>) {
     if order.packages.iter().all(|p| p.version.is_some()) {
         args.push("--no-remove".to_owned());
     }
-    if order.kind == ActionKind::Install {
-        args.push("--no-download".to_owned());
-    }
+    // Not `--no-download`: everything is here already, and with it apt fails on packages of `file:` sources ("Pathname to install is
+    // not absolute").
     args.extend(words(&["install", "--"]));
     args.extend(set(order));
     ("apt-get", args)
