@@ -1,48 +1,110 @@
-//! The routes.
+//! The routes, and what stands around every page.
 
+use crate::api;
+use crate::components::flash::{FlashBanner, provide_flash};
+use crate::components::icon::icon;
+use crate::components::section::Session;
+use crate::live::{live, provide_live};
+use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, sign_in};
+use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
-use leptos_router::components::{ParentRoute, Route, Router, Routes};
-use leptos_router::nested_router::Outlet;
+use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
+use leptos_router::hooks::use_location;
 use leptos_router::{SsrMode, path};
+use view::Me;
 
 /// The whole application. It also runs once at start, without a request, to list the routes: nothing here may expect one.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    provide_live();
+    provide_flash();
     view! {
         <Title formatter=|text: String| if text.is_empty() { "Patchward".to_owned() } else { format!("{text} · Patchward") }/>
         <Router>
-            <Routes fallback=NotFound>
-                // `Async` on the root: without JavaScript the data are in the page, not a spinner.
-                <ParentRoute path=path!("") view=Outlet ssr=SsrMode::Async>
-                    <Route path=path!("") view=Hello/>
-                </ParentRoute>
-            </Routes>
+            <Frame/>
         </Router>
     }
 }
 
+/// Head, banner, page, foot. `Async` everywhere: without JavaScript the data are in the page, not a spinner.
 #[component]
-fn Hello() -> impl IntoView {
-    let hydrated = RwSignal::new(false);
-    Effect::new(move |_| hydrated.set(true));
+fn Frame() -> impl IntoView {
+    provide_session();
+    let awake = live().awake;
     view! {
-        <Title text="Welcome"/>
-        <main data-hydrated=move || hydrated.get().to_string()>
-            <h1>"Patchward"</h1>
-            <p>"What is missing, what will be installed where and when, why not yet, and can we go back?"</p>
+        <a class="skip" href="#main">"Skip to the content"</a>
+        <Head/>
+        <FlashBanner/>
+        <main id="main" tabindex="-1" data-hydrated=move || awake.get().to_string()>
+            <FlatRoutes fallback=NotFound>
+                <Route path=path!("/") ssr=SsrMode::Async view=|| view! { <Redirect path="/patches"/> }/>
+                <Route path=path!("/sign-in") ssr=SsrMode::Async view=sign_in::SignInPage/>
+                <Route path=path!("/sign-in/link/:token") ssr=SsrMode::Async view=sign_in::LinkPage/>
+                <Route path=path!("/patches") ssr=SsrMode::Async view=patches::list::ListPage/>
+                <Route path=path!("/patches/decide") ssr=SsrMode::Async view=patches::decide::DecidePage/>
+                <Route path=path!("/patches/:id") ssr=SsrMode::Async view=patches::one::OnePage/>
+                <Route path=path!("/devices") ssr=SsrMode::Async view=devices::list::ListPage/>
+                <Route path=path!("/devices/:id") ssr=SsrMode::Async view=devices::one::OnePage/>
+                <Route path=path!("/audit") ssr=SsrMode::Async view=audit::AuditLogPage/>
+                <Route path=path!("/accounts") ssr=SsrMode::Async view=accounts::AccountsAndTokensPage/>
+                <Route path=path!("/password") ssr=SsrMode::Async view=password::PasswordPage/>
+            </FlatRoutes>
         </main>
     }
 }
 
+/// Provides [`Session`]. Needs: the router, the live counters.
+fn provide_session() {
+    let (path, acts) = (use_location().pathname, live().acts);
+    // One question a session, not one a page: it is asked again after every act, because signing in and out are acts.
+    let public = Memo::new(move |_| path.with(|p| p.starts_with("/sign-in")));
+    let session = Resource::new(
+        move || (public.get(), acts.get()),
+        |(public, _)| async move { if public { None } else { Some(api::session::who().await) } },
+    );
+    provide_context(Session(session));
+}
+
+/// The top bar.
 #[component]
-fn NotFound() -> impl IntoView {
+fn Head() -> impl IntoView {
+    let session = expect_context::<Session>().0;
+    let path = use_location().pathname;
     view! {
-        <Title text="Not found"/>
-        <main>
-            <h1>"There is no such page"</h1>
-            <p><a href="/">"To the overview"</a></p>
-        </main>
+        <header class="top">
+            <a class="brand" href="/patches">{icon("shield")} <span>"Patchward"</span></a>
+            <Transition>
+                {move || Suspend::new(async move { session.await.and_then(Result::ok).map(|me| signed_in(&me, path)) })}
+            </Transition>
+        </header>
     }
+}
+
+fn signed_in(me: &Me, path: Memo<String>) -> AnyView {
+    let link = |to: &'static str, words: &'static str| {
+        let current = move || path.with(|p| p.starts_with(to)).then_some("page");
+        view! { <a href=to aria-current=current>{words}</a> }
+    };
+    let audit = me.role.may(Permission::ReadAudit).then(|| link("/audit", "Audit"));
+    let accounts = (me.role.may(Permission::ManageAccounts) || me.role.may(Permission::ManageDevices))
+        .then(|| link("/accounts", "Accounts"));
+    let demo = me.demo.then(|| {
+        view! { <p class="demo" role="note">{icon("alert")} " Demonstration: a made-up fleet in a throw-away database. Nothing here is real."</p> }
+    });
+    let out = crate::components::form::post::<api::session::SignOut>(
+        "sign-out",
+        view! { <button class="link">"Sign out"</button> }.into_any(),
+    );
+    view! {
+        <nav class="main-nav" aria-label="Main">{link("/patches", "Patches")} {link("/devices", "Devices")} {audit} {accounts}</nav>
+        <div class="who">
+            <a href="/password" title="Your account"><b>{me.name.clone()}</b> " " <span class="sub">{me.role.label()}</span></a>
+            {me.needs_password.then(|| view! { <a class="nudge" href="/password">"Set a password"</a> })}
+            {out}
+        </div>
+        {demo}
+    }
+    .into_any()
 }

@@ -7,10 +7,21 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` and `hydrate` exclude each other: build `frontend` for wasm32 only, apart from the rest");
 
+mod address;
+#[cfg(feature = "ssr")]
+mod answer;
+pub mod api;
 mod app;
+mod components;
 #[cfg(feature = "ssr")]
 pub mod ctx;
+mod error;
+mod live;
+pub mod notice;
+mod pages;
 mod shell;
+mod words;
 
 pub use app::App;
+pub use error::AppError;
 pub use shell::shell;

@@ -1,6 +1,7 @@
 //! The HTML document around the application.
 
 use crate::App;
+use crate::components::icon::Sprite;
 use leptos::config::LeptosOptions;
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
@@ -22,6 +23,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </head>
             <body>
                 <App/>
+                // After the application: hydration walks the body from its start.
+                <Sprite/>
             </body>
         </html>
     }

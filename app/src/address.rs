@@ -1,0 +1,159 @@
+//! Filters, sort and page as they stand in the address bar. Unknown values fall back to the default: people edit addresses.
+
+use domain::{Category, RingId, Severity};
+use leptos_router::params::ParamsMap;
+use std::fmt::Write as _;
+use std::str::FromStr;
+use view::{ApprovalFilter, AuditFilter, CountBucket, DeviceFilter, DeviceShow, PatchFilter, PatchSort};
+
+/// An address's query while it is written. Both sides write it alike, so that hydration finds what the server sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query(String);
+
+impl Query {
+    /// Adds `name=value`.
+    pub fn add(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+                self.0.push(char::from(byte));
+            } else {
+                let _ = write!(self.0, "%{byte:02X}");
+            }
+        }
+    }
+    /// Adds `name=value` unless the value is empty.
+    pub fn some(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.add(name, value);
+        }
+    }
+    /// Without the question mark.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+    /// `path?query`, or `path` alone.
+    pub fn on(&self, path: &str) -> String {
+        if self.0.is_empty() { path.to_owned() } else { format!("{path}?{}", self.0) }
+    }
+}
+
+fn text(query: &ParamsMap, name: &str) -> String {
+    query.get_str(name).unwrap_or_default().trim().chars().take(200).collect()
+}
+
+fn word<T: FromStr>(query: &ParamsMap, name: &str) -> Option<T> {
+    query.get_str(name).and_then(|t| t.parse().ok())
+}
+
+fn page(query: &ParamsMap) -> u32 {
+    word(query, "page").unwrap_or(1).clamp(1, 1_000_000)
+}
+
+/// Reads the status view's filter.
+pub fn patch_filter(query: &ParamsMap) -> PatchFilter {
+    PatchFilter {
+        q: text(query, "q"),
+        severity: word::<Severity>(query, "severity"),
+        category: word::<Category>(query, "category"),
+        state: bucket(query),
+        product: text(query, "product"),
+        approval: query.get_str("approval").and_then(ApprovalFilter::from_word),
+        ring: word::<RingId>(query, "ring"),
+        superseded: query.get_str("superseded").is_some_and(|t| t == "1"),
+        sort: query.get_str("sort").and_then(PatchSort::from_word).unwrap_or_default(),
+        page: page(query),
+    }
+}
+
+/// The bucket that a list of devices is narrowed to.
+pub fn bucket(query: &ParamsMap) -> Option<CountBucket> {
+    query.get_str("state").and_then(CountBucket::from_word)
+}
+
+/// Writes the status view's filter, page included.
+pub fn patch_query(filter: &PatchFilter) -> Query {
+    let mut query = Query::default();
+    for (name, value) in patch_fields(filter) {
+        query.add(name, &value);
+    }
+    if filter.page > 1 {
+        query.add("page", &filter.page.to_string());
+    }
+    query
+}
+
+/// The filter's fields that differ from the default, without the page.
+pub fn patch_fields(filter: &PatchFilter) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("q", filter.q.clone()),
+        ("severity", filter.severity.map_or("", Severity::word).to_owned()),
+        ("category", filter.category.map_or("", Category::word).to_owned()),
+        ("state", filter.state.map_or("", CountBucket::word).to_owned()),
+        ("product", filter.product.clone()),
+        ("approval", filter.approval.map_or("", ApprovalFilter::word).to_owned()),
+        ("ring", filter.ring.map_or_else(String::new, |r| r.to_string())),
+        ("superseded", if filter.superseded { "1" } else { "" }.to_owned()),
+        ("sort", if filter.sort == PatchSort::default() { "" } else { filter.sort.word() }.to_owned()),
+    ];
+    fields.retain(|(_, value)| !value.is_empty());
+    fields
+}
+
+/// Reads the device list's filter.
+pub fn device_filter(query: &ParamsMap) -> DeviceFilter {
+    DeviceFilter {
+        q: text(query, "q"),
+        show: query.get_str("show").and_then(DeviceShow::from_word).unwrap_or_default(),
+        ring: word::<RingId>(query, "ring"),
+        page: page(query),
+    }
+}
+
+/// Writes the device list's filter.
+pub fn device_query(filter: &DeviceFilter) -> Query {
+    let mut query = Query::default();
+    query.some("q", &filter.q);
+    query.some("show", if filter.show == DeviceShow::default() { "" } else { filter.show.word() });
+    query.some("ring", &filter.ring.map_or_else(String::new, |r| r.to_string()));
+    if filter.page > 1 {
+        query.add("page", &filter.page.to_string());
+    }
+    query
+}
+
+/// Reads the audit log's filter.
+pub fn audit_filter(query: &ParamsMap) -> AuditFilter {
+    AuditFilter { q: text(query, "q"), page: page(query) }
+}
+
+/// Writes the audit log's filter.
+pub fn audit_query(filter: &AuditFilter) -> Query {
+    let mut query = Query::default();
+    query.some("q", &filter.q);
+    if filter.page > 1 {
+        query.add("page", &filter.page.to_string());
+    }
+    query
+}
+
+/// The page of a list that is narrowed elsewhere.
+pub fn page_of(query: &ParamsMap) -> u32 {
+    page(query)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_the_default() {
+        let map: ParamsMap =
+            [("severity", "huge"), ("page", "-1"), ("sort", "x"), ("ring", "z")].map(|(k, v)| (k, v.to_owned())).into_iter().collect();
+        assert_eq!(patch_filter(&map), PatchFilter { page: 1, ..PatchFilter::default() });
+    }
+}

@@ -1,0 +1,62 @@
+//! Devices.
+
+use crate::AppError;
+use crate::error::Read;
+use domain::DeviceId;
+use leptos::prelude::*;
+use view::{DeviceFilter, DeviceList, DevicePage};
+
+/// The device list.
+#[server(prefix = "/api", endpoint = "devices/list", protocol = Read)]
+pub async fn devices(filter: DeviceFilter) -> Result<DeviceList, AppError> {
+    use crate::ctx;
+    Ok(ctx::service().devices(&ctx::actor()?, &filter).await?)
+}
+
+/// One device, with every open patch's gate ladder.
+#[server(prefix = "/api", endpoint = "devices/one", protocol = Read)]
+pub async fn device(id: DeviceId) -> Result<DevicePage, AppError> {
+    use crate::ctx;
+    Ok(ctx::service().device(&ctx::actor()?, id).await?)
+}
+
+/// Accepts a waiting device, or lets a quarantined one back.
+#[server(prefix = "/api", endpoint = "devices/accept")]
+pub async fn accept_device(device: String, #[server(default)] reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().accept_device(&actor, answer::parse(&device)?, &reason).await?;
+    answer::finish(&back, Notice::Accepted);
+    Ok(())
+}
+
+/// Revokes a device for ever.
+#[server(prefix = "/api", endpoint = "devices/revoke")]
+pub async fn revoke_device(device: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().revoke_device(&actor, answer::parse(&device)?, &reason).await?;
+    answer::finish(&back, Notice::Revoked);
+    Ok(())
+}
+
+/// Moves a device to a group, or to none.
+#[server(prefix = "/api", endpoint = "devices/move")]
+pub async fn move_device(device: String, #[server(default)] group: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    let group = if group.is_empty() { None } else { Some(answer::parse_field(&group, view::Field::Group)?) };
+    ctx::service().move_device(&actor, answer::parse(&device)?, group).await?;
+    answer::finish(&format!("/devices/{device}"), Notice::Moved);
+    Ok(())
+}
+
+/// Asks for a scan at the next contact.
+#[server(prefix = "/api", endpoint = "devices/scan")]
+pub async fn ask_scan(device: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().ask_scan(&actor, answer::parse(&device)?).await?;
+    answer::finish(&format!("/devices/{device}"), Notice::ScanAsked);
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Patches: the status view, one patch, decisions, holds, rollbacks.
+
+use crate::AppError;
+use crate::error::Read;
+use domain::{PatchId, RingId};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use view::{CountBucket, Counts, PatchFilter, PatchList, PatchPage, PatchRow, RingName};
+
+/// What a decision would be about, before it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// The patches; for "all matching" the first page of them.
+    pub rows: Vec<PreviewRow>,
+    /// How many altogether.
+    pub total: u32,
+    /// Rings, in order.
+    pub rings: Vec<RingName>,
+}
+
+/// One patch of a preview.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewRow {
+    /// As it is now.
+    pub row: PatchRow,
+    /// Devices of each ring; empty for "all matching".
+    pub lanes: Vec<(RingId, Counts)>,
+}
+
+/// The status view.
+#[server(prefix = "/api", endpoint = "patches/list", protocol = Read)]
+pub async fn patches(filter: PatchFilter) -> Result<PatchList, AppError> {
+    use crate::ctx;
+    Ok(ctx::service().patches(&ctx::actor()?, &filter).await?)
+}
+
+/// One patch.
+#[server(prefix = "/api", endpoint = "patches/one", protocol = Read)]
+pub async fn patch(id: PatchId, bucket: Option<CountBucket>, page: u32) -> Result<PatchPage, AppError> {
+    use crate::ctx;
+    Ok(ctx::service().patch(&ctx::actor()?, id, bucket, page).await?)
+}
+
+/// The patches that a decision is about: those named, or all that match when none is named.
+#[server(prefix = "/api", endpoint = "patches/preview", protocol = Read)]
+pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) -> Result<Preview, AppError> {
+    use crate::ctx;
+    let (actor, service) = (ctx::actor()?, ctx::service());
+    if let Some(filter) = matching {
+        let list = service.patches(&actor, &filter).await?;
+        let rows = list.rows.into_iter().map(|row| PreviewRow { row, lanes: Vec::new() }).collect();
+        return Ok(Preview { rows, total: list.total, rings: list.rings });
+    }
+    let (mut rows, mut rings) = (Vec::new(), Vec::new());
+    for id in ids.into_iter().take(view::PAGE_SIZE as usize) {
+        let page = service.patch(&actor, id, None, 1).await?;
+        rings = page.lanes.iter().map(|l| RingName { id: l.ring, name: l.name.clone() }).collect();
+        let lanes = page.lanes.iter().map(|l| (l.ring, l.counts)).collect();
+        rows.push(PreviewRow { row: page.row, lanes });
+    }
+    let total = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    Ok(Preview { rows, total, rings })
+}
+
+/// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
+/// filter as it stands in the address and `count` is how many the person saw.
+#[server(prefix = "/api", endpoint = "patches/decide")]
+pub async fn decide(
+    verb: String,
+    ring: String,
+    #[server(default)] selection: String,
+    #[server(default)] matching: String,
+    #[server(default)] count: String,
+    #[server(default)] reason: String,
+    #[server(default)] with_superseded: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
+    use crate::{address, answer, ctx, notice::Notice};
+    use service::commands::decide::{Selection, Verb};
+    use view::Field;
+    let actor = ctx::actor()?;
+    let ring = answer::parse_field(&ring, Field::Ring)?;
+    let (verb, notice) = match verb.as_str() {
+        "approve" => (Verb::Approve { urgent: false }, Notice::Approved),
+        "urgent" => (Verb::Approve { urgent: true }, Notice::Approved),
+        "deny" => (Verb::Deny, Notice::Denied),
+        "withdraw" => (Verb::Withdraw, Notice::Withdrawn),
+        _ => return Err(AppError(view::UiError::NotFound)),
+    };
+    let selection = if selection.is_empty() {
+        Selection::Matching(address::patch_filter(&answer::params(&matching)), answer::parse(&count)?)
+    } else {
+        let mut these = Vec::new();
+        for word in selection.split(',') {
+            let (id, revision) = word.split_once('.').unwrap_or((word, ""));
+            these.push((answer::parse(id)?, Some(answer::parse(revision)?)));
+        }
+        Selection::These(these)
+    };
+    let done = ctx::service().decide(&actor, selection, ring, verb, &reason, with_superseded == "1").await?;
+    let numbers =
+        [("n", done.decided.len()), ("left", done.left_out.len()), ("late", usize::try_from(done.too_late).unwrap_or(usize::MAX))];
+    answer::finish_with(&back, notice, &numbers);
+    Ok(())
+}
+
+/// Stops a rollout.
+#[server(prefix = "/api", endpoint = "patches/hold")]
+pub async fn hold(patch: String, reason: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().hold(&actor, answer::parse(&patch)?, &reason).await?;
+    answer::finish(&format!("/patches/{patch}"), Notice::Held);
+    Ok(())
+}
+
+/// Resolves a hold.
+#[server(prefix = "/api", endpoint = "patches/resume")]
+pub async fn resume(patch: String, hold: String, reason: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().resume(&actor, answer::parse(&hold)?, &reason).await?;
+    answer::finish(&format!("/patches/{patch}"), Notice::Resumed);
+    Ok(())
+}
+
+/// Reports a problem with a patch on a device.
+#[server(prefix = "/api", endpoint = "patches/problem")]
+pub async fn problem(device: String, patch: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().report_problem(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason).await?;
+    answer::finish(&back, Notice::Problem);
+    Ok(())
+}
+
+/// Orders the rollback of a patch on one device.
+#[server(prefix = "/api", endpoint = "patches/roll_back")]
+pub async fn roll_back(device: String, patch: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().roll_back(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason).await?;
+    answer::finish(&back, Notice::RollBack);
+    Ok(())
+}
+
+/// Orders the rollback of a patch on every device of a ring that has it from us.
+#[server(prefix = "/api", endpoint = "patches/roll_back_ring")]
+pub async fn roll_back_ring(ring: String, patch: String, reason: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    let n = ctx::service().roll_back_ring(&actor, answer::parse(&ring)?, answer::parse(&patch)?, &reason).await?;
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    answer::finish_with(&format!("/patches/{patch}"), Notice::RollBack, &[("n", n)]);
+    Ok(())
+}
+
+/// Lifts the block that a rollback left.
+#[server(prefix = "/api", endpoint = "patches/lift_block")]
+pub async fn lift_block(device: String, patch: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().lift_block(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason).await?;
+    answer::finish(&back, Notice::Lifted);
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The page follows the server: one event stream a tab, closed while the tab is hidden. An event says only what kind of thing changed;
+//! the page asks again by its usual, authorised way, so a lost event is harmless.
+
+use domain::Moment;
+use leptos::prelude::*;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+use wasm_bindgen::{JsCast as _, closure::Closure};
+use web_sys::{EventSource, MessageEvent};
+
+/// At most one refresh in such a time: a fleet that reports at once must not make every open page ask a hundred times.
+const PAUSE: Duration = Duration::from_millis(1_500);
+
+/// Counters that resources follow: a data source asks again when its counter grows.
+#[derive(Clone, Copy)]
+pub struct Live {
+    /// Grows when patches, devices or accounts changed on the server.
+    pub version: RwSignal<u32>,
+    /// Grows when this page did something.
+    pub acts: RwSignal<u32>,
+    /// The browser runs the page by now.
+    pub awake: RwSignal<bool>,
+}
+
+impl Live {
+    /// For what depends on the fleet: changes by anybody.
+    pub fn any(self) -> (u32, u32) {
+        (self.version.get(), self.acts.get())
+    }
+}
+
+/// The counters.
+pub fn live() -> Live {
+    expect_context::<Live>()
+}
+
+/// Provides the counters and, in the browser, follows the server. Needs: nothing. Called once, by the application.
+pub fn provide_live() {
+    let live = Live { version: RwSignal::new(0), acts: RwSignal::new(0), awake: RwSignal::new(false) };
+    provide_context(live);
+    // Effects run in the browser only.
+    Effect::new(move |_| {
+        live.awake.set(true);
+        follow(live);
+    });
+}
+
+thread_local! {
+    static STREAM: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+    static WAITING: Cell<bool> = const { Cell::new(false) };
+}
+
+fn follow(live: Live) {
+    let Ok(changed) = js_sys::Function::from(Closure::<dyn Fn()>::new(move || open_or_close(live)).into_js_value()).dyn_into() else {
+        return;
+    };
+    let _ = document().add_event_listener_with_callback("visibilitychange", &changed);
+    // Signing in or out changes whether there is anything to follow.
+    Effect::new(move |_| {
+        live.acts.track();
+        open_or_close(live);
+    });
+}
+
+fn open_or_close(live: Live) {
+    let public = window().location().pathname().is_ok_and(|p| p.starts_with("/sign-in"));
+    let wanted = !document().hidden() && !public;
+    STREAM.with_borrow_mut(|stream| match (wanted, stream.take()) {
+        (true, Some(open)) if open.ready_state() != EventSource::CLOSED => *stream = Some(open),
+        (true, _) => *stream = listen(live),
+        (false, Some(open)) => open.close(),
+        (false, None) => {}
+    });
+}
+
+fn listen(live: Live) -> Option<EventSource> {
+    let stream = EventSource::new("/events").ok()?;
+    // What happened while the tab was hidden was not heard: ask once on every start but the first.
+    let started = RefCell::new(live.version.get_untracked() == 0);
+    let hear = Closure::<dyn Fn(MessageEvent)>::new(move |_| refresh_soon(live)).into_js_value();
+    let open = Closure::<dyn Fn()>::new(move || {
+        if !started.replace(false) {
+            refresh_soon(live);
+        }
+    })
+    .into_js_value();
+    stream.set_onmessage(Some(hear.unchecked_ref()));
+    stream.set_onopen(Some(open.unchecked_ref()));
+    for topic in ["patches", "devices", "accounts"] {
+        let _ = stream.add_event_listener_with_callback(topic, hear.unchecked_ref());
+    }
+    Some(stream)
+}
+
+fn refresh_soon(live: Live) {
+    if WAITING.replace(true) {
+        return;
+    }
+    set_timeout(
+        move || {
+            WAITING.set(false);
+            // Rows may move under the hands of a person who fills in a form: wait until it is closed.
+            if busy() { refresh_soon(live) } else { live.version.update(|n| *n += 1) }
+        },
+        PAUSE,
+    );
+}
+
+fn busy() -> bool {
+    document().query_selector("details.act[open], form[method=post]:focus-within").is_ok_and(|found| found.is_some())
+}
+
+/// A moment in the browser's own time zone, in the same shape as the server's UTC text.
+pub fn local_text(at: Moment) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a date; exact far beyond the year 9999")]
+    let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(at.0 as f64 * 1_000.0));
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}",
+        date.get_full_year(),
+        date.get_month() + 1,
+        date.get_date(),
+        date.get_hours(),
+        date.get_minutes()
+    )
+}
+
+/// The browser's time zone, e.g. `Europe/Helsinki`.
+pub fn local_zone() -> String {
+    let options = js_sys::Intl::DateTimeFormat::default().resolved_options();
+    js_sys::Reflect::get(&options, &"timeZone".into()).ok().and_then(|z| z.as_string()).unwrap_or_default()
+}

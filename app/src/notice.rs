@@ -1,0 +1,87 @@
+//! What a page says after something was done. A closed list: without JavaScript the notice travels in the address, and anybody can
+//! craft an address, so it carries a word and numbers, never prose.
+
+use crate::words::plural;
+use leptos_router::params::ParamsMap;
+
+/// The address parameter that names the notice.
+pub const DONE: &str = "done";
+
+macro_rules! notices {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)+) => {
+        /// What was done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Notice { $($(#[$doc])* $name),+ }
+        impl Notice {
+            /// The word in the address.
+            pub const fn word(self) -> &'static str { match self { $(Self::$name => $word),+ } }
+            fn from_word(word: &str) -> Option<Self> { match word { $($word => Some(Self::$name),)+ _ => None } }
+            const fn text(self) -> &'static str { match self { $(Self::$name => $text),+ } }
+        }
+    };
+}
+
+notices! {
+    /// See its text.
+    Approved = "approved", "approved";
+    /// See its text.
+    Denied = "denied", "denied";
+    /// See its text.
+    Withdrawn = "withdrawn", "withdrawn";
+    /// See its text.
+    Held = "held", "The rollout is held. No device starts to install until every hold is resolved.";
+    /// See its text.
+    Resumed = "resumed", "The hold is resolved.";
+    /// See its text.
+    Problem = "problem", "The problem is reported, and the rollout is held.";
+    /// See its text.
+    RollBack = "rollback", "The rollback is ordered. It counts as done when a scan has seen the earlier version.";
+    /// See its text.
+    Lifted = "lifted", "The block is lifted: the patch may be installed on the device again.";
+    /// See its text.
+    Accepted = "accepted", "The device is accepted.";
+    /// See its text.
+    Revoked = "revoked", "The device is revoked.";
+    /// See its text.
+    Moved = "moved", "The device is moved.";
+    /// See its text.
+    ScanAsked = "scan", "The device scans at its next contact.";
+    /// See its text.
+    AccountMade = "account", "The account is made.";
+    /// See its text.
+    RoleSet = "role", "The role is changed, and the account's sessions are ended.";
+    /// See its text.
+    Disabled = "disabled", "The account is disabled, and its sessions are ended.";
+    /// See its text.
+    Enabled = "enabled", "The account is enabled.";
+    /// See its text.
+    PasswordSet = "password", "The password is set, and other sessions are ended.";
+    /// See its text.
+    SessionEnded = "session", "The session is ended.";
+    /// See its text.
+    TokenMade = "token", "The token is made.";
+    /// See its text.
+    TokenRevoked = "token_revoked", "The token is revoked. Devices that it enrolled stay.";
+    /// See its text.
+    SignedOut = "signed_out", "You are signed out.";
+}
+
+/// The notice in an address, if there is one that we know.
+pub fn from_address(query: &ParamsMap) -> Option<String> {
+    let notice = Notice::from_word(query.get_str(DONE)?)?;
+    let number = |name| query.get_str(name).and_then(|t| t.parse::<u32>().ok());
+    Some(match (notice, number("n")) {
+        (Notice::Approved | Notice::Denied | Notice::Withdrawn, n) => {
+            let mut text = format!("{}: {}.", plural(n.unwrap_or(0), "patch", "patches"), notice.text());
+            if let Some(left) = number("left").filter(|n| *n > 0) {
+                text.push_str(&format!(" {} left out (superseded, denied, or nothing to withdraw).", plural(left, "patch", "patches")));
+            }
+            if let Some(late) = number("late").filter(|n| *n > 0) {
+                text.push_str(&format!(" {} installed it before.", plural(late, "device has", "devices have")));
+            }
+            text
+        }
+        (Notice::RollBack, Some(n)) => format!("{} {}", plural(n, "device:", "devices:"), notice.text()),
+        _ => notice.text().to_owned(),
+    })
+}

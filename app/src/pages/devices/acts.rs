@@ -1,0 +1,105 @@
+//! What can be done about a device, and about one patch on it.
+
+use crate::api::devices::{AcceptDevice, AskScan, MoveDevice, RevokeDevice};
+use crate::api::patches::{LiftBlock, Problem, RollBack};
+use crate::components::confirm::{Act, act, panel};
+use crate::components::field::hidden;
+use crate::components::form::post;
+use crate::components::icon::icon;
+use crate::components::select::select;
+use domain::{DeviceId, DeviceState, PatchId, Permission};
+use leptos::prelude::*;
+use view::{DevicePage, DeviceRow, Me};
+
+/// Report a problem, roll back, lift a block.
+pub fn device_patch_acts(me: &Me, device: DeviceId, patch: PatchId, can_roll_back: bool, blocked: bool, back: &str) -> AnyView {
+    let fields = || vec![("device", device.to_string()), ("patch", patch.to_string()), ("back", back.to_owned())];
+    let problem = me.role.may(Permission::ReportProblem).then(|| {
+        act::<Problem>(Act {
+            label: "Report a problem",
+            icon: "alert",
+            tone: "plain",
+            explain: "The rollout of this patch is held at once, in every ring, until somebody resolves it with a note.".to_owned(),
+            reason: Some(("What went wrong", true)),
+            fields: fields(),
+        })
+    });
+    let undo = (can_roll_back && !blocked && me.role.may(Permission::RollBack)).then(|| {
+        act::<RollBack>(Act {
+            label: "Roll back",
+            icon: "undo",
+            tone: "danger",
+            explain: "At its next contact the device installs the earlier version on record again. The rollout is held, and the patch stays \
+                      blocked on this device until a person lifts that."
+                .to_owned(),
+            reason: Some(("Reason", true)),
+            fields: fields(),
+        })
+    });
+    let lift = (blocked && me.role.may(Permission::RollBack)).then(|| {
+        act::<LiftBlock>(Act {
+            label: "Lift the block",
+            icon: "check",
+            tone: "plain",
+            explain: "The patch may be installed on this device again, as its gates allow.".to_owned(),
+            reason: Some(("Reason", true)),
+            fields: fields(),
+        })
+    });
+    view! { {problem} {undo} {lift} }.into_any()
+}
+
+/// Accept and revoke.
+pub fn admit_acts(me: &Me, row: &DeviceRow, back: &str) -> AnyView {
+    if !me.role.may(Permission::ManageDevices) || row.state == DeviceState::Revoked {
+        return ().into_any();
+    }
+    let fields = || vec![("device", row.id.to_string()), ("back", back.to_owned())];
+    let accept = (row.state != DeviceState::Active).then(|| {
+        act::<AcceptDevice>(Act {
+            label: "Accept",
+            icon: "check",
+            tone: "main",
+            explain: format!("Compare the fingerprint with the one that the device shows: {}. Its reports count from now on.", row.key_id),
+            reason: Some(("Reason", false)),
+            fields: fields(),
+        })
+    });
+    let revoke = act::<RevokeDevice>(Act {
+        label: "Revoke",
+        icon: "cross",
+        tone: "danger",
+        explain: format!("{} is never let in again under this identity, and what it is doing for us ends. It can enrol anew.", row.hostname),
+        reason: Some(("Reason", true)),
+        fields: fields(),
+    });
+    view! { {accept} {revoke} }.into_any()
+}
+
+/// Scan, move, revoke.
+pub fn device_acts(me: &Me, page: &DevicePage) -> AnyView {
+    let admit = admit_acts(me, &page.row, &format!("/devices/{}", page.row.id));
+    if !me.role.may(Permission::ManageDevices) || page.row.state == DeviceState::Revoked {
+        return admit;
+    }
+    let id = || hidden("device", page.row.id.to_string());
+    let scan = view! { {id()} <button class="button">{icon("restart")} <span>"Scan now"</span></button> };
+    let mut groups = vec![(String::new(), "no group".to_owned())];
+    groups.extend(page.groups.iter().map(|g| {
+        let ring = g.ring.as_ref().map_or_else(|| " (no ring)".to_owned(), |r| format!(" (ring {r})"));
+        (g.id.to_string(), format!("{}{ring}", g.name))
+    }));
+    let current = page.groups.iter().find(|g| Some(&g.name) == page.row.group.as_ref()).map_or_else(String::new, |g| g.id.to_string());
+    let form = view! {
+        {id()}
+        <p>"The device follows the decisions of the group's ring from now on."</p>
+        {select("group", "Group", groups, &current)}
+        <button class="button" data-tone="main">"Move"</button>
+    };
+    view! {
+        {post::<AskScan>("act-form inline", scan.into_any())}
+        {panel("Move", "swap", "plain", post::<MoveDevice>("act-form", form.into_any()))}
+        {admit}
+    }
+    .into_any()
+}

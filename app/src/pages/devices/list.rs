@@ -1,0 +1,171 @@
+//! The device list.
+
+use super::acts::admit_acts;
+use crate::address::{device_filter, device_query};
+use crate::api::devices::devices;
+use crate::components::form::get;
+use crate::components::icon::icon;
+use crate::components::marks;
+use crate::components::pager::pager;
+use crate::components::section::{empty, section};
+use crate::components::select::select;
+use crate::components::when::{when, when_or};
+use crate::live::live;
+use crate::words::number;
+use domain::{DeviceState, Permission};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use view::{DeviceFilter, DeviceList, DeviceRow, DeviceShow, Me};
+
+/// The list.
+#[component]
+pub fn ListPage() -> impl IntoView {
+    let (query, live) = (use_query_map(), live());
+    let filter = Memo::new(move |_| query.with(device_filter));
+    let data = Resource::new(move || (filter.get(), live.any()), |(filter, _)| devices(filter));
+    view! {
+        <Title text="Devices"/>
+        {section(data, move |me, list| fleet(&me, &filter.get_untracked(), &list))}
+    }
+}
+
+fn fleet(me: &Me, filter: &DeviceFilter, list: &DeviceList) -> AnyView {
+    let waiting = list.rows.iter().filter(|r| r.state == DeviceState::Pending).map(|r| waiting(me, r)).collect::<Vec<_>>();
+    let waiting = (!waiting.is_empty()).then(|| {
+        view! {
+            <section class="waiting" aria-labelledby="waiting">
+                <h2 id="waiting">{icon("clock")} " Waiting for acceptance"</h2>
+                <ul>{waiting}</ul>
+            </section>
+        }
+    });
+    let rows = list.rows.iter().filter(|r| r.state != DeviceState::Pending).map(row).collect::<Vec<_>>();
+    let body = if !rows.is_empty() {
+        table(rows)
+    } else if waiting.is_some() {
+        ().into_any()
+    } else if *filter == (DeviceFilter { page: filter.page, ..DeviceFilter::default() }) {
+        let enrol = me.role.may(Permission::ManageDevices).then(|| view! { <p><a class="button" data-tone="main" href="/accounts#enrolment">"Enrol a device"</a></p> });
+        empty("No devices yet", enrol.into_any())
+    } else {
+        empty("No device matches", view! { <p><a class="button" href="/devices">"Show all devices"</a></p> }.into_any())
+    };
+    let address = |page| device_query(&DeviceFilter { page, ..filter.clone() }).on("/devices");
+    let enrol = me.role.may(Permission::ManageDevices).then(|| view! { <a class="button" href="/accounts#enrolment">"Enrol a device"</a> });
+    view! {
+        <header class="page-head"><div><h1>"Devices"</h1></div> <div class="acts">{enrol}</div></header>
+        {tabs(filter)}
+        {search(filter, list)}
+        {waiting}
+        {body}
+        {pager(list.page, list.pages, list.total, "device", "devices", &address)}
+    }
+    .into_any()
+}
+
+fn tabs(filter: &DeviceFilter) -> AnyView {
+    let links = DeviceShow::ALL.iter().map(|show| {
+        let to = device_query(&DeviceFilter { show: *show, page: 0, ..filter.clone() }).on("/devices");
+        view! { <a href=to aria-current=(filter.show == *show).then_some("page")>{show.label()}</a> }
+    });
+    view! { <nav class="tabs" aria-label="Views">{links.collect::<Vec<_>>()}</nav> }.into_any()
+}
+
+fn search(filter: &DeviceFilter, list: &DeviceList) -> AnyView {
+    let mut rings = vec![(String::new(), "Any".to_owned())];
+    rings.extend(list.rings.iter().map(|r| (r.id.to_string(), r.name.clone())));
+    let ring = filter.ring.map_or_else(String::new, |r| r.to_string());
+    let show = if filter.show == DeviceShow::default() { "" } else { filter.show.word() };
+    let fields = view! {
+        {crate::components::field::hidden("show", show.to_owned())}
+        <label class="search">{icon("search")} <span class="hide">"Search"</span>
+            <input type="search" name="q" value=filter.q.clone() prop:value=filter.q.clone() placeholder="Name, system, fingerprint"/>
+        </label>
+        {select("ring", "Ring", rings, &ring)}
+        <button class="button">"Apply"</button>
+    };
+    get("/devices", "filters", "Filter devices", true, fields.into_any())
+}
+
+fn waiting(me: &Me, row: &DeviceRow) -> AnyView {
+    view! {
+        <li>
+            <div>
+                <p><a href=format!("/devices/{}", row.id)>{row.hostname.clone()}</a> " " <span class="sub">{row.os.clone()}</span></p>
+                <p class="sub">"fingerprint " <code class="key">{row.key_id.clone()}</code> ", first contact " {when_or(row.last_contact, "none")}</p>
+            </div>
+            <div class="acts">{admit_acts(me, row, "/devices")}</div>
+        </li>
+    }
+    .into_any()
+}
+
+fn table(rows: Vec<AnyView>) -> AnyView {
+    view! {
+        <div class="table-box">
+            <table class="table devices">
+                <caption class="hide">"Devices"</caption>
+                <thead><tr>
+                    <th scope="col">"Device"</th><th scope="col">"State"</th><th scope="col">"Group and ring"</th>
+                    <th scope="col">"Patches"</th><th scope="col">"Restart"</th><th scope="col">"Last scan"</th><th scope="col">"Last contact"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn row(row: &DeviceRow) -> AnyView {
+    let ring = row.ring.clone().map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
+    view! {
+        <tr>
+            <th scope="row" class="what">
+                <a href=format!("/devices/{}", row.id)>{row.hostname.clone()}</a>
+                {row.scan_only.then(|| marks::badge("quiet", "search", "scan only".to_owned()))}
+                <p class="sub">{row.os.clone()}</p>
+            </th>
+            <td data-label="State">{marks::device_state(row.state)} <p class="sub">{row.state_reason.clone()}</p></td>
+            <td data-label="Group and ring">{row.group.clone().unwrap_or_else(|| "no group".to_owned())} <p class="sub">{ring}</p></td>
+            <td data-label="Patches">{open(row)}</td>
+            <td data-label="Restart">{restart(row)}</td>
+            <td data-label="Last scan">{scan(row)}</td>
+            <td data-label="Last contact" class="nowrap">{when_or(row.last_contact, "never")}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// Open patches of a device as numbers that link to its list.
+fn open(row: &DeviceRow) -> AnyView {
+    let link = |n: u32, bucket: &'static str, words: &'static str| {
+        (n > 0).then(|| view! { <li data-bucket=bucket><a href=format!("/devices/{}#patches", row.id)><b>{number(n)}</b> " " {words}</a></li> })
+    };
+    let none = (row.open + row.pending + row.failed == 0).then(|| {
+        if row.last_scan.is_none() || row.silent {
+            view! { <li class="none">"unknown"</li> }
+        } else {
+            view! { <li class="none">"nothing open"</li> }
+        }
+    });
+    view! {
+        <ul class="numbers">
+            {link(row.failed, "failed", "failed")} {link(row.open, "missing", "open")} {link(row.security, "missing", "security")}
+            {link(row.pending, "pending", "pending")} {none}
+        </ul>
+    }
+    .into_any()
+}
+
+fn restart(row: &DeviceRow) -> AnyView {
+    match row.reboot_since {
+        Some(at) => view! { {marks::badge("warn", "restart", "owed".to_owned())} <p class="sub">"since " {when(at)}</p> }.into_any(),
+        None => view! { <span class="none">"no"</span> }.into_any(),
+    }
+}
+
+fn scan(row: &DeviceRow) -> AnyView {
+    let silent = row.silent.then(|| marks::badge("unknown", "unknown", "too long ago".to_owned()));
+    view! { {when_or(row.last_scan, "never")} " " {silent} }.into_any()
+}

@@ -1,0 +1,148 @@
+//! One device: what it owes, and for each open patch every gate in its way.
+
+use super::acts::{device_acts, device_patch_acts};
+use super::facts::{concerns, facts};
+use crate::api::devices::device;
+use crate::components::icon::icon;
+use crate::components::ladder::{ladder, strip};
+use crate::components::marks;
+use crate::components::section::{empty, failed, section};
+use crate::components::timeline::timeline;
+use crate::components::when::{when, when_or};
+use crate::live::live;
+use crate::words::plural;
+use domain::{DeviceId, DeviceState, PatchId};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+use view::{AttemptView, DevicePage, DevicePatch, Me, UiError};
+
+/// The page.
+#[component]
+pub fn OnePage() -> impl IntoView {
+    let (params, live) = (use_params_map(), live());
+    let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<DeviceId>().ok())));
+    let data = Resource::new(
+        move || (id.get(), live.any()),
+        |(id, _)| async move {
+            match id {
+                Some(id) => device(id).await,
+                None => Err(UiError::NotFound.into()),
+            }
+        },
+    );
+    let opened = Opened(RwSignal::new(Vec::new()));
+    view! {
+        <Title text=move || data.get().and_then(Result::ok).map_or_else(|| "Device".to_owned(), |p| p.row.hostname)/>
+        {section(data, move |me, page| {
+            if id.get_untracked() == Some(page.row.id) { one(&me, &page, opened) } else { failed(&UiError::NotFound) }
+        })}
+    }
+}
+
+/// Which ladders are open. Kept by patch: lines move when the device reports.
+#[derive(Clone, Copy)]
+struct Opened(RwSignal<Vec<PatchId>>);
+
+fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
+    let row = &page.row;
+    let group = row.group.clone().unwrap_or_else(|| "no group".to_owned());
+    let ring = row.ring.clone().map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
+    let attempts = (!page.attempts.is_empty()).then(|| {
+        let lines = page.attempts.iter().map(|(patch, name, a)| attempt(*patch, name, a)).collect::<Vec<_>>();
+        view! { <section aria-labelledby="attempts"><h2 id="attempts">"Attempts"</h2><ol class="attempts">{lines}</ol></section> }
+    });
+    view! {
+        <header class="page-head">
+            <div>
+                <p class="crumb"><a href="/devices">"Devices"</a></p>
+                <h1>{row.hostname.clone()}</h1>
+                <p class="marks">
+                    {(row.state != DeviceState::Active).then(|| marks::device_state(row.state))}
+                    {row.scan_only.then(|| marks::badge("quiet", "search", "scan only".to_owned()))}
+                    <span>{row.os.clone()}</span> <span>{group} ", " {ring}</span>
+                </p>
+            </div>
+            <div class="acts">{device_acts(me, page)}</div>
+        </header>
+        {concerns(page)}
+        <section id="patches" aria-labelledby="patches-title">
+            <h2 id="patches-title">"Open patches"</h2>
+            {patches(me, page, opened)}
+        </section>
+        {attempts}
+        <div class="columns">
+            <section class="card" aria-labelledby="facts"><h2 id="facts">"Facts"</h2>{facts(page)}</section>
+            <section class="card" aria-labelledby="history"><h2 id="history">"What happened"</h2>{timeline(&page.timeline)}</section>
+        </div>
+    }
+    .into_any()
+}
+
+fn patches(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
+    let settled = (page.settled > 0).then(|| {
+        view! { <p class="sub">{plural(page.settled, "patch is", "patches are")} " settled: installed, or replaced by a newer one."</p> }
+    });
+    if page.patches.is_empty() {
+        let text = if page.row.last_scan.is_none() { "No scan has come from this device yet." } else { "Its last scan found nothing missing." };
+        return view! { {empty("Nothing is open", view! { <p>{text}</p> }.into_any())} {settled} }.into_any();
+    }
+    let lines = page.patches.iter().map(|p| patch(me, page.row.id, p, opened)).collect::<Vec<_>>();
+    view! { <div class="rungs">{lines}</div> {settled} }.into_any()
+}
+
+/// One patch: the first closed gate in a line, all gates when opened.
+fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyView {
+    let id = patch.patch;
+    let is_open = move || opened.0.with(|ids| ids.contains(&id));
+    let toggle = move |event: leptos::ev::Event| {
+        let now = is_open_now(&event);
+        opened.0.update(|ids| {
+            ids.retain(|i| *i != id);
+            if now {
+                ids.push(id);
+            }
+        });
+    };
+    let earliest = patch.earliest.map(|at| view! { <span class="sub">"earliest " {when(at)}</span> });
+    view! {
+        <details class="patch-line" id=format!("patch-{id}") prop:open=is_open on:toggle=toggle>
+            <summary>
+                <span class="name"><b>{patch.product.clone()}</b> " " <code>{patch.version.clone()}</code></span>
+                {marks::severity(patch.severity)}
+                {marks::patch_state(patch.state)}
+                <span class="headline">{patch.headline.clone()} " " {earliest}</span>
+                {strip(&patch.ladder)}
+            </summary>
+            <div class="patch-body">
+                {ladder(&patch.ladder)}
+                <p class="sub">"in this state since " {when(patch.since)} " · " <a href=format!("/patches/{id}")>"the patch and its rollout"</a></p>
+                <div class="acts">{device_patch_acts(me, device, id, patch.can_roll_back, patch.blocked, &format!("/devices/{device}"))}</div>
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+fn is_open_now(event: &leptos::ev::Event) -> bool {
+    use wasm_bindgen::JsCast as _;
+    event.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok()).is_some_and(|e| e.has_attribute("open"))
+}
+
+fn attempt(patch: PatchId, name: &str, attempt: &AttemptView) -> AnyView {
+    let proof = match attempt.proven {
+        Some(at) => view! { <span>{icon("check")} " proven by the scan of " {when(at)}</span> }.into_any(),
+        None => view! { <span class="sub">"not proven by a scan yet"</span> }.into_any(),
+    };
+    let log = (!attempt.log.is_empty()).then(|| {
+        view! { <details><summary>"End of the log"</summary><pre tabindex="0">{attempt.log.clone()}</pre></details> }
+    });
+    view! {
+        <li>
+            <p><b>{attempt.kind.clone()}</b> " " <a href=format!("/patches/{patch}")>{name.to_owned()}</a> ": " {attempt.outcome.clone()}</p>
+            <p class="sub">"permitted " {when(attempt.at)} ", finished " {when_or(attempt.finished, "not yet")} " · " {proof}</p>
+            {log}
+        </li>
+    }
+    .into_any()
+}

@@ -1,0 +1,9 @@
+//! Pages, a folder or file for each area. A page reads its filter from the address, asks one server function, and renders plain data.
+
+pub mod accounts;
+pub mod audit;
+pub mod devices;
+pub mod not_found;
+pub mod password;
+pub mod patches;
+pub mod sign_in;

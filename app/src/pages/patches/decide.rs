@@ -1,0 +1,221 @@
+//! The step before a decision: what it is about, what will happen, what is left out. An address, so that it works without JavaScript.
+
+use crate::address::{patch_fields, patch_filter, patch_query};
+use crate::api::patches::{Decide, Preview, PreviewRow, preview_decision};
+use crate::components::bar;
+use crate::components::field::{hidden, tick};
+use crate::components::form::post;
+use crate::components::marks;
+use crate::components::section::{empty, section};
+use crate::components::text_area::text_area;
+use crate::words::plural;
+use domain::{PatchId, RingId};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use leptos_router::params::ParamsMap;
+use view::{Approval, PatchFilter, RingName};
+
+/// One of the things that can be decided.
+pub struct Verb {
+    /// In addresses and forms.
+    pub word: &'static str,
+    /// On buttons.
+    pub label: &'static str,
+    /// Icon.
+    pub icon: &'static str,
+    /// Button's tone.
+    pub tone: &'static str,
+    /// What will happen.
+    explain: &'static str,
+    /// A reason must be given.
+    reason: bool,
+}
+
+/// Everything that can be decided.
+pub const VERBS: [Verb; 4] = [
+    Verb {
+        word: "approve",
+        label: "Approve",
+        icon: "check",
+        tone: "main",
+        explain: "Devices of the ring that miss a patch install it in their next window, exactly this version. A later ring waits until \
+                  the earlier ones have proved it: time of soak and successful installs.",
+        reason: false,
+    },
+    Verb {
+        word: "urgent",
+        label: "Approve, urgent",
+        icon: "bolt",
+        tone: "plain",
+        explain: "As an approval, but the soak in earlier rings is skipped. Windows are still obeyed. Every device's ladder shows that the \
+                  soak was skipped, by whom and why.",
+        reason: true,
+    },
+    Verb {
+        word: "deny",
+        label: "Deny",
+        icon: "cross",
+        tone: "danger",
+        explain: "No device of the ring installs it, and a later bulk approval does not change that: the denial must be withdrawn first. \
+                  An install that has begun is not broken off.",
+        reason: true,
+    },
+    Verb {
+        word: "withdraw",
+        label: "Withdraw",
+        icon: "undo",
+        tone: "plain",
+        explain: "The decision in force is taken back. From this moment no device gets a permit on its strength; devices that have \
+                  installed the patch keep it. To take it off them, roll back.",
+        reason: true,
+    },
+];
+
+/// What the address asks for.
+#[derive(Clone, PartialEq)]
+struct Wanted {
+    verb: usize,
+    ids: Vec<PatchId>,
+    matching: Option<PatchFilter>,
+    ring: Option<RingId>,
+    filter: PatchFilter,
+}
+
+fn wanted(query: &ParamsMap) -> Wanted {
+    let word = query.get_str("verb").unwrap_or("approve");
+    let ids = query.get_all("sel").unwrap_or_default();
+    let filter = patch_filter(query);
+    Wanted {
+        verb: VERBS.iter().position(|v| v.word == word).unwrap_or(0),
+        ids: ids.iter().filter_map(|s| s.split('.').next()?.parse().ok()).collect(),
+        matching: query.get_str("all").map(|_| PatchFilter { page: 1, ..filter.clone() }),
+        ring: query.get_str("for").and_then(|r| r.parse().ok()),
+        filter,
+    }
+}
+
+/// The page.
+#[component]
+pub fn DecidePage() -> impl IntoView {
+    let query = use_query_map();
+    let wanted = Memo::new(move |_| query.with(wanted));
+    // Not live: what is decided here must not move while it is read. The revisions make sure that nothing changed meanwhile.
+    let data = Resource::new(move || wanted.get(), |w| preview_decision(w.ids, w.matching));
+    view! {
+        <Title text=move || VERBS[wanted.get().verb].label/>
+        {section(data, move |_, preview| step(&wanted.get_untracked(), preview))}
+    }
+}
+
+fn step(wanted: &Wanted, preview: Preview) -> AnyView {
+    let verb = &VERBS[wanted.verb];
+    let back = match (wanted.matching.is_some(), wanted.ids.as_slice()) {
+        (false, [one]) => format!("/patches/{one}"),
+        _ => patch_query(&wanted.filter).on("/patches"),
+    };
+    if preview.rows.is_empty() {
+        let text = view! { <p>"Go back and tick at least one."</p> <p><a class="button" href=back>"Back"</a></p> };
+        return view! { <h1>{verb.label}</h1> {empty("No patch was ticked", text.into_any())} }.into_any();
+    }
+    let title = format!("{}: {}", verb.label, plural(preview.total, "patch", "patches"));
+    let superseded = preview.rows.iter().filter(|r| r.row.superseded_by.is_some()).count();
+    let selection = match wanted.matching {
+        Some(_) => String::new(),
+        None => preview.rows.iter().map(|r| format!("{}.{}", r.row.id, r.row.revision)).collect::<Vec<_>>().join(","),
+    };
+    let matching = wanted.matching.as_ref().map(|f| {
+        view! { {hidden("matching", patch_query(f).text().to_owned())} {hidden("count", preview.total.to_string())} }
+    });
+    let approves = matches!(verb.word, "approve" | "urgent");
+    let with_superseded = (approves && superseded > 0).then(|| {
+        tick("with_superseded", "Superseded ones too", "They are left out otherwise: a newer patch replaces them. Needs a reason.", false)
+    });
+    let fields = view! {
+        {hidden("verb", verb.word.to_owned())}
+        {hidden("selection", selection)}
+        {hidden("back", back.clone())}
+        {matching}
+        {rings(wanted, &preview)}
+        {with_superseded}
+        {text_area("reason", "Reason", verb.reason)}
+        <p class="row">
+            <button class="button" data-tone=if verb.tone == "danger" { "danger" } else { "main" }>{title.clone()}</button>
+            <a class="button" href=back>"Cancel"</a>
+        </p>
+    };
+    let shown = u32::try_from(preview.rows.len()).unwrap_or(u32::MAX);
+    let more = (preview.total > shown).then(|| view! { <p class="sub">{format!("and {} more that match", preview.total - shown)}</p> });
+    let filter = (wanted.matching.is_some()).then(|| {
+        let words = patch_fields(&wanted.filter).into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
+        view! { <p class="sub">"All that match: " {if words.is_empty() { "no filter".to_owned() } else { words.join(", ") }}</p> }
+    });
+    let rows = preview.rows.iter().map(|r| row(r, approves)).collect::<Vec<_>>();
+    view! {
+        <header class="page-head"><div><h1>{title}</h1> {filter}</div></header>
+        <div class="split">
+            <section class="card">
+                <h2>"What will happen"</h2>
+                <p>{verb.explain}</p>
+                {post::<Decide>("stack", fields.into_any())}
+            </section>
+            <section aria-labelledby="about">
+                <h2 id="about">"About"</h2>
+                <ul class="about">{rows}</ul>
+                {more}
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+/// The rings to choose from, each with what it means there.
+fn rings(wanted: &Wanted, preview: &Preview) -> AnyView {
+    let first = preview.rings.first().map(|r| r.id);
+    let choices = preview.rings.iter().map(|ring| choice(ring, wanted.ring.or(first) == Some(ring.id), preview));
+    view! { <fieldset class="choices"><legend>"For which ring"</legend>{choices.collect::<Vec<_>>()}</fieldset> }.into_any()
+}
+
+fn choice(ring: &RingName, chosen: bool, preview: &Preview) -> AnyView {
+    let of_ring = |row: &PreviewRow| row.lanes.iter().find(|(id, _)| *id == ring.id).map(|(_, counts)| *counts).unwrap_or_default();
+    let missing: u32 = preview.rows.iter().map(|r| of_ring(r).missing).sum();
+    let has: u32 = preview.rows.iter().map(|r| of_ring(r).installed + of_ring(r).pending).sum();
+    let stands = |what: fn(Approval) -> bool| {
+        preview.rows.iter().filter(|r| r.row.approvals.iter().any(|a| a.ring == ring.id && what(a.approval))).count()
+    };
+    let approved = stands(|a| matches!(a, Approval::Approved { .. }));
+    let denied = stands(|a| a == Approval::Denied);
+    let mut said = Vec::new();
+    if preview.rows.iter().any(|r| !r.lanes.is_empty()) {
+        said.push(format!("missing on {}, installed on {}", plural(missing, "device", "devices"), crate::words::number(has)));
+    }
+    if approved > 0 {
+        said.push(format!("{approved} approved already"));
+    }
+    if denied > 0 {
+        said.push(format!("{denied} denied"));
+    }
+    view! {
+        <label class="tick">
+            <input type="radio" name="ring" value=ring.id.to_string() checked=chosen required/>
+            <span><b>{ring.name.clone()}</b> <small>{said.join("; ")}</small></span>
+        </label>
+    }
+    .into_any()
+}
+
+fn row(row: &PreviewRow, approves: bool) -> AnyView {
+    let left_out = approves && row.row.superseded_by.is_some();
+    let patch = &row.row;
+    view! {
+        <li data-left-out=left_out.then_some("true")>
+            <p>
+                <a href=format!("/patches/{}", patch.id)>{patch.product.clone()}</a> " " <code>{patch.version.clone()}</code> " "
+                {marks::severity(patch.severity)} " " {super::table::flags(patch)}
+            </p>
+            {bar::counts(&patch.counts, &format!("/patches/{}", patch.id))}
+            {marks::approvals(&patch.approvals)}
+        </li>
+    }
+    .into_any()
+}

@@ -1,0 +1,71 @@
+//! Filters of the status view.
+
+use crate::address::{patch_fields, patch_query};
+use crate::components::field::hidden;
+use crate::components::form::get;
+use crate::components::icon::icon;
+use crate::components::select::select;
+use domain::{Category, Severity};
+use leptos::prelude::*;
+use view::{ApprovalFilter, CountBucket, PatchFilter, PatchSort, RingName};
+
+/// Views that are asked for most.
+pub fn tabs(filter: &PatchFilter) -> AnyView {
+    let all = PatchFilter { sort: filter.sort, superseded: filter.superseded, ..PatchFilter::default() };
+    let views = [
+        ("All", all.clone()),
+        ("Missing", PatchFilter { state: Some(CountBucket::Missing), ..all.clone() }),
+        ("Security", PatchFilter { category: Some(Category::Security), ..all.clone() }),
+        ("Not decided", PatchFilter { approval: Some(ApprovalFilter::None), ..all.clone() }),
+        ("Held", PatchFilter { approval: Some(ApprovalFilter::Held), ..all.clone() }),
+        ("Failed", PatchFilter { state: Some(CountBucket::Failed), ..all.clone() }),
+        ("Pending reboot", PatchFilter { state: Some(CountBucket::Pending), ..all }),
+    ];
+    let here = PatchFilter { page: 0, ..filter.clone() };
+    let links = views.map(|(words, view)| {
+        let current = (here == view).then_some("page");
+        view! { <a href=patch_query(&view).on("/patches") aria-current=current>{words}</a> }
+    });
+    view! { <nav class="tabs" aria-label="Views">{links.into_iter().collect::<Vec<_>>()}</nav> }.into_any()
+}
+
+/// The form.
+pub fn filters(filter: &PatchFilter, rings: &[RingName]) -> AnyView {
+    let pair = |value: &str, words: &str| (value.to_owned(), words.to_owned());
+    let mut severities = vec![pair("", "Any")];
+    severities.extend([Severity::Critical, Severity::Important, Severity::Moderate, Severity::Low].map(|s| {
+        let least = if s == Severity::Critical { "" } else { " or worse" };
+        (s.word().to_owned(), format!("{}{least}", s.label()))
+    }));
+    let mut categories = vec![pair("", "Any")];
+    categories.extend(Category::ALL.iter().map(|c| pair(c.word(), c.label())));
+    let mut states = vec![pair("", "Any")];
+    states.extend(CountBucket::ALL.iter().map(|b| pair(b.word(), b.label())));
+    let mut approvals = vec![pair("", "Any")];
+    approvals.extend(ApprovalFilter::ALL.iter().map(|a| pair(a.word(), a.label())));
+    let mut in_rings = vec![pair("", "Any ring")];
+    in_rings.extend(rings.iter().map(|r| (r.id.to_string(), r.name.clone())));
+    let sorts = PatchSort::ALL.iter().map(|s| pair(s.word(), s.label())).collect();
+    let ring = filter.ring.map_or_else(String::new, |r| r.to_string());
+    let product = (!filter.product.is_empty()).then(|| hidden("product", filter.product.clone()));
+    let clear = (!patch_fields(filter).is_empty()).then(|| view! { <a class="clear" href="/patches">"Clear"</a> });
+    let fields = view! {
+        <label class="search">{icon("search")} <span class="hide">"Search"</span>
+            <input type="search" name="q" value=filter.q.clone() prop:value=filter.q.clone() placeholder="Product, version, summary, origin"/>
+        </label>
+        {product}
+        {select("severity", "Severity", severities, filter.severity.map_or("", Severity::word))}
+        {select("category", "Category", categories, filter.category.map_or("", Category::word))}
+        {select("state", "Has devices", states, filter.state.map_or("", CountBucket::word))}
+        {select("approval", "Approval", approvals, filter.approval.map_or("", ApprovalFilter::word))}
+        {select("ring", "in", in_rings, &ring)}
+        {select("sort", "Sort by", sorts, filter.sort.word())}
+        <label class="tick">
+            <input type="checkbox" name="superseded" value="1" checked=filter.superseded prop:checked=filter.superseded/>
+            <span>"Superseded too"</span>
+        </label>
+        <button class="button">"Apply"</button>
+        {clear}
+    };
+    get("/patches", "filters", "Filter patches", true, fields.into_any())
+}

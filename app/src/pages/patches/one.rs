@@ -1,0 +1,188 @@
+//! One patch: how it goes through the rings, on which devices it is, who decided.
+
+use super::rollout::{holds, lane_acts, top_acts};
+use super::table::flags;
+use crate::address::{bucket, page_of};
+use crate::api::patches::patch;
+use crate::components::lane::lanes;
+use crate::components::marks;
+use crate::components::pager::pager;
+use crate::components::section::{failed, section};
+use crate::components::timeline::timeline;
+use crate::components::when::{when, when_or};
+use crate::live::live;
+use crate::pages::devices::acts::device_patch_acts;
+use crate::words::bytes;
+use domain::PatchId;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use view::{CountBucket, Me, PAGE_SIZE, PackageLine, PatchDevice, PatchPage, UiError};
+
+/// The page.
+#[component]
+pub fn OnePage() -> impl IntoView {
+    let (params, query, live) = (use_params_map(), use_query_map(), live());
+    let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<PatchId>().ok())));
+    let shown = Memo::new(move |_| query.with(|q| (bucket(q), page_of(q))));
+    let data = Resource::new(
+        move || (id.get(), shown.get(), live.any()),
+        |(id, (bucket, page), _)| async move {
+            match id {
+                Some(id) => patch(id, bucket, page).await,
+                None => Err(UiError::NotFound.into()),
+            }
+        },
+    );
+    view! {
+        <Title text=move || data.get().and_then(Result::ok).map_or_else(|| "Patch".to_owned(), |p| format!("{} {}", p.row.product, p.row.version))/>
+        {section(data, move |me, page| match id.get_untracked() {
+            Some(id) if id == page.row.id => {
+                let (bucket, number) = shown.get_untracked();
+                one(&me, &page, bucket, number)
+            }
+            _ => failed(&UiError::NotFound),
+        })}
+    }
+}
+
+fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> AnyView {
+    let row = &page.row;
+    let list = format!("/patches/{}", row.id);
+    let product = row.product.clone();
+    view! {
+        <header class="page-head">
+            <div>
+                <p class="crumb"><a href="/patches">"Patches"</a></p>
+                <h1>{product} " " <code>{row.version.clone()}</code></h1>
+                <p class="marks">{marks::severity(row.severity)} <span>{row.category.label()} " " <small>{row.basis.label()}</small></span> {flags(row)}</p>
+                <p>{row.summary.clone()}</p>
+            </div>
+            <div class="acts">{top_acts(me, page)}</div>
+        </header>
+        {holds(me, page)}
+        <section aria-labelledby="rings">
+            <h2 id="rings">"Through the rings"</h2>
+            {lanes(&page.lanes, &list, &|lane| lane_acts(me, page, lane))}
+        </section>
+        <section id="devices" aria-labelledby="devices-title">
+            <h2 id="devices-title">"Devices"</h2>
+            {devices(me, page, bucket, number, &list)}
+        </section>
+        <div class="columns">
+            <section class="card" aria-labelledby="facts"><h2 id="facts">"Facts"</h2>{facts(page)}</section>
+            <section class="card" aria-labelledby="history"><h2 id="history">"What happened"</h2>{timeline(&page.timeline)}</section>
+        </div>
+        <section class="card" aria-labelledby="packages">
+            <h2 id="packages">"Exactly these packages"</h2>
+            {packages(&page.packages)}
+        </section>
+    }
+    .into_any()
+}
+
+fn facts(page: &PatchPage) -> AnyView {
+    let row = &page.row;
+    let replaces = (!page.supersedes.is_empty()).then(|| {
+        let older = page.supersedes.iter().map(|(id, version)| view! { <a href=format!("/patches/{id}")>{version.clone()}</a> " " });
+        view! { <dt>"Replaces"</dt><dd>{older.collect::<Vec<_>>()}</dd> }
+    });
+    view! {
+        <dl class="facts">
+            <dt>"Vendor"</dt><dd>{row.vendor.clone()}</dd>
+            <dt>"Origin"</dt><dd>{row.origin.clone()}</dd>
+            <dt>"For"</dt><dd>{row.os.clone()}</dd>
+            <dt>"Released"</dt><dd>{when_or(row.released, "not known")}</dd>
+            <dt>"First seen"</dt><dd>{when(row.first_seen)}</dd>
+            <dt>"Size"</dt><dd>{bytes(row.size)}</dd>
+            {replaces}
+        </dl>
+    }
+    .into_any()
+}
+
+fn devices(me: &Me, page: &PatchPage, chosen: Option<CountBucket>, number: u32, list: &str) -> AnyView {
+    let tab = |bucket: Option<CountBucket>, words: String| {
+        let to = bucket.map_or_else(|| format!("{list}#devices"), |b| format!("{list}?state={}#devices", b.word()));
+        view! { <a href=to aria-current=(bucket == chosen).then_some("page")>{words}</a> }
+    };
+    let mut tabs = vec![tab(None, "All".to_owned())];
+    for bucket in CountBucket::ALL {
+        let n = page.row.counts.get(*bucket);
+        if n > 0 || chosen == Some(*bucket) {
+            tabs.push(tab(Some(*bucket), format!("{} {}", bucket.label(), crate::words::number(n))));
+        }
+    }
+    let rows = page.devices.iter().map(|d| device(me, page.row.id, d)).collect::<Vec<_>>();
+    let body = if rows.is_empty() {
+        view! { <p class="none">"No device here."</p> }.into_any()
+    } else {
+        view! {
+            <div class="table-box">
+                <table class="table">
+                    <caption class="hide">"Devices of this patch"</caption>
+                    <thead><tr>
+                        <th scope="col">"Device"</th><th scope="col">"Ring"</th><th scope="col">"State"</th>
+                        <th scope="col">"Why not yet, or since when"</th><th scope="col"><span class="hide">"Acts"</span></th>
+                    </tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+        .into_any()
+    };
+    let pages = page.devices_total.div_ceil(PAGE_SIZE).max(1);
+    let address = |n: u32| {
+        let mut query = crate::address::Query::default();
+        query.some("state", chosen.map_or("", CountBucket::word));
+        query.add("page", &n.to_string());
+        format!("{}#devices", query.on(list))
+    };
+    view! {
+        <nav class="tabs" aria-label="Devices by state">{tabs}</nav>
+        {body}
+        {pager(number, pages, page.devices_total, "device", "devices", &address)}
+    }
+    .into_any()
+}
+
+fn device(me: &Me, patch: PatchId, device: &PatchDevice) -> AnyView {
+    let earliest = device.earliest.map(|at| view! { <p class="sub">"earliest " {when(at)}</p> });
+    let attempt = device.attempt.as_ref().map(|a| view! { <p class="sub">{a.kind.clone()} ": " {a.outcome.clone()}</p> });
+    let back = format!("/patches/{patch}");
+    view! {
+        <tr>
+            <th scope="row" class="what"><a href=format!("/devices/{}#patch-{patch}", device.device)>{device.hostname.clone()}</a></th>
+            <td data-label="Ring">{device.ring.clone().unwrap_or_else(|| "no ring".to_owned())}</td>
+            <td data-label="State">{marks::patch_state(device.state)} <p class="sub">"since " {when(device.since)}</p></td>
+            <td data-label="Why">{device.headline.clone()} {earliest} {attempt}</td>
+            <td class="acts">{device_patch_acts(me, device.device, patch, device.can_roll_back, device.blocked, &back)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn packages(packages: &[PackageLine]) -> AnyView {
+    let rows = packages.iter().map(|p| {
+        view! {
+            <tr>
+                <th scope="row" class="what">{p.name.clone()} {p.fresh.then(|| view! { " " <small>"new"</small> })}</th>
+                <td data-label="Architecture">{p.arch.clone()}</td>
+                <td data-label="Version"><code>{p.version.clone()}</code></td>
+                <td data-label="Size" class="nowrap">{bytes(p.size)}</td>
+            </tr>
+        }
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! {
+        <div class="table-box">
+            <table class="table">
+                <thead><tr>
+                    <th scope="col">"Package"</th><th scope="col">"Architecture"</th><th scope="col">"Version"</th><th scope="col">"Size"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}

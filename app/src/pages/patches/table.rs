@@ -1,0 +1,167 @@
+//! The table of the status view, with boxes to pick patches for a decision.
+
+use super::decide::VERBS;
+use crate::address::{patch_fields, patch_query};
+use crate::components::bar;
+use crate::components::field::hidden;
+use crate::components::form::{get, ticked};
+use crate::components::icon::icon;
+use crate::components::marks;
+use crate::components::when::when_or;
+use crate::live::live;
+use crate::words::{bytes, number, plural};
+use domain::PatchId;
+use leptos::prelude::*;
+use view::{PatchFilter, PatchList, PatchRow, PatchSort};
+
+/// Which patches are ticked. Kept by id: rows move when the fleet does.
+#[derive(Clone, Copy)]
+pub struct Picked(RwSignal<Vec<PatchId>>);
+
+impl Picked {
+    /// None.
+    pub fn new() -> Self {
+        Self(RwSignal::new(Vec::new()))
+    }
+    /// None again.
+    pub fn clear(self) {
+        self.0.set(Vec::new());
+    }
+    fn has(self, id: PatchId) -> bool {
+        self.0.with(|ids| ids.contains(&id))
+    }
+    fn set(self, ids: &[PatchId], on: bool) {
+        self.0.update(|picked| {
+            picked.retain(|id| !ids.contains(id));
+            if on {
+                picked.extend(ids);
+            }
+        });
+    }
+}
+
+/// Table and, for those who decide, what to do with the ticked rows.
+pub fn table(filter: &PatchFilter, list: &PatchList, picked: Picked, may_decide: bool) -> AnyView {
+    let rows = list.rows.iter().map(|r| row(r, may_decide.then_some(picked))).collect::<Vec<_>>();
+    let ids = list.rows.iter().map(|r| r.id).collect::<Vec<_>>();
+    let pick_all = may_decide.then(|| pick_all(ids, picked));
+    let head = |sort: Option<PatchSort>, words: &'static str| column(filter, sort, words);
+    let table = view! {
+        <div class="table-box">
+            <table class="table patches">
+                <caption class="hide">"Patches"</caption>
+                <thead>
+                    <tr>
+                        {pick_all}
+                        {head(Some(PatchSort::Product), "Patch")}
+                        {head(Some(PatchSort::Severity), "Severity")}
+                        {head(None, "Category")}
+                        {head(Some(PatchSort::Released), "Released")}
+                        {head(Some(PatchSort::Missing), "Devices")}
+                        {head(None, "Approval")}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any();
+    if !may_decide {
+        return table;
+    }
+    let kept = patch_fields(filter).into_iter().map(|(name, value)| hidden(name, value)).collect::<Vec<_>>();
+    let fields = view! { {kept} {table} {toolbar(list, picked)} };
+    get("/patches/decide", "pick", "Decide about patches", false, fields.into_any())
+}
+
+/// A column's head. Sorting is a link, so it works everywhere and can be sent to somebody.
+fn column(filter: &PatchFilter, sort: Option<PatchSort>, words: &'static str) -> AnyView {
+    let Some(sort) = sort else { return view! { <th scope="col">{words}</th> }.into_any() };
+    let on = filter.sort == sort;
+    let order = if sort == PatchSort::Product { "ascending" } else { "descending" };
+    let to = patch_query(&PatchFilter { sort, page: 0, ..filter.clone() }).on("/patches");
+    view! { <th scope="col" aria-sort=on.then_some(order)><a href=to>{words}</a></th> }.into_any()
+}
+
+fn pick_all(ids: Vec<PatchId>, picked: Picked) -> AnyView {
+    let awake = live().awake;
+    let (seen, asked) = (ids.clone(), ids);
+    let all = move || seen.iter().all(|id| picked.has(*id));
+    view! {
+        <th scope="col" class="pick-cell">
+            // Without JavaScript it could do nothing; "all matching" below does not need it.
+            <input type="checkbox" aria-label="Select all on this page" class:hide=move || !awake.get()
+                prop:checked=all on:change=move |e| picked.set(&asked, ticked(&e))/>
+        </th>
+    }
+    .into_any()
+}
+
+fn row(row: &PatchRow, picked: Option<Picked>) -> AnyView {
+    let id = row.id;
+    let page = format!("/patches/{id}");
+    let pick = picked.map(|picked| {
+        view! {
+            <td class="pick-cell">
+                <input type="checkbox" name="sel" value=format!("{id}.{}", row.revision)
+                    aria-label=format!("Select {} {}", row.product, row.version)
+                    prop:checked=move || picked.has(id) on:change=move |e| picked.set(&[id], ticked(&e))/>
+            </td>
+        }
+    });
+    view! {
+        <tr>
+            {pick}
+            <th scope="row" class="what">
+                <a href=page.clone()>{row.product.clone()}</a> " " <code>{row.version.clone()}</code>
+                {flags(row)}
+                <p class="sub clamp">{row.summary.clone()}</p>
+                <p class="sub">{row.os.clone()} " · " {row.origin.clone()} " · " {bytes(row.size)}</p>
+            </th>
+            <td data-label="Severity">{marks::severity(row.severity)}</td>
+            <td data-label="Category">{row.category.label()} <p class="sub">{row.basis.label()}</p></td>
+            <td data-label="Released" class="nowrap">{day(row)}</td>
+            <td data-label="Devices">{bar::counts(&row.counts, &page)}</td>
+            <td data-label="Approval">{marks::approvals(&row.approvals)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn day(row: &PatchRow) -> AnyView {
+    match row.released {
+        // The date is enough here; the page of the patch has the minute.
+        Some(at) => view! { <time datetime=at.rfc3339()>{at.date()}</time> }.into_any(),
+        None => view! { {when_or(None, "not known")} <p class="sub">"seen " {row.first_seen.date()}</p> }.into_any(),
+    }
+}
+
+/// Held, superseded.
+pub fn flags(row: &PatchRow) -> AnyView {
+    let held = row.held.then(|| marks::badge("bad", "pause", "held".to_owned()));
+    let superseded = row.superseded_by.clone().map(|(id, version)| {
+        view! { <a class="badge" data-tone="quiet" href=format!("/patches/{id}")>{icon("swap")} <span>"superseded by " {version}</span></a> }
+    });
+    view! { <span class="flags">{held} {superseded}</span> }.into_any()
+}
+
+fn toolbar(list: &PatchList, picked: Picked) -> AnyView {
+    let total = list.total;
+    let more = total > u32::try_from(list.rows.len()).unwrap_or(u32::MAX);
+    let all = more.then(|| {
+        view! {
+            <label class="tick">
+                <input type="checkbox" name="all" value=total.to_string()/>
+                <span>"All " <b>{number(total)}</b> " that match"</span>
+            </label>
+        }
+    });
+    let said = move || {
+        let n = u32::try_from(picked.0.with(Vec::len)).unwrap_or(u32::MAX);
+        if n == 0 { "Tick patches, then:".to_owned() } else { format!("{} ticked:", plural(n, "patch", "patches")) }
+    };
+    let buttons = VERBS.iter().map(|verb| {
+        view! { <button class="button" name="verb" value=verb.word data-tone=verb.tone>{icon(verb.icon)} <span>{verb.label}</span></button> }
+    });
+    view! { <div class="toolbar"><span class="said" aria-live="polite">{said}</span> {all} {buttons.collect::<Vec<_>>()}</div> }.into_any()
+}
