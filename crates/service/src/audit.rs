@@ -55,6 +55,10 @@ pub enum Action {
     BlockLifted,
     /// The database was restored from a backup.
     Restored,
+    /// The server's clock jumped.
+    ClockSuspect,
+    /// An administrator confirmed it.
+    ClockConfirmed,
 }
 
 impl Action {
@@ -86,6 +90,8 @@ impl Action {
             Self::RollbackOrdered => "rollback.ordered",
             Self::BlockLifted => "rollback.lifted",
             Self::Restored => "database.restored",
+            Self::ClockSuspect => "clock.suspect",
+            Self::ClockConfirmed => "clock.confirmed",
         }
     }
 }

@@ -1,1 +1,346 @@
-//! Rows into the planner's facts, read in one transaction.
+//! Rows into the planner's facts, read in one transaction: what a permit decides on and what a page shows are the same facts.
+//!
+//! Begin a transaction (or use the write transaction of a permit), ask for what you need, and let `planner::decide` speak.
+
+use crate::{
+    commands::hold::Cause,
+    error::{Error, Result},
+    store::{
+        devices::{self, Device},
+        rollouts::{self, EvidenceRow, HoldRow, PatchRow},
+        states::{self, State},
+    },
+};
+use domain::{
+    AccountId, Category, DecisionId, DeviceId, GroupId, HoldId, Moment, OsReleaseId, PatchId, PatchState, ProblemId, RingId, Span, Urgency,
+    compare_debian,
+};
+use planner::{
+    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, EvidencePolicy, Group, HoldCause, HoldFact, PairFacts,
+    PatchFacts, Policy, Ring, decide,
+};
+use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
+
+/// One patch on one device, with everything that decides about it.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The policy in force.
+    pub policy: Compiled,
+    /// The device.
+    pub device: DeviceFacts,
+    /// The patch.
+    pub patch: PatchFacts,
+    /// The two together.
+    pub pair: PairFacts,
+}
+
+impl Pair {
+    /// The planner's answer.
+    #[must_use]
+    pub fn decide(&self, now: Moment) -> Decision {
+        decide(&self.policy, &self.device, &self.patch, &self.pair, now)
+    }
+}
+
+/// A device with all its patches that are not settled.
+#[derive(Clone, Debug)]
+pub struct DeviceSnapshot {
+    /// The policy in force.
+    pub policy: Compiled,
+    /// The device.
+    pub device: DeviceFacts,
+    /// Its patches, by number.
+    pub patches: Vec<(PatchFacts, PairFacts)>,
+}
+
+/// The policy in force, ready for decisions around `now`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn policy(conn: &mut SqliteConnection, now: Moment) -> Result<Compiled> {
+    let rings = rollouts::rings(conn).await?.into_iter().map(|r| Ring {
+        id: r.id,
+        name: r.name,
+        position: count(r.position),
+        soak: Span(r.soak),
+        evidence: EvidencePolicy {
+            min_successes: count(r.min_successes),
+            own_release: r.per_os_release,
+            ..EvidencePolicy::default()
+        },
+    });
+    let rings = rings.collect();
+    let groups = rollouts::groups(conn).await?.into_iter().map(|(id, parent)| Group {
+        id: GroupId(id),
+        parent: parent.map(GroupId),
+        blocks_inheritance: false,
+        missed: None,
+    });
+    let policy = Policy { rings, groups: groups.collect(), ..Policy::default() };
+    Ok(policy.compile(now, std::iter::empty()))
+}
+
+/// One patch on one device; `None` when either is unknown. A pair that no scan ever saw is not applicable.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pair(conn: &mut SqliteConnection, now: Moment, device: DeviceId, patch: PatchId) -> Result<Option<Pair>> {
+    let Some(row) = devices::by_id(conn, device).await? else { return Ok(None) };
+    let Some(facts) = patch_facts(conn, now, patch).await? else { return Ok(None) };
+    let state = states::of_pair(conn, device, patch).await?;
+    Ok(Some(Pair {
+        policy: policy(conn, now).await?,
+        device: device_facts(conn, &row).await?,
+        patch: facts,
+        pair: pair_facts(conn, device, patch, state.as_ref()).await?,
+    }))
+}
+
+/// A device with every patch that it still needs or that nobody could look at; `None` when it is unknown.
+///
+/// # Errors
+/// When the database fails.
+pub async fn device(conn: &mut SqliteConnection, now: Moment, device: DeviceId) -> Result<Option<DeviceSnapshot>> {
+    let Some(row) = devices::by_id(conn, device).await? else { return Ok(None) };
+    let mut patches = Vec::new();
+    for state in states::of_device(conn, device).await?.into_values() {
+        let unsettled = state.state.is_open() || matches!(state.state, PatchState::Superseded | PatchState::Unknown);
+        if !unsettled {
+            continue;
+        }
+        if let Some(facts) = patch_facts(conn, now, state.patch).await? {
+            let pair = pair_facts(conn, device, state.patch, Some(&state)).await?;
+            patches.push((facts, pair));
+        }
+    }
+    Ok(Some(DeviceSnapshot { policy: policy(conn, now).await?, device: device_facts(conn, &row).await?, patches }))
+}
+
+/// What the planner would say of a patch to a healthy device of a ring that lacks it: the ring's lane on the patch's page.
+#[must_use]
+pub fn patch_lane(now: Moment, policy: &Compiled, facts: &PatchFacts, ring: RingId) -> Decision {
+    let device = DeviceFacts { last_scan: Some(now), ..DeviceFacts::new(DeviceId(0), facts.os_release, ring) };
+    decide(policy, &device, facts, &PairFacts::new(PatchState::Missing), now)
+}
+
+/// What is known of a device.
+///
+/// # Errors
+/// When the database fails.
+pub async fn device_facts(conn: &mut SqliteConnection, row: &Device) -> Result<DeviceFacts> {
+    Ok(DeviceFacts {
+        id: row.id,
+        state: row.state,
+        scan_only: row.scan_only,
+        os_release: row.os_release,
+        groups: row.group.into_iter().collect(),
+        ring: row.ring,
+        location: row.location,
+        zone: row.zone.clone(),
+        last_scan: row.last_scan,
+        reboot_owed: row.reboot_since,
+        manager_broken: row.manager_error.is_some(),
+        disk_free_mib: row.disk_free_mib,
+        open_attempt: rollouts::open_attempt(conn, row.id).await?,
+        ..DeviceFacts::new(row.id, row.os_release, RingId(0))
+    })
+}
+
+/// What is known of a patch; `None` when it is unknown.
+///
+/// # Errors
+/// When the database fails.
+pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchId) -> Result<Option<PatchFacts>> {
+    let Some(row) = rollouts::patch(conn, patch).await? else { return Ok(None) };
+    let (superseded_by, successor_approved) = successors(conn, &row).await?;
+    let decisions = decisions(conn, patch).await?;
+    let holds = rollouts::holds(conn, patch).await?;
+    let evidence = evidence(conn, now, patch, &holds).await?;
+    Ok(Some(PatchFacts {
+        category: Category::from_code(row.category).ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
+        size: u64::try_from(row.size).unwrap_or(0),
+        superseded_by,
+        successor_approved,
+        holds: holds.iter().filter(|h| h.resolved_at.is_none()).map(|h| hold(h, &evidence)).collect::<Result<_>>()?,
+        decisions,
+        evidence,
+        ..PatchFacts::new(patch, row.os_release)
+    }))
+}
+
+/// The newer patch that counts, and the rings in which any newer one is approved: an approved one before the newest.
+async fn successors(conn: &mut SqliteConnection, row: &PatchRow) -> Result<(Option<PatchId>, Vec<RingId>)> {
+    let Some(newest) = row.superseded_by else { return Ok((None, Vec::new())) };
+    let mut approved = rollouts::approved_versions(conn, row.os_release, &row.source).await?;
+    approved.retain(|(_, version, _)| compare_debian(version, &row.version).is_gt());
+    let by = approved.iter().max_by(|a, b| compare_debian(&a.1, &b.1)).map_or(newest, |(patch, _, _)| *patch);
+    let mut rings: Vec<RingId> = approved.into_iter().map(|(_, _, ring)| ring).collect();
+    rings.sort_unstable();
+    rings.dedup();
+    Ok((Some(by), rings))
+}
+
+async fn decisions(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<DecisionFact>> {
+    let rows = rollouts::decisions(conn, patch).await?;
+    rows.into_iter()
+        .map(|d| {
+            let kind = match d.kind {
+                1 => DecisionKind::Approve { urgent: if d.urgent { Urgency::SkipSoak } else { Urgency::Normal } },
+                2 => DecisionKind::Deny,
+                other => return Err(Error::Inconsistent(format!("decision kind {other}"))),
+            };
+            Ok(DecisionFact { id: DecisionId(d.id), ring: RingId(d.ring), kind, at: Moment(d.at), by: AccountId(d.account) })
+        })
+        .collect()
+}
+
+fn hold(row: &HoldRow, evidence: &BTreeMap<RingId, Evidence>) -> Result<HoldFact> {
+    let sum = |of: fn(&Evidence) -> u32| evidence.values().map(of).sum::<u32>();
+    let causes = [Cause::Person, Cause::Problem, Cause::Failure, Cause::Vanished, Cause::Restored, Cause::RolledBack];
+    let cause = match causes.into_iter().find(|c| *c as i64 == row.cause) {
+        Some(Cause::Problem) => HoldCause::Problem(ProblemId(row.problem.unwrap_or(0))),
+        Some(Cause::Failure) => HoldCause::Failures { failed: sum(|e| e.failures), finished: sum(|e| e.finished) },
+        Some(Cause::Vanished) => HoldCause::Vanished { devices: sum(|e| e.vanished) },
+        Some(Cause::Person | Cause::Restored | Cause::RolledBack) => HoldCause::Person,
+        None => return Err(Error::Inconsistent(format!("hold cause {}", row.cause))),
+    };
+    let by = row.opened_by.strip_prefix("account:").and_then(|t| t.split(' ').next()).and_then(|t| t.parse().ok()).map(AccountId);
+    Ok(HoldFact { id: HoldId(row.id), ring: None, cause, at: Moment(row.opened_at), by })
+}
+
+/// What each ring has shown, and how long resolved holds stopped its soak.
+async fn evidence(conn: &mut SqliteConnection, now: Moment, patch: PatchId, holds: &[HoldRow]) -> Result<BTreeMap<RingId, Evidence>> {
+    let mut rings: BTreeMap<RingId, Evidence> = BTreeMap::new();
+    for row in rollouts::evidence(conn, patch).await? {
+        add(rings.entry(RingId(row.ring)).or_default(), &row);
+    }
+    for (ring, targets) in rollouts::targets(conn, patch).await? {
+        rings.entry(RingId(ring)).or_default().targets = count(targets);
+    }
+    for evidence in rings.values_mut() {
+        if let Some(since) = evidence.first_success {
+            evidence.paused = paused(since, now, holds);
+        }
+    }
+    Ok(rings)
+}
+
+fn add(evidence: &mut Evidence, row: &EvidenceRow) {
+    let first = row.first_proven.map(Moment);
+    evidence.first_success = evidence.first_success.into_iter().chain(first).min();
+    evidence.last_finished = evidence.last_finished.max(row.last_finished.map(Moment));
+    if row.proven > 0 {
+        evidence.successes.insert(OsReleaseId(row.release), count(row.proven));
+    }
+    evidence.failures += count(row.failures);
+    evidence.vanished += count(row.vanished);
+    evidence.in_flight += count(row.in_flight);
+    evidence.finished += count(row.finished);
+}
+
+/// The time since `since` during which at least one hold, now resolved, was open.
+fn paused(since: Moment, now: Moment, holds: &[HoldRow]) -> Span {
+    let mut spans: Vec<(i64, i64)> = holds
+        .iter()
+        .filter_map(|h| Some((h.opened_at.max(since.0), h.resolved_at?.min(now.0))))
+        .filter(|(from, to)| from < to)
+        .collect();
+    spans.sort_unstable();
+    let (mut total, mut reached) = (0, since.0);
+    for (from, to) in spans {
+        total += (to - from.max(reached)).max(0);
+        reached = reached.max(to);
+    }
+    Span(total)
+}
+
+/// What is known of the two together.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pair_facts(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId, state: Option<&State>) -> Result<PairFacts> {
+    let Some(state) = state else { return Ok(PairFacts::new(PatchState::NotApplicable)) };
+    let failures = rollouts::failures(conn, device, patch).await?;
+    let blocked = rollouts::orders(conn, device).await?.iter().any(|o| o.patch == patch);
+    let brake = match state.brake.as_deref() {
+        None => None,
+        Some(json) => Some(match serde_json::from_str(json).map_err(|e| Error::Inconsistent(format!("brake {json}: {e}")))? {
+            protocol::v1::Brake::Held => Brake::Held,
+            protocol::v1::Brake::Phased { percent } => Brake::Phased { percent },
+            protocol::v1::Brake::Pinned { .. } => Brake::Pinned,
+        }),
+    };
+    Ok(PairFacts {
+        since: Some(state.since),
+        brake,
+        attempts_failed: u32::try_from(failures.len()).unwrap_or(u32::MAX),
+        last_failed: failures.last().copied(),
+        rolled_back_block: blocked,
+        ..PairFacts::new(state.state)
+    })
+}
+
+/// The planner's words with the store's names in them; moments in UTC.
+#[derive(Clone, Debug)]
+pub struct Words {
+    now: Moment,
+    rings: BTreeMap<RingId, String>,
+    accounts: BTreeMap<AccountId, String>,
+    releases: BTreeMap<OsReleaseId, String>,
+    patches: BTreeMap<PatchId, String>,
+}
+
+/// Reads the names that the reasons of these patches may need.
+///
+/// # Errors
+/// When the database fails.
+pub async fn words(conn: &mut SqliteConnection, now: Moment, patches: &[PatchId]) -> Result<Words> {
+    let names = rollouts::names(conn, patches).await?;
+    Ok(Words {
+        now,
+        rings: names.rings.into_iter().map(|(id, n)| (RingId(id), n)).collect(),
+        accounts: names.accounts.into_iter().map(|(id, n)| (AccountId(id), n)).collect(),
+        releases: names.releases.into_iter().map(|(id, n)| (OsReleaseId(id), n)).collect(),
+        patches: names.patches.into_iter().map(|(id, n)| (PatchId(id), n)).collect(),
+    })
+}
+
+impl planner::words::Names for Words {
+    fn now(&self) -> Moment {
+        self.now
+    }
+    fn time(&self, at: Moment) -> String {
+        let text = at.rfc3339();
+        format!("{} {} UTC", &text[..10], &text[11..16])
+    }
+    fn patch(&self, id: PatchId) -> String {
+        self.patches.get(&id).cloned().unwrap_or_else(|| format!("patch {id}"))
+    }
+    fn ring(&self, id: RingId) -> String {
+        self.rings.get(&id).cloned().unwrap_or_else(|| format!("ring {id}"))
+    }
+    fn account(&self, id: AccountId) -> String {
+        self.accounts.get(&id).cloned().unwrap_or_else(|| format!("account {id}"))
+    }
+    fn release(&self, id: OsReleaseId) -> String {
+        self.releases.get(&id).cloned().unwrap_or_else(|| format!("release {id}"))
+    }
+}
+
+fn count(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_holds_pause_the_soak_once() {
+        let hold = |opened_at, resolved_at| HoldRow { id: 1, cause: 1, opened_at, opened_by: "host".to_owned(), resolved_at, problem: None };
+        let holds = [hold(50, Some(120)), hold(110, Some(130)), hold(115, Some(118)), hold(200, None), hold(10, Some(20))];
+        assert_eq!(paused(Moment(100), Moment(300), &holds), Span(30));
+        assert_eq!(paused(Moment(100), Moment(300), &[]), Span(0));
+    }
+}

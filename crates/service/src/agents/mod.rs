@@ -1,11 +1,29 @@
 //! The server's side of the agent protocol: authenticate, then enroll, check in, report, permit, results.
+//!
+//! Everything a device sends is hostile until it has passed the signature, the limits and the grammar; whatever is refused changes nothing
+//! (I-40). A reply says "taken" only after the commit (I-21).
 
-use crate::Service;
-use protocol::v1::Refusal;
+mod authenticate;
+mod catalog;
+mod check_in;
+mod derive;
+mod enroll;
+mod memory;
+mod orders;
+mod permit;
+mod report;
+mod results;
+mod tick;
 
-/// What is remembered of devices between writes: last sequence numbers, last replies, last contacts waiting for their batch.
-#[derive(Debug, Default)]
-pub struct Memory {}
+pub use memory::Memory;
+
+use crate::{Error, Service};
+use authenticate::Call;
+use protocol::{
+    ShortText,
+    v1::{self, Refusal, RefusalCode},
+};
+use serde::Serialize;
 
 /// A reply as it goes over the wire; the handler adds the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +34,87 @@ pub struct WireReply {
     pub body: Vec<u8>,
 }
 
+/// A refusal on its way to the wire.
+#[derive(Debug)]
+struct Refused(RefusalCode, String);
+
+impl Refused {
+    fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
+        Self(code, detail.into())
+    }
+
+    fn reply(self) -> WireReply {
+        let refusal = Refusal { code: self.0, detail: ShortText::fit(&self.1) };
+        WireReply { status: self.0.status(), body: serde_json::to_vec(&refusal).unwrap_or_default() }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        if let Error::ReadOnly(_) = error {
+            tracing::error!(error = %error, source = ?std::error::Error::source(&error), "an agent's message could not be written");
+            return Self::new(RefusalCode::Unavailable, "The server cannot write now. Nothing was taken; it will be asked for again.");
+        }
+        let id = crate::random::number();
+        tracing::error!(id, error = %error, source = ?std::error::Error::source(&error), "an agent's message failed");
+        Self::new(RefusalCode::Internal, format!("The server failed; its log has the details under {id}."))
+    }
+}
+
+impl From<sqlx::Error> for Refused {
+    fn from(error: sqlx::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+type Answer<T> = std::result::Result<T, Refused>;
+
+fn ok<T: Serialize>(reply: &T) -> Answer<WireReply> {
+    let body = serde_json::to_vec(reply).map_err(|e| Error::Inconsistent(e.to_string()))?;
+    Ok(WireReply { status: 200, body })
+}
+
 impl Service {
     /// One agent request: `path` is one of `protocol::v1`'s constants, `key_id` and `signature` come from the headers, `body` is at most
     /// 1 MiB. Checks, acts, answers; every refusal is a [`Refusal`] as JSON with its status. The handler signs the reply.
     pub async fn agent(&self, path: &str, key_id: &str, signature: &str, body: &[u8]) -> WireReply {
-        let _ = (path, key_id, signature, body);
-        todo!()
+        let answer = match path {
+            v1::ENROLL => self.enroll(key_id, signature, body).await,
+            v1::CHECK_IN => self.on_check_in(key_id, signature, body).await,
+            v1::REPORT => self.on_report(key_id, signature, body).await,
+            v1::PERMIT => self.on_permit(key_id, signature, body).await,
+            v1::RESULTS => self.on_results(key_id, signature, body).await,
+            _ => Err(Refused::new(RefusalCode::Malformed, "There is no such request.")),
+        };
+        answer.unwrap_or_else(Refused::reply)
+    }
+
+    async fn on_check_in(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
+        match self.authenticate(v1::CHECK_IN, key_id, signature, body).await? {
+            Call::Again(reply) => Ok(reply),
+            Call::New(caller, message) => self.check_in(&caller, &message).await,
+        }
+    }
+
+    async fn on_report(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
+        match self.authenticate(v1::REPORT, key_id, signature, body).await? {
+            Call::Again(reply) => Ok(reply),
+            Call::New(caller, message) => self.report(&caller, message).await,
+        }
+    }
+
+    async fn on_permit(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
+        match self.authenticate(v1::PERMIT, key_id, signature, body).await? {
+            Call::Again(reply) => Ok(reply),
+            Call::New(caller, message) => self.permit(&caller, &message).await,
+        }
+    }
+
+    async fn on_results(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
+        match self.authenticate(v1::RESULTS, key_id, signature, body).await? {
+            Call::Again(reply) => Ok(reply),
+            Call::New(caller, message) => self.results(&caller, &message).await,
+        }
     }
 
     /// Writes the batched last contacts. Called every few seconds and at the end.
@@ -29,20 +122,21 @@ impl Service {
     /// # Errors
     /// When the database cannot be written; the batch is kept.
     pub async fn flush_contacts(&self) -> crate::Result<()> {
-        todo!()
+        let batch = self.inner.agents.take_contacts();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let written = self.write_contacts(&batch).await;
+        if written.is_err() {
+            self.inner.agents.put_back(&batch);
+        }
+        written
     }
 
-    /// Work that time brings: silent devices, vanished attempts, lapsed permits, rows to forget. Small steps; safe to repeat.
-    /// Returns the moment at which it wants to be called again.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn tick(&self) -> crate::Result<domain::Moment> {
-        todo!()
+    async fn write_contacts(&self, batch: &[crate::store::devices::Contact]) -> crate::Result<()> {
+        let mut tx = self.store().write().await?;
+        crate::store::devices::write_contacts(&mut tx, batch).await?;
+        tx.commit().await?;
+        Ok(())
     }
-}
-
-#[expect(dead_code, reason = "signature stub")]
-fn refuse(_: Refusal) -> WireReply {
-    todo!()
 }

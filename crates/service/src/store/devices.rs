@@ -1,1 +1,377 @@
 //! Rows of devices.
+
+use crate::error::{Error, Result};
+use domain::{DeviceId, DeviceState, GroupId, LocationId, Moment, OsReleaseId, RebootPolicy, RingId, TokenId};
+use protocol::v1::HostFacts;
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+
+/// A device as every contact and every decision needs it: its row, its group's ring and reboot policy, its location's rate.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its number.
+    pub id: DeviceId,
+    /// Hash of its public key.
+    pub key_id: String,
+    /// Its public key.
+    pub public_key: [u8; 32],
+    /// Where it stands with the server.
+    pub state: DeviceState,
+    /// Never installs.
+    pub scan_only: bool,
+    /// Host name, shown only.
+    pub hostname: String,
+    /// Its OS release.
+    pub os_release: OsReleaseId,
+    /// IANA zone.
+    pub zone: String,
+    /// Its group.
+    pub group: Option<GroupId>,
+    /// The ring of its group, or of the nearest group above that has one.
+    pub ring: Option<RingId>,
+    /// Where it is.
+    pub location: Option<LocationId>,
+    /// Its group's reboot policy.
+    pub reboot: RebootPolicy,
+    /// Its location's rate.
+    pub rate_kib: Option<u32>,
+    /// Last sequence number that was written.
+    pub seq: u64,
+    /// Last contact that was written.
+    pub last_contact: Option<Moment>,
+    /// Digest of the stored inventory.
+    pub digest: Option<String>,
+    /// Last complete scan.
+    pub last_scan: Option<Moment>,
+    /// No scan for too long.
+    pub silent: bool,
+    /// A restart is owed since.
+    pub reboot_since: Option<Moment>,
+    /// What the package manager complains of.
+    pub manager_error: Option<String>,
+    /// Free space.
+    pub disk_free_mib: u64,
+    /// Last fence given.
+    pub fence: u64,
+    /// A person asked for a scan at.
+    pub scan_asked: Option<Moment>,
+    /// Grows with every restore of the database.
+    pub epoch: u64,
+    /// Version of the policy that devices must follow.
+    pub policy_version: u64,
+    /// The clock was seen to jump: no permits until a person confirms it.
+    pub clock_suspect: bool,
+}
+
+/// The columns of [`Device`], with what `WHERE` follows. The groups' rings are worked out from the top of the tree.
+macro_rules! device_sql {
+    ($where:literal) => {
+        concat!(
+            "WITH RECURSIVE ring_of(group_id, ring_id) AS (
+                SELECT id, ring_id FROM device_group WHERE ring_id IS NOT NULL
+                UNION ALL SELECT c.id, r.ring_id FROM device_group c JOIN ring_of r ON c.parent_id = r.group_id WHERE c.ring_id IS NULL)
+             SELECT d.id, d.key_id, d.public_key, d.state, d.scan_only, d.hostname, d.os_release_id, d.zone, d.group_id,
+                    (SELECT ring_id FROM ring_of WHERE ring_of.group_id = d.group_id), d.location_id, coalesce(g.reboot_policy, 0),
+                    l.rate_kib, d.seq, d.last_contact_at, d.inventory_digest, d.last_scan_at, d.silent, d.reboot_since, d.manager_error,
+                    d.disk_free_mib, d.fence, d.scan_asked_at,
+                    (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
+                    (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
+                    coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0)
+             FROM device d LEFT JOIN device_group g ON g.id = d.group_id LEFT JOIN location l ON l.id = d.location_id WHERE ",
+            $where
+        )
+    };
+}
+
+fn device(row: &SqliteRow) -> Result<Device> {
+    let code: i64 = row.try_get(3)?;
+    let reboot: i64 = row.try_get(11)?;
+    let unknown = |what: &str, code: i64| Error::Inconsistent(format!("{what} {code}"));
+    Ok(Device {
+        id: DeviceId(row.try_get(0)?),
+        key_id: row.try_get(1)?,
+        public_key: row
+            .try_get::<Vec<u8>, _>(2)?
+            .try_into()
+            .map_err(|_| Error::Inconsistent("a public key without 32 bytes".to_owned()))?,
+        state: DeviceState::from_code(code).ok_or_else(|| unknown("device state", code))?,
+        scan_only: row.try_get(4)?,
+        hostname: row.try_get(5)?,
+        os_release: OsReleaseId(row.try_get(6)?),
+        zone: row.try_get(7)?,
+        group: row.try_get::<Option<i64>, _>(8)?.map(GroupId),
+        ring: row.try_get::<Option<i64>, _>(9)?.map(RingId),
+        location: row.try_get::<Option<i64>, _>(10)?.map(LocationId),
+        reboot: RebootPolicy::from_code(reboot).ok_or_else(|| unknown("reboot policy", reboot))?,
+        rate_kib: row.try_get(12)?,
+        seq: number(row, 13)?,
+        last_contact: row.try_get::<Option<i64>, _>(14)?.map(Moment),
+        digest: row.try_get(15)?,
+        last_scan: row.try_get::<Option<i64>, _>(16)?.map(Moment),
+        silent: row.try_get(17)?,
+        reboot_since: row.try_get::<Option<i64>, _>(18)?.map(Moment),
+        manager_error: row.try_get(19)?,
+        disk_free_mib: number(row, 20)?,
+        fence: number(row, 21)?,
+        scan_asked: row.try_get::<Option<i64>, _>(22)?.map(Moment),
+        epoch: number(row, 23)?,
+        policy_version: number(row, 24)?,
+        clock_suspect: row.try_get(25)?,
+    })
+}
+
+fn number(row: &SqliteRow, at: usize) -> Result<u64> {
+    let value: i64 = row.try_get(at)?;
+    u64::try_from(value).map_err(|_| Error::Inconsistent(format!("a negative count {value}")))
+}
+
+/// Bound numbers are signed; no count here ever reaches the sign bit.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The device with a key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_key(conn: &mut SqliteConnection, key_id: &str) -> Result<Option<Device>> {
+    let row = sqlx::query(device_sql!("d.key_id = ?")).bind(key_id).fetch_optional(conn).await?;
+    row.as_ref().map(device).transpose()
+}
+
+/// The device with a number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(conn: &mut SqliteConnection, id: DeviceId) -> Result<Option<Device>> {
+    let row = sqlx::query(device_sql!("d.id = ?")).bind(id.0).fetch_optional(conn).await?;
+    row.as_ref().map(device).transpose()
+}
+
+/// An enrolment token as it stands.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Its number.
+    pub id: TokenId,
+    /// Group its devices join.
+    pub group: Option<GroupId>,
+    /// Its devices never install.
+    pub scan_only: bool,
+    /// Its devices become active at once.
+    pub accept: bool,
+    /// How often it may be used.
+    pub max_uses: i64,
+    /// How often it was.
+    pub uses: i64,
+    /// When it ends.
+    pub expires: Moment,
+    /// It was revoked.
+    pub revoked: bool,
+    /// Its devices that wait for acceptance.
+    pub pending: i64,
+}
+
+/// The token whose text has this SHA-256.
+///
+/// # Errors
+/// When the database fails.
+pub async fn token(conn: &mut SqliteConnection, hash: &[u8]) -> Result<Option<Token>> {
+    let row = sqlx::query(
+        "SELECT t.id, t.group_id, t.scan_only, t.accept, t.max_uses, t.uses, t.expires_at, t.revoked_at IS NOT NULL,
+                (SELECT count(*) FROM device WHERE device.state = 0) FROM enrol_token t WHERE t.token_hash = ?",
+    )
+    .bind(hash)
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Token {
+        id: TokenId(row.try_get(0)?),
+        group: row.try_get::<Option<i64>, _>(1)?.map(GroupId),
+        scan_only: row.try_get(2)?,
+        accept: row.try_get(3)?,
+        max_uses: row.try_get(4)?,
+        uses: row.try_get(5)?,
+        expires: Moment(row.try_get(6)?),
+        revoked: row.try_get(7)?,
+        pending: row.try_get(8)?,
+    }))
+}
+
+/// Which token a device enrolled with.
+///
+/// # Errors
+/// When the database fails.
+pub async fn token_of(conn: &mut SqliteConnection, id: DeviceId) -> Result<Option<TokenId>> {
+    let token: Option<i64> =
+        sqlx::query_scalar("SELECT token_id FROM device WHERE id = ?").bind(id.0).fetch_one(conn).await?;
+    Ok(token.map(TokenId))
+}
+
+/// Adds a device by a token and counts the token's use.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(
+    conn: &mut SqliteConnection,
+    token: &Token,
+    public_key: &[u8; 32],
+    host: &HostFacts,
+    os_release: OsReleaseId,
+    scan_only: bool,
+    now: Moment,
+) -> Result<DeviceId> {
+    let state = if token.accept { DeviceState::Active } else { DeviceState::Pending };
+    let id = sqlx::query_scalar(
+        "INSERT INTO device (key_id, public_key, state, token_id, scan_only, hostname, os_release_id, arch, manager, zone, group_id,
+                             enrolled_at, last_contact_at, boot_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
+    )
+    .bind(protocol::sign::key_id(public_key))
+    .bind(&public_key[..])
+    .bind(state.code())
+    .bind(token.id.0)
+    .bind(scan_only)
+    .bind(host.hostname.as_str())
+    .bind(os_release.0)
+    .bind(host.arch.as_str())
+    .bind(host.manager.as_ref().map(protocol::ShortText::as_str))
+    .bind(host.time_zone.as_str())
+    .bind(token.group.map(|g| g.0))
+    .bind(now.0)
+    .bind(now.0)
+    .bind(host.boot_id.as_str())
+    .fetch_one(&mut *conn)
+    .await?;
+    sqlx::query("UPDATE enrol_token SET uses = uses + 1 WHERE id = ?").bind(token.id.0).execute(conn).await?;
+    Ok(DeviceId(id))
+}
+
+/// Changes where a device stands. The caller writes the audit record in the same transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_state(conn: &mut SqliteConnection, id: DeviceId, state: DeviceState, reason: &str) -> Result<()> {
+    sqlx::query("UPDATE device SET state = ?, state_reason = ? WHERE id = ?")
+        .bind(state.code())
+        .bind(reason)
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What one contact leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Who.
+    pub device: DeviceId,
+    /// Its sequence number.
+    pub seq: u64,
+    /// When.
+    pub at: Moment,
+    /// Boot id, agent version and policy version, when it was a check-in.
+    pub said: Option<(String, String, u64)>,
+}
+
+/// Writes contacts in one statement. A sequence number never goes back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -> Result<()> {
+    let rows: Vec<serde_json::Value> = contacts
+        .iter()
+        .map(|c| {
+            let (boot, agent, policy) = c.said.as_ref().map_or((None, None, None), |(b, a, p)| (Some(b), Some(a), Some(p)));
+            serde_json::json!([c.device.0, c.seq, c.at.0, boot, agent, policy])
+        })
+        .collect();
+    sqlx::query(
+        "UPDATE device SET seq = max(device.seq, c.seq), last_contact_at = max(coalesce(device.last_contact_at, 0), c.at),
+                boot_id = coalesce(c.boot, boot_id), agent_version = coalesce(c.agent, agent_version),
+                policy_version = coalesce(c.policy, policy_version)
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq, value ->> 2 AS at, value ->> 3 AS boot, value ->> 4 AS agent, value ->> 5 AS policy
+               FROM json_each(?)) AS c WHERE device.id = c.id",
+    )
+    .bind(serde_json::Value::Array(rows).to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What a report says of the device itself.
+#[derive(Clone, Debug)]
+pub struct Reported<'a> {
+    /// Host facts.
+    pub host: &'a HostFacts,
+    /// Its OS release.
+    pub os_release: OsReleaseId,
+    /// Digest of the inventory.
+    pub digest: &'a str,
+    /// JSON of the reboot reasons; `[]` = none.
+    pub reboot: String,
+    /// JSON of the services on old files.
+    pub services: String,
+    /// JSON of the sources.
+    pub sources: String,
+    /// What the package manager complains of.
+    pub manager_error: Option<&'a str>,
+    /// Free space.
+    pub disk_free_mib: u64,
+}
+
+/// Writes what a report says. A scan ends silence, and answers a request for one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_report(conn: &mut SqliteConnection, id: DeviceId, seq: u64, now: Moment, said: &Reported<'_>) -> Result<()> {
+    sqlx::query(
+        "UPDATE device SET hostname = ?, os_release_id = ?, arch = ?, manager = ?, zone = ?, boot_id = ?, inventory_digest = ?,
+                last_scan_at = ?, last_contact_at = ?, seq = max(seq, ?), silent = 0, scan_asked_at = NULL,
+                reboot_since = CASE WHEN ? THEN coalesce(reboot_since, ?) END, reboot_reasons = ?, services = ?, sources = ?,
+                manager_error = ?, disk_free_mib = ? WHERE id = ?",
+    )
+    .bind(said.host.hostname.as_str())
+    .bind(said.os_release.0)
+    .bind(said.host.arch.as_str())
+    .bind(said.host.manager.as_ref().map(protocol::ShortText::as_str))
+    .bind(said.host.time_zone.as_str())
+    .bind(said.host.boot_id.as_str())
+    .bind(said.digest)
+    .bind(now.0)
+    .bind(now.0)
+    .bind(signed(seq))
+    .bind(said.reboot != "[]")
+    .bind(now.0)
+    .bind(&said.reboot)
+    .bind(&said.services)
+    .bind(&said.sources)
+    .bind(said.manager_error)
+    .bind(signed(said.disk_free_mib))
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Devices that are not silent yet and were last scanned before a moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fallen_silent(conn: &mut SqliteConnection, before: Moment, limit: i64) -> Result<Vec<DeviceId>> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM device WHERE last_scan_at < ? AND silent = 0 AND state <> 3 ORDER BY last_scan_at, id LIMIT ?",
+    )
+    .bind(before.0)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(DeviceId).collect())
+}
+
+/// Whether the clock waits for an administrator's word.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clock_suspect(conn: &mut SqliteConnection) -> Result<bool> {
+    let value: Option<String> =
+        sqlx::query_scalar("SELECT value FROM meta WHERE key = 'clock_suspect'").fetch_optional(conn).await?;
+    Ok(value.is_some_and(|v| v != "0"))
+}

@@ -1,1 +1,222 @@
-//! States of patches on devices, and the counts that follow from them.
+//! States of patches on devices, and the counts that follow from them. [`apply`] is the only writer of both, so that a count on a page
+//! always equals the list it links to.
+
+use crate::error::{Error, Result};
+use domain::{Category, DeviceId, Moment, PatchId, PatchState};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use std::collections::BTreeMap;
+use view::CountBucket;
+
+/// A stored state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Of which patch.
+    pub patch: PatchId,
+    /// The state.
+    pub state: PatchState,
+    /// Since when.
+    pub since: Moment,
+    /// Installed by a permit of ours.
+    pub ours: bool,
+    /// JSON of [`protocol::v1::Brake`].
+    pub brake: Option<String>,
+    /// Whether the patch counts as security.
+    pub security: bool,
+}
+
+/// One change of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What it becomes.
+    pub to: State,
+    /// What it was; `None` = there was no row.
+    pub from: Option<PatchState>,
+}
+
+/// The state stored under a code.
+///
+/// # Errors
+/// [`Error::Inconsistent`] for a code that this version does not know.
+pub fn state_of(code: i64) -> Result<PatchState> {
+    PatchState::from_code(code).ok_or_else(|| Error::Inconsistent(format!("patch state {code}")))
+}
+
+fn state(row: &SqliteRow) -> Result<State> {
+    Ok(State {
+        patch: PatchId(row.try_get(0)?),
+        state: state_of(row.try_get(1)?)?,
+        since: Moment(row.try_get(2)?),
+        ours: row.try_get(3)?,
+        brake: row.try_get(4)?,
+        security: row.try_get::<i64, _>(5)? == Category::Security.code(),
+    })
+}
+
+/// All states of a device, by patch.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTreeMap<PatchId, State>> {
+    let rows = sqlx::query(
+        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category FROM device_patch s JOIN patch p ON p.id = s.patch_id
+         WHERE s.device_id = ?",
+    )
+    .bind(device.0)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| state(row).map(|s| (s.patch, s))).collect()
+}
+
+/// The state of one patch on one device.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Option<State>> {
+    let row = sqlx::query(
+        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category FROM device_patch s JOIN patch p ON p.id = s.patch_id
+         WHERE s.device_id = ? AND s.patch_id = ?",
+    )
+    .bind(device.0)
+    .bind(patch.0)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(state).transpose()
+}
+
+/// Sets the state of one patch on one device; does nothing when it is that already or there is no row.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId, state: PatchState, now: Moment) -> Result<()> {
+    let Some(before) = of_pair(conn, device, patch).await? else { return Ok(()) };
+    if before.state == state {
+        return Ok(());
+    }
+    apply(conn, device, &[Change { from: Some(before.state), to: State { state, since: now, ..before } }]).await
+}
+
+/// What one state adds to the counts of its patch: one column or none.
+fn patch_counts(state: PatchState, sign: i64, counts: &mut [i64; 7]) {
+    if let Some(bucket) = CountBucket::of(state) {
+        counts[bucket as usize] += sign;
+    }
+}
+
+/// What one state adds to the counts of its device: open, open and security, failed, pending.
+fn device_counts(state: PatchState, security: bool, sign: i64, counts: &mut [i64; 4]) {
+    counts[0] += if state.is_open() { sign } else { 0 };
+    counts[1] += if state.is_open() && security { sign } else { 0 };
+    counts[2] += if CountBucket::of(state) == Some(CountBucket::Failed) { sign } else { 0 };
+    counts[3] += if CountBucket::of(state) == Some(CountBucket::Pending) { sign } else { 0 };
+}
+
+/// Writes changed states of a device and moves the counts of patches and device by exactly what changed: three statements, whatever the
+/// number of changes and devices. `from` must be what is stored.
+///
+/// # Errors
+/// When the database fails.
+pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Change]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut of_device = [0_i64; 4];
+    let (mut rows, mut counts) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
+    for change in changes {
+        let State { patch, state, since, ours, brake, security } = &change.to;
+        rows.push((patch.0, state.code(), since.0, i64::from(*ours), brake));
+        let mut of_patch = [0_i64; 7];
+        if let Some(from) = change.from {
+            patch_counts(from, -1, &mut of_patch);
+            device_counts(from, *security, -1, &mut of_device);
+        }
+        patch_counts(*state, 1, &mut of_patch);
+        device_counts(*state, *security, 1, &mut of_device);
+        if of_patch != [0; 7] {
+            counts.push((patch.0, of_patch));
+        }
+    }
+    sqlx::query(
+        "INSERT INTO device_patch (device_id, patch_id, state, since, ours, brake)
+         SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true
+         ON CONFLICT (device_id, patch_id) DO UPDATE SET state = excluded.state, since = excluded.since, ours = excluded.ours, brake = excluded.brake",
+    )
+    .bind(device.0)
+    .bind(json(&rows)?)
+    .execute(&mut *conn)
+    .await?;
+    if !counts.is_empty() {
+        sqlx::query(
+            "UPDATE patch SET n_missing = n_missing + (c.n ->> 0), n_installed = n_installed + (c.n ->> 1), n_failed = n_failed + (c.n ->> 2),
+                    n_pending = n_pending + (c.n ->> 3), n_unknown = n_unknown + (c.n ->> 4), n_superseded = n_superseded + (c.n ->> 5),
+                    n_rolled_back = n_rolled_back + (c.n ->> 6)
+             FROM (SELECT value ->> 0 AS id, value -> 1 AS n FROM json_each(?)) AS c WHERE patch.id = c.id",
+        )
+        .bind(json(&counts)?)
+        .execute(&mut *conn)
+        .await?;
+    }
+    if of_device != [0; 4] {
+        sqlx::query(
+            "UPDATE device SET n_open = n_open + ?, n_security = n_security + ?, n_failed = n_failed + ?, n_pending = n_pending + ? WHERE id = ?",
+        )
+        .bind(of_device[0])
+        .bind(of_device[1])
+        .bind(of_device[2])
+        .bind(of_device[3])
+        .bind(device.0)
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Makes every state of a device unknown: nobody could look for too long (DESIGN principle 8). The next report restores them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(conn: &mut SqliteConnection, device: DeviceId, now: Moment) -> Result<()> {
+    let states = of_device(conn, device).await?;
+    let changes: Vec<Change> = states
+        .into_values()
+        .filter(|s| !matches!(s.state, PatchState::Unknown | PatchState::NotApplicable))
+        .map(|s| Change { from: Some(s.state), to: State { state: PatchState::Unknown, since: now, ..s } })
+        .collect();
+    apply(conn, device, &changes).await?;
+    sqlx::query("UPDATE device SET silent = 1 WHERE id = ?").bind(device.0).execute(conn).await?;
+    Ok(())
+}
+
+/// A patch became a security patch: the devices that need it count it as one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn became_security(conn: &mut SqliteConnection, patch: PatchId) -> Result<()> {
+    sqlx::query(
+        "UPDATE device SET n_security = n_security + 1
+         WHERE id IN (SELECT device_id FROM device_patch WHERE patch_id = ? AND state IN (4, 5, 6, 7, 11, 12))",
+    )
+    .bind(patch.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// JSON for a bulk statement.
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::Inconsistent(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_and_columns_are_in_the_same_order() {
+        let columns = ["missing", "installed", "failed", "pending", "unknown", "superseded", "rolled_back"];
+        for (at, bucket) in CountBucket::ALL.iter().enumerate() {
+            assert_eq!((*bucket as usize, bucket.word()), (at, columns[at]));
+        }
+        let open: Vec<i64> = PatchState::ALL.iter().filter(|s| s.is_open()).map(|s| s.code()).collect();
+        assert_eq!(open, [4, 5, 6, 7, 11, 12], "the codes in became_security");
+    }
+}

@@ -1,0 +1,115 @@
+//! Who sends this, is it new, and is there only one of them.
+
+use super::{Answer, Refused, WireReply, memory::Turn};
+use crate::{
+    Result, Service,
+    audit::{Action, Record},
+    events::Topic,
+    store::{
+        audit,
+        devices::{self, Contact, Device},
+    },
+};
+use domain::{DeviceState, Moment};
+use protocol::{
+    limits::{self, BodyError},
+    sign,
+    v1::{RefusalCode, Sealed},
+};
+use serde::de::DeserializeOwned;
+
+/// The device that speaks.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) device: Device,
+    pub(super) seq: u64,
+    pub(super) now: Moment,
+}
+
+impl Caller {
+    /// What a write transaction must leave behind of this message: its sequence number is on disk before any permit is.
+    pub(super) fn contact(&self) -> Contact {
+        Contact { device: self.device.id, seq: self.seq, at: self.now, said: None }
+    }
+
+    /// The name in the audit log.
+    pub(super) fn name(&self) -> String {
+        format!("device:{}", self.device.id)
+    }
+}
+
+/// A message to act on, or the reply to its repeat.
+pub(super) enum Call<T> {
+    New(Caller, T),
+    Again(WireReply),
+}
+
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::TooLarge(_) => RefusalCode::TooLarge,
+            BodyError::TooDeep(_) | BodyError::Malformed(_) => RefusalCode::Malformed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl Service {
+    /// Checks size, key, signature, format and place in the sequence, in this order.
+    pub(super) async fn authenticate<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key_id: &str,
+        signature: &str,
+        body: &[u8],
+    ) -> Answer<Call<T>> {
+        if body.len() > limits::MAX_BODY {
+            return Err(BodyError::TooLarge(body.len()).into());
+        }
+        let device = devices::by_key(&mut *self.store().read().await?, key_id).await?;
+        let device = device.ok_or_else(|| Refused::new(RefusalCode::UnknownDevice, "No device has this key. Enrol again with a new token."))?;
+        sign::verify_request(&device.public_key, path, body, signature)
+            .map_err(|e| Refused::new(RefusalCode::BadSignature, format!("{e}.")))?;
+        if device.state == DeviceState::Revoked {
+            self.inner.agents.forget(device.id);
+            return Err(Refused::new(RefusalCode::Revoked, "This device was revoked. To manage it again, enrol it anew."));
+        }
+        let sealed: Sealed<T> = limits::parse(body)?;
+        let now = self.now();
+        match self.inner.agents.take_turn(&device, sealed.seq, sealed.sent_at, sign::sha256(body), now) {
+            Turn::Act => Ok(Call::New(Caller { device, seq: sealed.seq, now }, sealed.message)),
+            Turn::Again(reply) => Ok(Call::Again(reply)),
+            Turn::Stale => Err(Refused::new(RefusalCode::Stale, "A later message was taken already.")),
+            Turn::Clone => {
+                self.quarantine(&device, now).await?;
+                Err(Refused::new(RefusalCode::Stale, "Two agents use this device's key. It is in quarantine until a person has looked."))
+            }
+        }
+    }
+
+    /// Two live copies of one key: no permit for either until a person has looked (I-38).
+    async fn quarantine(&self, device: &Device, now: Moment) -> Result<()> {
+        if device.state == DeviceState::Quarantined {
+            return Ok(());
+        }
+        let why = "Two agents use the same key: messages came with the same or an older number but other content.";
+        let mut tx = self.store().write().await?;
+        let Some(device) = devices::by_key(&mut tx, &device.key_id).await?.filter(|d| d.state != DeviceState::Revoked) else {
+            return Ok(());
+        };
+        devices::set_state(&mut tx, device.id, DeviceState::Quarantined, why).await?;
+        let record = Record {
+            actor: "server".to_owned(),
+            action: Action::DeviceState,
+            object: format!("device:{}", device.id),
+            before: Some(serde_json::json!({ "state": device.state }).to_string()),
+            after: Some(serde_json::json!({ "state": DeviceState::Quarantined }).to_string()),
+            reason: why.to_owned(),
+        };
+        audit::append(&mut tx, now, &record).await?;
+        tx.commit().await?;
+        tracing::warn!(device = %device.id, "quarantined: two agents use one key");
+        self.events().send(Topic::Devices);
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! What reports teach the catalog: a patch is one source package at one exact version from one origin for one OS release.
+
+use crate::{
+    Result,
+    store::catalog::{self as rows, Known, NewPackage, NewPatch},
+};
+use domain::{Moment, OsReleaseId, PatchId, compare_debian};
+use protocol::v1::{Inventory, Origin, Update};
+use sqlx::SqliteConnection;
+use std::collections::{BTreeMap, HashMap};
+
+/// The catalog in memory, so that a report costs its own packages and not the catalog. A release is taken out while a transaction works on
+/// it and put back after the commit: whatever fails in between, the next report reads it anew.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    releases: HashMap<OsReleaseId, Release>,
+}
+
+/// The patches of one OS release, by source package, in order of version.
+#[derive(Debug, Default)]
+pub(super) struct Release {
+    by_source: HashMap<String, Vec<Known>>,
+    source_of: HashMap<PatchId, String>,
+}
+
+impl Catalog {
+    /// Takes a release out; reads it when it is not there.
+    pub(super) async fn take(&mut self, conn: &mut SqliteConnection, id: OsReleaseId) -> Result<Release> {
+        if let Some(release) = self.releases.remove(&id) {
+            return Ok(release);
+        }
+        let mut release = Release::default();
+        for known in rows::of_release(conn, id).await? {
+            release.add(known);
+        }
+        Ok(release)
+    }
+
+    /// Puts it back after the commit.
+    pub(super) fn put(&mut self, id: OsReleaseId, release: Release) {
+        self.releases.insert(id, release);
+    }
+}
+
+impl Release {
+    /// The patches of a source package, oldest version first.
+    pub(super) fn of_source(&self, source: &str) -> &[Known] {
+        self.by_source.get(source).map_or(&[], Vec::as_slice)
+    }
+
+    /// The patch with a number, if it belongs to this release.
+    pub(super) fn by_id(&self, id: PatchId) -> Option<&Known> {
+        self.of_source(self.source_of.get(&id)?).iter().find(|k| k.id == id)
+    }
+
+    fn add(&mut self, known: Known) {
+        self.source_of.insert(known.id, known.source.clone());
+        let list = self.by_source.entry(known.source.clone()).or_default();
+        let at = list.partition_point(|k| compare_debian(&k.version, &known.version).then(k.id.cmp(&known.id)).is_lt());
+        list.insert(at, known);
+    }
+
+    /// Takes up what a device offers: new patches, new packages of known ones, security origins, and which patch replaces which.
+    pub(super) async fn learn(
+        &mut self,
+        conn: &mut SqliteConnection,
+        id: OsReleaseId,
+        inventory: &Inventory,
+        now: Moment,
+    ) -> Result<()> {
+        let mut packages: Vec<NewPackage<'_>> = Vec::new();
+        for offer in offers(inventory) {
+            let known = self.of_source(offer.source).iter().find(|k| offer.is(k)).map(|k| (k.id, k.security));
+            let patch = match known {
+                Some((patch, security)) => {
+                    if offer.security && !security {
+                        rows::make_security(conn, patch).await?;
+                        self.change(offer.source, patch, |k| k.security = true);
+                    }
+                    patch
+                }
+                None => self.insert(conn, id, &offer, now).await?,
+            };
+            let mut added = Vec::new();
+            let listed = self.of_source(offer.source).iter().find(|k| k.id == patch);
+            for u in &offer.updates {
+                let (name, arch) = (u.name.as_str(), u.arch.as_str());
+                if listed.is_none_or(|k| !k.packages.iter().any(|(n, a)| n == name && a == arch)) {
+                    added.push((name.to_owned(), arch.to_owned()));
+                    packages.push((patch.0, name, arch, u.version.as_str(), u.size, u.sha256.as_str(), u.installed.is_none()));
+                }
+            }
+            if !added.is_empty() {
+                self.change(offer.source, patch, |k| k.packages.extend(added));
+            }
+        }
+        rows::insert_packages(conn, &packages).await
+    }
+
+    fn change(&mut self, source: &str, patch: PatchId, with: impl FnOnce(&mut Known)) {
+        if let Some(known) = self.by_source.get_mut(source).and_then(|list| list.iter_mut().find(|k| k.id == patch)) {
+            with(known);
+        }
+    }
+
+    async fn insert(&mut self, conn: &mut SqliteConnection, id: OsReleaseId, offer: &Offer<'_>, now: Moment) -> Result<PatchId> {
+        let origin = offer.origin();
+        let new = NewPatch {
+            release: id,
+            source: offer.source,
+            version: offer.version,
+            origin: &origin,
+            vendor: offer.vendor(),
+            summary: offer.summary(),
+            security: offer.security,
+        };
+        let patch = rows::insert(conn, &new, now).await?;
+        self.add(Known {
+            id: patch,
+            source: offer.source.to_owned(),
+            version: offer.version.to_owned(),
+            origin: origin.clone(),
+            security: offer.security,
+            superseded_by: None,
+            packages: Vec::new(),
+        });
+        self.supersede(conn, offer.source).await?;
+        Ok(patch)
+    }
+
+    /// The newest version of a source package replaces every older one, whatever the order in which they were seen.
+    async fn supersede(&mut self, conn: &mut SqliteConnection, source: &str) -> Result<()> {
+        let Some(list) = self.by_source.get_mut(source) else { return Ok(()) };
+        let Some(newest) = list.last().map(|k| (k.id, k.version.clone())) else { return Ok(()) };
+        for known in list {
+            let by = compare_debian(&known.version, &newest.1).is_lt().then_some(newest.0);
+            if known.superseded_by != by {
+                rows::supersede(conn, known.id, by).await?;
+                known.superseded_by = by;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The updates of one source package at one version that a device offers.
+pub(super) struct Offer<'a> {
+    pub(super) source: &'a str,
+    pub(super) version: &'a str,
+    pub(super) updates: Vec<&'a Update>,
+    security: bool,
+}
+
+/// What a device offers, by source package and version. Packages that only come in anew with something else are no patch of their own.
+pub(super) fn offers(inventory: &Inventory) -> Vec<Offer<'_>> {
+    let mut by_patch: BTreeMap<(&str, &str), Vec<&Update>> = BTreeMap::new();
+    for update in &inventory.updates {
+        by_patch.entry((update.source.as_str(), update.source_version.as_str())).or_default().push(update);
+    }
+    by_patch
+        .into_iter()
+        .filter(|(_, updates)| updates.iter().any(|u| u.installed.is_some()))
+        .map(|((source, version), updates)| Offer { source, version, security: updates.iter().any(|u| u.security), updates })
+        .collect()
+}
+
+impl Offer<'_> {
+    /// Whether a known patch is this: the same exact version from one of the same origins.
+    pub(super) fn is(&self, known: &Known) -> bool {
+        known.version == self.version && (known.origin == self.origin() || self.origins().any(|o| origin_text(o) == known.origin))
+    }
+
+    fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.updates.iter().flat_map(|u| &u.origins)
+    }
+
+    /// A security origin wins where there are several; then the first by name, so that every device gives the same answer.
+    fn first_origin(&self) -> Option<&Origin> {
+        self.origins().min_by_key(|o| (!is_security(o), *o))
+    }
+
+    fn origin(&self) -> String {
+        self.first_origin().map_or_else(|| "unknown".to_owned(), origin_text)
+    }
+
+    /// The label without what says which of the vendor's archives it is.
+    fn vendor(&self) -> &str {
+        let label = self.first_origin().map_or("", |o| o.label.as_str());
+        let vendor = label.strip_suffix("-Security").unwrap_or(label);
+        if vendor.is_empty() { "unknown" } else { vendor }
+    }
+
+    /// The line of the package named like the source, or of the first one.
+    fn summary(&self) -> &str {
+        let named = self.updates.iter().find(|u| u.name.as_str() == self.source && !u.summary.as_str().is_empty());
+        named.or_else(|| self.updates.iter().find(|u| !u.summary.as_str().is_empty())).map_or("", |u| u.summary.as_str())
+    }
+}
+
+fn is_security(origin: &Origin) -> bool {
+    origin.label.as_str().ends_with("-Security") || origin.codename.as_str().ends_with("-security") || origin.archive.as_str().ends_with("-security")
+}
+
+/// `Debian-Security bookworm-security`, `Ubuntu noble-security`: label and suite. Debian's archive names move with every release
+/// (`oldstable-security`), Ubuntu's code name is the same for all its archives (ENGINES 0.2).
+pub(super) fn origin_text(origin: &Origin) -> String {
+    let (archive, codename) = (origin.archive.as_str(), origin.codename.as_str());
+    let suite = if codename.is_empty() || archive.strip_prefix(codename).is_some_and(|rest| rest.starts_with('-')) { archive } else { codename };
+    format!("{} {suite}", origin.label).trim().to_owned()
+}
+
+/// Whether a source that could not be read may have offered a patch from `origin`.
+pub(super) fn may_offer(source: &str, origin: &str) -> bool {
+    let suite = origin.rsplit(' ').next().unwrap_or(origin);
+    suite == source || suite.strip_prefix(source).is_some_and(|rest| rest.starts_with('-')) || origin.contains(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::ShortText;
+
+    fn origin(label: &str, archive: &str, codename: &str) -> Origin {
+        Origin { label: ShortText::fit(label), archive: ShortText::fit(archive), codename: ShortText::fit(codename) }
+    }
+
+    #[test]
+    fn origins_keep_their_name_when_the_archive_moves_on() {
+        assert_eq!(origin_text(&origin("Debian-Security", "oldstable-security", "bookworm-security")), "Debian-Security bookworm-security");
+        assert_eq!(origin_text(&origin("Ubuntu", "noble-security", "noble")), "Ubuntu noble-security");
+        assert_eq!(origin_text(&origin("Docker CE", "bookworm", "bookworm")), "Docker CE bookworm");
+        assert_eq!(origin_text(&origin("", "stable", "")), "stable");
+    }
+
+    #[test]
+    fn an_unread_source_speaks_for_its_own_origins() {
+        assert!(may_offer("bookworm-security", "Debian-Security bookworm-security"));
+        assert!(!may_offer("bookworm-security", "Debian bookworm"));
+        assert!(may_offer("noble", "Ubuntu noble-security"));
+    }
+}

@@ -1,0 +1,123 @@
+//! What is remembered of devices between writes. Losing it costs nothing but work: after a restart messages are taken again idempotently.
+
+use super::{WireReply, catalog::Catalog};
+use crate::store::devices::{Contact, Device};
+use domain::{DeviceId, Moment, Span};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Last sequence numbers, last replies, last contacts waiting for their batch; the catalog.
+#[derive(Debug, Default)]
+pub struct Memory {
+    seen: Mutex<HashMap<DeviceId, Seen>>,
+    /// Locked only inside a write transaction, so that it changes with the database.
+    pub(super) catalog: tokio::sync::Mutex<Catalog>,
+    /// The last tick by the server's clock and by a clock that cannot be set.
+    pub(super) last_tick: Mutex<Option<(Moment, Span)>>,
+}
+
+/// The last message that was taken from a device.
+#[derive(Debug)]
+struct Seen {
+    seq: u64,
+    sent_at: Moment,
+    body: [u8; 32],
+    reply: Option<WireReply>,
+    at: Moment,
+    said: Option<(String, String, u64)>,
+    /// Waits for its batch.
+    waiting: bool,
+}
+
+/// What a message's place in the sequence means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// New, or a repeat whose reply is not remembered: act on it.
+    Act,
+    /// A repeat: the same reply again.
+    Again(WireReply),
+    /// Overtaken by a later message on its way.
+    Stale,
+    /// Two agents use one key (I-38).
+    Clone,
+}
+
+impl Memory {
+    fn seen(&self) -> MutexGuard<'_, HashMap<DeviceId, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a message's turn. `body` is the hash of its exact bytes.
+    pub(super) fn take_turn(&self, device: &Device, seq: u64, sent_at: Moment, body: [u8; 32], now: Moment) -> Turn {
+        let mut seen = self.seen();
+        if let Some(last) = seen.get_mut(&device.id) {
+            if seq == last.seq {
+                (last.at, last.waiting) = (now, true);
+                return match &last.reply {
+                    _ if body != last.body => Turn::Clone,
+                    Some(reply) => Turn::Again(reply.clone()),
+                    None => Turn::Act,
+                };
+            }
+            if seq < last.seq {
+                return if sent_at > last.sent_at { Turn::Clone } else { Turn::Stale };
+            }
+        } else if seq < device.seq {
+            return Turn::Stale;
+        }
+        let said = seen.remove(&device.id).and_then(|s| if s.waiting { s.said } else { None });
+        seen.insert(device.id, Seen { seq, sent_at, body, reply: None, at: now, said, waiting: true });
+        Turn::Act
+    }
+
+    /// Remembers the reply to a message, for its repeats.
+    pub(super) fn answered(&self, device: DeviceId, seq: u64, reply: &WireReply) {
+        if let Some(last) = self.seen().get_mut(&device).filter(|s| s.seq == seq) {
+            last.reply = Some(reply.clone());
+        }
+    }
+
+    /// Remembers what a check-in said, for the batch.
+    pub(super) fn said(&self, device: DeviceId, boot: &str, agent: &str, policy: u64) {
+        if let Some(last) = self.seen().get_mut(&device) {
+            last.said = Some((boot.to_owned(), agent.to_owned(), policy));
+        }
+    }
+
+    /// The last contact with a device, written or not.
+    pub(super) fn last_contact(&self, device: DeviceId) -> Option<Moment> {
+        self.seen().get(&device).map(|s| s.at)
+    }
+
+    /// Takes the contacts that wait for their batch.
+    pub(super) fn take_contacts(&self) -> Vec<Contact> {
+        let mut seen = self.seen();
+        let mut batch: Vec<Contact> = seen
+            .iter_mut()
+            .filter(|(_, s)| s.waiting)
+            .map(|(&device, s)| {
+                s.waiting = false;
+                Contact { device, seq: s.seq, at: s.at, said: s.said.clone() }
+            })
+            .collect();
+        batch.sort_by_key(|c| c.device);
+        batch
+    }
+
+    /// Puts a batch back that could not be written.
+    pub(super) fn put_back(&self, contacts: &[Contact]) {
+        let mut seen = self.seen();
+        for contact in contacts {
+            if let Some(last) = seen.get_mut(&contact.device) {
+                last.waiting = true;
+            }
+        }
+    }
+
+    /// Forgets a device whose key is no longer taken.
+    pub(super) fn forget(&self, device: DeviceId) {
+        self.seen().remove(&device);
+    }
+}

@@ -1,0 +1,129 @@
+//! What a device should make ready now, and what its people should know of.
+
+use crate::{
+    Result, Service, snapshot,
+    store::{
+        devices::Device,
+        inventory as stored,
+        rollouts::{self, OpenPatch},
+        states,
+    },
+};
+use domain::{Arch, Moment, PackageName, PatchId, VersionText, compare_debian};
+use protocol::{
+    ShortText, limits,
+    v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion},
+};
+use sqlx::{Acquire as _, SqliteConnection};
+
+/// Orders in one reply; the rest comes with the next.
+const MAX_ORDERS: usize = 20;
+
+impl Service {
+    /// Rollbacks that were ordered, installs that the planner would permit now, and notices of those that it sees coming.
+    pub(super) async fn orders(&self, device: &Device, now: Moment) -> Result<(Vec<Order>, Vec<DeviceNotice>)> {
+        let mut read = self.store().read().await?;
+        let approved = match device.ring {
+            Some(ring) => rollouts::approved_and_open(&mut read, device.id, ring).await?,
+            None => Vec::new(),
+        };
+        let rollbacks = rollouts::orders(&mut read, device.id).await?;
+        if approved.is_empty() && rollbacks.iter().all(|o| o.done) {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let mut tx = read.begin().await?;
+        let mut orders = Vec::new();
+        let free = !device.clock_suspect && rollouts::open_attempt(&mut tx, device.id).await?.is_none();
+        for order in rollbacks.into_iter().filter(|o| free && !o.done) {
+            if super::permit::rollback_wait(&mut tx, device.id, order.patch, now).await?.is_none() {
+                orders.push(Order { patch: order.patch, kind: ActionKind::RollBack, packages: order.packages });
+            }
+        }
+        // Going back comes before going on.
+        let installs = free && orders.is_empty();
+        let notices = self.installs(&mut tx, device, now, &approved, installs, &mut orders).await?;
+        tx.commit().await?;
+        Ok((orders, notices))
+    }
+
+    async fn installs(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        now: Moment,
+        approved: &[OpenPatch],
+        may_start: bool,
+        orders: &mut Vec<Order>,
+    ) -> Result<Vec<DeviceNotice>> {
+        let mut notices = Vec::new();
+        if approved.is_empty() {
+            return Ok(notices);
+        }
+        let policy = snapshot::policy(conn, now).await?;
+        let facts = snapshot::device_facts(conn, device).await?;
+        let mut inventory = None;
+        for open in approved {
+            let Some(patch) = snapshot::patch_facts(conn, now, open.patch).await? else { continue };
+            let state = states::of_pair(conn, device.id, open.patch).await?;
+            let pair = snapshot::pair_facts(conn, device.id, open.patch, state.as_ref()).await?;
+            let decision = planner::decide(&policy, &facts, &patch, &pair, now);
+            if let Some(earliest) = decision.earliest
+                && notices.len() < MAX_ORDERS
+            {
+                notices.push(self.notice(open, earliest.max(now)));
+            }
+            if !may_start || !decision.installs() || orders.len() >= MAX_ORDERS || open.put_off(now) {
+                continue;
+            }
+            if inventory.is_none() {
+                inventory = stored::load(conn, device.id).await?;
+            }
+            let Some(inventory) = &inventory else { continue };
+            let packages = packages(conn, inventory, open.patch, &open.source, &open.version).await?;
+            if !packages.is_empty() {
+                orders.push(Order { patch: open.patch, kind: ActionKind::Install, packages });
+            }
+        }
+        Ok(notices)
+    }
+
+    fn notice(&self, open: &OpenPatch, earliest: Moment) -> DeviceNotice {
+        DeviceNotice {
+            patch: open.patch,
+            title: ShortText::fit(&format!("{} {}", open.source, open.version)),
+            earliest,
+            link: ShortText::fit(&format!("{}/patches/{}", self.settings().public_url, open.patch)),
+        }
+    }
+}
+
+/// The exact packages of a patch for one device: what it offers of it, or, when its engine offers something newer by now, the patch's packages
+/// that it has in an older version. Empty = nothing that can be installed.
+pub(super) async fn packages(
+    conn: &mut SqliteConnection,
+    inventory: &Inventory,
+    patch: PatchId,
+    source: &str,
+    version: &str,
+) -> Result<Vec<PackageVersion>> {
+    let offered: Vec<PackageVersion> = inventory
+        .updates
+        .iter()
+        .filter(|u| u.source.as_str() == source && u.source_version.as_str() == version)
+        .map(|u| PackageVersion { name: u.name.clone(), arch: u.arch.clone(), version: Some(u.version.clone()) })
+        .collect();
+    if !offered.is_empty() {
+        return Ok(if offered.len() > limits::MAX_PATCH_PACKAGES { Vec::new() } else { offered });
+    }
+    let mut older = Vec::new();
+    for (name, arch, version, fresh) in rollouts::packages(conn, patch).await? {
+        let has_older = inventory.packages.iter().any(|p| {
+            p.name.as_str() == name && p.arch.as_str() == arch && compare_debian(p.version.as_str(), &version).is_lt()
+        });
+        let parsed = (PackageName::parse(&name), Arch::parse(&arch), VersionText::parse(&version));
+        if let (true, false, (Ok(name), Ok(arch), Ok(version))) = (has_older, fresh, parsed) {
+            older.push(PackageVersion { name, arch, version: Some(version) });
+        }
+    }
+    Ok(older)
+}

@@ -1,0 +1,246 @@
+//! No permit, no start: one transaction asks the planner with the facts of this very moment, and records what it grants (I-1, I-6, I-9).
+
+use super::{Answer, Refused, WireReply, authenticate::Caller, ok, orders::packages};
+use crate::{
+    Result, Service,
+    audit::{Action, Record},
+    events::Topic,
+    snapshot::{self, Pair},
+    store::{
+        attempts::{self, Attempt, Stage},
+        audit,
+        devices::{self, Device},
+        inventory as stored, rollouts,
+    },
+};
+use domain::{AttemptId, DeviceId, DeviceState, Moment, PatchId, Span};
+use planner::{Decision, GateStatus, words};
+use protocol::{
+    ShortText, limits,
+    v1::{ActionKind, PackageVersion, Permit, PermitReply, PermitRequest, RefusalCode},
+};
+use sqlx::SqliteConnection;
+
+/// Tries at going back after which a person must order it anew.
+const MAX_ROLLBACK_TRIES: usize = 3;
+/// Wait between them.
+const ROLLBACK_WAIT: Span = Span::minutes(15);
+
+/// Why not now.
+struct No {
+    gate: &'static str,
+    reason: String,
+    opens_at: Option<Moment>,
+}
+
+fn no(gate: &'static str, reason: impl Into<String>) -> No {
+    No { gate, reason: reason.into(), opens_at: None }
+}
+
+impl Service {
+    /// Grants or refuses one start.
+    pub(super) async fn permit(&self, caller: &Caller, message: &PermitRequest) -> Answer<WireReply> {
+        if message.current.len() > limits::MAX_PATCH_PACKAGES {
+            return Err(Refused::new(RefusalCode::Malformed, "More packages than one patch may have."));
+        }
+        let mut tx = self.store().write().await?;
+        // The row as it is now: a revocation may have been committed since the signature was checked.
+        let device = devices::by_id(&mut tx, caller.device.id).await?;
+        let device = device.filter(|d| d.state != DeviceState::Revoked);
+        let device = device.ok_or_else(|| Refused::new(RefusalCode::Revoked, "This device was revoked."))?;
+        if device.state != DeviceState::Active {
+            return Err(Refused::new(RefusalCode::NotActive, "A person must accept this device before it may install anything."));
+        }
+        devices::write_contacts(&mut tx, &[caller.contact()]).await?;
+        let reply = match self.ask(&mut tx, &device, message, caller.now).await? {
+            Ok(permit) => PermitReply::Granted(permit),
+            Err(no) => PermitReply::Refused {
+                gate: ShortText::fit(no.gate),
+                reason: ShortText::fit(&no.reason),
+                opens_at: no.opens_at,
+            },
+        };
+        tx.commit().await?;
+        self.events().send(Topic::Patches);
+        // Not remembered for repeats: the same question later must ask the planner again.
+        ok(&reply)
+    }
+
+    async fn ask(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        message: &PermitRequest,
+        now: Moment,
+    ) -> Result<std::result::Result<Permit, No>> {
+        if device.clock_suspect {
+            return Ok(Err(no("clock", "The server's clock jumped; an administrator must confirm it first.")));
+        }
+        let mut open = attempts::open_of(conn, device.id).await?;
+        if let Some(late) = open.take_if(|a| a.stage == Stage::Permitted && a.start_by < now) {
+            attempts::finish(conn, late.id, Stage::Lapsed, "{}", "", now).await?;
+        }
+        let same = open.take_if(|a| a.stage == Stage::Permitted && a.patch == message.patch && a.kind == message.kind);
+        let may = match message.kind {
+            ActionKind::Install => may_install(conn, device, message.patch, same.as_ref(), now).await?,
+            ActionKind::RollBack => may_roll_back(conn, device, message.patch, open.as_ref(), now).await?,
+        };
+        match (may, same) {
+            (Ok(packages), Some(same)) => Ok(Ok(self.grant(&same, packages, device, now))),
+            (Err(no), Some(same)) => {
+                attempts::finish(conn, same.id, Stage::Lapsed, "{}", "", now).await?;
+                Ok(Err(no))
+            }
+            (Err(no), None) => Ok(Err(no)),
+            (Ok(packages), None) => {
+                let attempt = self.record(conn, device, message, &packages, now).await?;
+                Ok(Ok(self.grant(&attempt, packages, device, now)))
+            }
+        }
+    }
+
+    async fn record(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        message: &PermitRequest,
+        packages: &[PackageVersion],
+        now: Moment,
+    ) -> Result<Attempt> {
+        let mut attempt = Attempt {
+            id: AttemptId(0),
+            device: device.id,
+            patch: message.patch,
+            ring: device.ring,
+            kind: message.kind,
+            fence: device.fence + 1,
+            stage: Stage::Permitted,
+            permitted_at: now,
+            start_by: now + Span(i64::from(self.settings().permit_seconds)),
+            deadline: now + Span(self.settings().vanish_seconds),
+            started_at: None,
+            finished_at: None,
+            proven_at: None,
+            previous: message.current.clone(),
+        };
+        attempt.id = attempts::insert(conn, &attempt).await?;
+        let after = serde_json::json!({
+            "kind": message.kind, "fence": attempt.fence, "start_by": attempt.start_by, "packages": packages,
+        });
+        let record = Record {
+            actor: format!("device:{}", device.id),
+            action: Action::Permitted,
+            object: format!("attempt:{} device:{} patch:{}", attempt.id, device.id, message.patch),
+            before: None,
+            after: Some(after.to_string()),
+            reason: String::new(),
+        };
+        audit::append(conn, now, &record).await?;
+        Ok(attempt)
+    }
+
+    fn grant(&self, attempt: &Attempt, packages: Vec<PackageVersion>, device: &Device, now: Moment) -> Permit {
+        Permit {
+            attempt: attempt.id,
+            fence: attempt.fence,
+            start_within: u32::try_from(attempt.start_by.since(now).0).unwrap_or(0),
+            server_time: now,
+            packages,
+            reboot: device.reboot,
+        }
+    }
+}
+
+/// The planner's word, with the packages when it is yes. `same` is the open permit for this very thing: it must not stand in its own way.
+async fn may_install(
+    conn: &mut SqliteConnection,
+    device: &Device,
+    patch: PatchId,
+    same: Option<&Attempt>,
+    now: Moment,
+) -> Result<std::result::Result<Vec<PackageVersion>, No>> {
+    let Some(mut pair) = snapshot::pair(conn, now, device.id, patch).await? else {
+        return Ok(Err(no("applicable", "There is no such patch.")));
+    };
+    if let Some(same) = same {
+        without(&mut pair, same);
+    }
+    let decision = pair.decide(now);
+    if !decision.installs() {
+        let by: Vec<PatchId> = [Some(patch), pair.patch.superseded_by].into_iter().flatten().collect();
+        let names = snapshot::words(conn, now, &by).await?;
+        return Ok(Err(refusal(&decision, &names)));
+    }
+    let row = rollouts::patch(conn, patch).await?;
+    let packages = match (row, stored::load(conn, device.id).await?) {
+        (Some(row), Some(inventory)) => packages(conn, &inventory, patch, &row.source, &row.version).await?,
+        _ => Vec::new(),
+    };
+    if packages.is_empty() {
+        return Ok(Err(no("applicable", "The last scan does not offer these versions; scan again.")));
+    }
+    Ok(Ok(packages))
+}
+
+fn without(pair: &mut Pair, attempt: &Attempt) {
+    pair.device.open_attempt = pair.device.open_attempt.filter(|id| *id != attempt.id);
+    if let Some(evidence) = attempt.ring.and_then(|ring| pair.patch.evidence.get_mut(&ring)) {
+        evidence.in_flight = evidence.in_flight.saturating_sub(1);
+    }
+}
+
+fn refusal(decision: &Decision, names: &dyn words::Names) -> No {
+    let first = decision.headline();
+    let opens_at = match first.map(|f| f.status) {
+        Some(GateStatus::OpensAt { at, .. }) => Some(at),
+        _ => decision.earliest,
+    };
+    No { gate: first.map_or("applicable", |f| f.gate.word()), reason: words::headline(decision, names), opens_at }
+}
+
+/// Going back needs an order in force, and nothing else under way: neither approval nor soak, because it is a person's own decision.
+async fn may_roll_back(
+    conn: &mut SqliteConnection,
+    device: &Device,
+    patch: PatchId,
+    open: Option<&Attempt>,
+    now: Moment,
+) -> Result<std::result::Result<Vec<PackageVersion>, No>> {
+    if device.scan_only {
+        return Ok(Err(no("covered", "This device is only looked at, never changed.")));
+    }
+    let order = rollouts::orders(conn, device.id).await?.into_iter().find(|o| o.patch == patch && !o.done);
+    let Some(order) = order else {
+        return Ok(Err(no("rollback", "No rollback of this patch is ordered on this device.")));
+    };
+    if let Some(open) = open {
+        return Ok(Err(no("slot", format!("Attempt {} runs on this device.", open.id))));
+    }
+    if let Some(until) = rollback_wait(conn, device.id, patch, now).await? {
+        let reason = "Going back failed; the next try waits, or a person must order it anew.";
+        return Ok(Err(No { opens_at: until, ..no("retries", reason) }));
+    }
+    Ok(Ok(order.packages))
+}
+
+/// `None` = going back may be tried now; otherwise when it may be tried again, or `Some(None)` when a person must order it anew.
+pub(super) async fn rollback_wait(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    patch: PatchId,
+    now: Moment,
+) -> Result<Option<Option<Moment>>> {
+    let tried = attempts::of_pair(conn, device, patch).await?;
+    let failed: Vec<&Attempt> = tried
+        .iter()
+        .rev()
+        .take_while(|a| a.kind == ActionKind::RollBack)
+        .filter(|a| a.stage.is_failure() || a.stage == Stage::NotStarted)
+        .collect();
+    let Some(last) = failed.first() else { return Ok(None) };
+    if failed.len() >= MAX_ROLLBACK_TRIES {
+        return Ok(Some(None));
+    }
+    let until = last.finished_at.unwrap_or(last.deadline) + ROLLBACK_WAIT;
+    Ok((now < until).then_some(Some(until)))
+}

@@ -1,0 +1,166 @@
+//! What time brings: devices that fall silent, attempts that vanish, permits that lapse, and a clock that jumps.
+
+use super::results;
+use crate::{
+    Actor, Result, Service,
+    audit::{Action, Record},
+    events::Topic,
+    store::{
+        attempts::{self, Attempt, Stage},
+        audit, devices, meta, set_meta, states,
+    },
+};
+use domain::{Moment, PatchState, Permission, Span};
+use protocol::v1::ActionKind;
+use std::sync::PoisonError;
+
+/// How often there is something to look at.
+const EVERY: Span = Span::minutes(1);
+/// A clock that goes back by more is wrong (THREATS 2.6).
+const MAX_BACK: Span = Span(60);
+/// A clock that goes forward by more than the time that passed is wrong.
+const MAX_FORWARD: Span = Span::hours(1);
+/// An attempt whose device talks without a result for so long after the deadline is given up, or it would block the device for ever.
+const LOST: Span = Span::days(1);
+/// Silent devices of one step; the next call goes on.
+const BATCH: i64 = 50;
+
+impl Service {
+    /// Work that time brings: silent devices, vanished attempts, lapsed permits, rows to forget. Small steps; safe to repeat.
+    /// Returns the moment at which it wants to be called again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tick(&self) -> Result<Moment> {
+        let now = self.now();
+        if self.watch_clock(now).await? {
+            return Ok(now + EVERY);
+        }
+        self.flush_contacts().await?;
+        let open = attempts::all_open(&mut *self.store().read().await?).await?;
+        for attempt in open.iter().filter(|a| a.start_by < now || a.deadline < now) {
+            self.give_up(attempt, now).await?;
+        }
+        let more = self.silence(now).await?;
+        Ok(if more { now } else { now + EVERY })
+    }
+
+    /// Compares the clock with one that cannot be set. A jump freezes permits until an administrator confirms the clock (I-12).
+    /// Returns whether the clock is suspect: nothing may be concluded from it then.
+    async fn watch_clock(&self, now: Moment) -> Result<bool> {
+        let steady = self.inner.clock.steady();
+        let last = self.inner.agents.last_tick.lock().unwrap_or_else(PoisonError::into_inner).replace((now, steady));
+        let mut read = self.store().read().await?;
+        let high_water = Moment(meta(&mut read, "clock_high_water").await?);
+        let suspect = devices::clock_suspect(&mut read).await?;
+        drop(read);
+        let expected = last.map(|(then, at)| then + Span(steady.0 - at.0));
+        // Before the first tick of a run nothing tells how much time has passed; but it never goes back.
+        let jumped = now + MAX_BACK < expected.unwrap_or(high_water).max(high_water) || expected.is_some_and(|e| e + MAX_FORWARD < now);
+        if suspect {
+            return Ok(true);
+        }
+        let mut tx = self.store().write().await?;
+        if jumped {
+            let expected = expected.unwrap_or(high_water);
+            set_meta(&mut tx, "clock_suspect", 1).await?;
+            let record = Record {
+                actor: "server".to_owned(),
+                action: Action::ClockSuspect,
+                object: "clock".to_owned(),
+                before: Some(serde_json::json!({ "expected": expected }).to_string()),
+                after: Some(serde_json::json!({ "seen": now }).to_string()),
+                reason: "The clock jumped. No permit is given until an administrator confirms it.".to_owned(),
+            };
+            audit::append(&mut tx, now, &record).await?;
+            tracing::error!(expected = expected.rfc3339(), seen = now.rfc3339(), "the clock jumped: no permits until an administrator confirms it");
+        } else if now > high_water {
+            set_meta(&mut tx, "clock_high_water", now.0).await?;
+        }
+        tx.commit().await?;
+        if jumped {
+            self.events().send(Topic::Devices);
+        }
+        Ok(jumped)
+    }
+
+    /// An administrator has looked at the clock: permits go on, from the time that it shows now.
+    ///
+    /// # Errors
+    /// Not allowed.
+    pub async fn confirm_clock(&self, actor: &Actor, reason: &str) -> Result<()> {
+        actor.require(Permission::ManageSchedule)?;
+        let now = self.now();
+        let mut tx = self.store().write().await?;
+        set_meta(&mut tx, "clock_suspect", 0).await?;
+        set_meta(&mut tx, "clock_high_water", now.0).await?;
+        let record = Record {
+            actor: actor.audit_name(),
+            action: Action::ClockConfirmed,
+            object: "clock".to_owned(),
+            before: None,
+            after: Some(serde_json::json!({ "confirmed": now }).to_string()),
+            reason: reason.to_owned(),
+        };
+        audit::append(&mut tx, now, &record).await?;
+        tx.commit().await?;
+        let steady = self.inner.clock.steady();
+        *self.inner.agents.last_tick.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, steady));
+        self.events().send(Topic::Devices);
+        Ok(())
+    }
+
+    /// Closes an attempt whose time is over: lapsed when it never started and the device has been heard of since, vanished when there was
+    /// neither a result nor a contact by its deadline (I-30).
+    async fn give_up(&self, seen: &Attempt, now: Moment) -> Result<()> {
+        let mut tx = self.store().write().await?;
+        let Some(attempt) = attempts::by_id(&mut tx, seen.id).await?.filter(|a| a.stage.is_open()) else { return Ok(()) };
+        let Some(device) = devices::by_id(&mut tx, attempt.device).await? else { return Ok(()) };
+        let contact = device.last_contact.max(self.inner.agents.last_contact(device.id));
+        let heard = contact.is_some_and(|at| at > attempt.start_by);
+        let stage = match attempt.stage {
+            Stage::Permitted if heard => Stage::Lapsed,
+            _ if attempt.deadline < now && contact.is_none_or(|at| at + Span(self.settings().vanish_seconds) < now) => Stage::Vanished,
+            // It talks, but never of this attempt: its journal is gone.
+            _ if attempt.deadline + LOST < now => Stage::Vanished,
+            _ => return Ok(()),
+        };
+        attempts::finish(&mut tx, attempt.id, stage, "{}", "", now).await?;
+        if stage == Stage::Vanished {
+            let record = Record {
+                actor: "server".to_owned(),
+                action: Action::AttemptEnded,
+                object: format!("attempt:{} device:{} patch:{}", attempt.id, attempt.device, attempt.patch),
+                before: None,
+                after: Some(serde_json::json!({ "outcome": "vanished" }).to_string()),
+                reason: "No result and no contact by the deadline.".to_owned(),
+            };
+            audit::append(&mut tx, now, &record).await?;
+            if attempt.kind == ActionKind::Install {
+                states::set(&mut tx, attempt.device, attempt.patch, PatchState::Failed, now).await?;
+                let detail = "The device got a permit and was not heard of again.";
+                results::hold(&mut tx, &attempt, stage, detail, now).await?;
+            }
+        }
+        tx.commit().await?;
+        self.events().send(Topic::Patches);
+        Ok(())
+    }
+
+    /// Devices without a scan for too long: their patches count as unknown until they report. Returns whether there may be more.
+    async fn silence(&self, now: Moment) -> Result<bool> {
+        let before = now - Span(self.settings().silent_seconds);
+        let silent = devices::fallen_silent(&mut *self.store().read().await?, before, BATCH).await?;
+        if silent.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = self.store().write().await?;
+        for device in &silent {
+            states::forget(&mut tx, *device, now).await?;
+        }
+        tx.commit().await?;
+        self.events().send(Topic::Devices);
+        self.events().send(Topic::Patches);
+        Ok(true)
+    }
+}
