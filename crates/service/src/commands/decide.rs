@@ -1,8 +1,24 @@
 //! Approve, deny, withdraw.
 
-use crate::{Actor, Result, Service};
-use domain::{PatchId, RingId};
-use view::PatchFilter;
+use super::checks;
+use crate::{
+    Actor, Error, Result, Service,
+    audit::{Action, Record},
+    events::Topic,
+    store::{
+        audit,
+        decisions::{self, Subject},
+        lists,
+    },
+};
+use domain::{AccountId, DecisionId, Moment, PatchId, Permission, RingId};
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+use std::collections::BTreeSet;
+use view::{Approval, Field, PatchFilter, Problem, Why};
+
+/// Most patches of one order: it is one transaction, and nobody else can write meanwhile.
+const MAX_SELECTION: u32 = 20_000;
 
 /// Which patches a decision is for.
 #[derive(Clone, Debug)]
@@ -38,6 +54,17 @@ pub struct Done {
     pub too_late: u32,
 }
 
+/// One order, checked.
+struct Order<'a> {
+    actor: &'a Actor,
+    by: AccountId,
+    ring: RingId,
+    verb: Verb,
+    reason: &'a str,
+    with_superseded: bool,
+    now: Moment,
+}
+
 impl Service {
     /// Decides for one ring; one transaction, one audit record a patch. Superseded patches are left out unless `with_superseded`.
     ///
@@ -52,7 +79,154 @@ impl Service {
         reason: &str,
         with_superseded: bool,
     ) -> Result<Done> {
-        let _ = (actor, selection, ring, verb, reason, with_superseded);
-        todo!()
+        actor.require(Permission::Decide)?;
+        // A decision is somebody's: the host's command line names the account that it acts as.
+        let by = actor.account.ok_or(Error::NotSignedIn)?;
+        let with_superseded = with_superseded && matches!(verb, Verb::Approve { .. });
+        let reason = checks::reason(reason, verb != Verb::Approve { urgent: false } || with_superseded)?;
+        let mut tx = self.store().write().await?;
+        if !lists::rings(&mut tx).await?.iter().any(|r| r.id == ring) {
+            return Err(Error::invalid(Field::Ring, Problem::Unknown));
+        }
+        let order = Order {
+            actor,
+            by,
+            ring,
+            verb,
+            reason: &reason,
+            with_superseded,
+            now: self.now(),
+        };
+        let mut done = Done::default();
+        for subject in selected(&mut tx, selection, ring).await? {
+            match order.carry_out(&mut tx, &subject).await? {
+                Ok(()) => done.decided.push(subject.id),
+                Err(why) => done.left_out.push((subject.id, why)),
+            }
+        }
+        if verb == Verb::Withdraw && !done.decided.is_empty() {
+            let groups = lists::groups(&mut tx).await?;
+            let groups: Vec<i64> = groups.iter().filter(|g| g.ring == Some(ring)).map(|g| g.id.0).collect();
+            for patch in &done.decided {
+                done.too_late += decisions::installed_in(&mut tx, *patch, &groups).await?;
+            }
+        }
+        tx.commit().await?;
+        if !done.decided.is_empty() {
+            self.events().send(Topic::Patches);
+        }
+        Ok(done)
     }
+}
+
+/// The patches of a selection as they are now, if they still are what was shown.
+async fn selected(tx: &mut SqliteConnection, selection: Selection, ring: RingId) -> Result<Vec<Subject>> {
+    let nothing = || Error::invalid(Field::Selection, Problem::Missing);
+    let chosen = match selection {
+        Selection::These(list) => {
+            if list.len() > MAX_SELECTION as usize {
+                return Err(Error::invalid(
+                    Field::Selection,
+                    Problem::OutOfRange {
+                        min: 1,
+                        max: MAX_SELECTION,
+                    },
+                ));
+            }
+            list
+        }
+        Selection::Matching(filter, confirmed) => {
+            if confirmed == 0 {
+                return Err(nothing());
+            }
+            if confirmed > MAX_SELECTION {
+                return Err(Error::invalid(
+                    Field::Selection,
+                    Problem::OutOfRange {
+                        min: 1,
+                        max: MAX_SELECTION,
+                    },
+                ));
+            }
+            let found = lists::matching(tx, &filter, MAX_SELECTION + 1).await?;
+            if found.len() != confirmed as usize {
+                return Err(Error::Changed);
+            }
+            found.into_iter().map(|(patch, _)| (patch, None)).collect()
+        }
+    };
+    if chosen.is_empty() {
+        return Err(nothing());
+    }
+    let (mut seen, mut subjects) = (BTreeSet::new(), Vec::with_capacity(chosen.len()));
+    for (patch, shown) in chosen {
+        let subject = decisions::subject(tx, patch, ring).await?.ok_or(Error::NotFound)?;
+        if shown.is_some_and(|revision| revision != subject.revision) {
+            return Err(Error::Changed);
+        }
+        if seen.insert(patch) {
+            subjects.push(subject);
+        }
+    }
+    Ok(subjects)
+}
+
+impl Order<'_> {
+    /// Decides about one patch, or says why it is left out.
+    async fn carry_out(&self, tx: &mut SqliteConnection, subject: &Subject) -> Result<std::result::Result<(), Why>> {
+        let now_in_force = subject.in_force.map(|(_, approval)| approval);
+        let new = match (self.verb, now_in_force) {
+            (Verb::Approve { .. }, Some(Approval::Denied)) => return Ok(Err(Why::Denied)),
+            (Verb::Approve { .. }, _) if subject.superseded_by.is_some() && !self.with_superseded => {
+                return Ok(Err(Why::Superseded));
+            }
+            // An urgent approval is not made an ordinary one by the way: that is withdrawn and approved anew.
+            (Verb::Approve { urgent }, Some(Approval::Approved { urgent: already })) if already || !urgent => {
+                return Ok(Err(Why::AlreadyDone));
+            }
+            (Verb::Deny, Some(Approval::Denied)) | (Verb::Withdraw, None) => return Ok(Err(Why::AlreadyDone)),
+            (Verb::Approve { urgent }, _) => Some(Approval::Approved { urgent }),
+            (Verb::Deny, _) => Some(Approval::Denied),
+            (Verb::Withdraw, Some(_)) => None,
+        };
+        if let Some((id, _)) = subject.in_force {
+            decisions::withdraw(tx, id, self.reason, self.by, self.now).await?;
+        }
+        let made = match new {
+            Some(approval) => {
+                Some(decisions::insert(tx, subject.id, self.ring, approval, self.reason, self.by, self.now).await?)
+            }
+            None => None,
+        };
+        decisions::touch(tx, subject.id).await?;
+        let record = Record {
+            actor: self.actor.audit_name(),
+            action: match self.verb {
+                Verb::Approve { .. } => Action::Approved,
+                Verb::Deny => Action::Denied,
+                Verb::Withdraw => Action::Withdrawn,
+            },
+            object: format!("patch:{} ring:{}", subject.id, self.ring),
+            before: subject
+                .in_force
+                .map(|(id, approval)| describe(id, approval, None).to_string()),
+            after: made
+                .zip(new)
+                .map(|(id, approval)| describe(id, approval, subject.superseded_by).to_string()),
+            reason: self.reason.to_owned(),
+        };
+        audit::append(tx, self.now, &record).await?;
+        Ok(Ok(()))
+    }
+}
+
+fn describe(id: DecisionId, approval: Approval, superseded_by: Option<PatchId>) -> Value {
+    let mut value = match approval {
+        Approval::Approved { urgent } => json!({ "decision": id, "kind": "approve", "urgent": urgent }),
+        Approval::Denied | Approval::None => json!({ "decision": id, "kind": "deny" }),
+    };
+    if let Some(by) = superseded_by {
+        value["superseded_by"] = json!(by);
+    }
+    value
 }

@@ -1,8 +1,11 @@
 //! The device list's rows.
 
-use super::lists::{Group, like};
+use super::{
+    lists::{Group, like},
+    states::{self, Change, State},
+};
 use crate::error::{Error, Result};
-use domain::{DeviceId, DeviceState, Moment, RingId};
+use domain::{DeviceId, DeviceState, GroupId, Moment, PatchState, RingId};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use view::{DeviceFilter, DeviceRow, DeviceShow, PAGE_SIZE, RingName};
 
@@ -132,4 +135,55 @@ fn device_row(row: &SqliteRow, groups: &[Group], rings: &[RingName]) -> Result<D
         pending: row.try_get(13)?,
         reboot_since: moment(14)?,
     })
+}
+
+/// Moves a device to a group or none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_group(conn: &mut SqliteConnection, id: DeviceId, group: Option<GroupId>) -> Result<()> {
+    sqlx::query("UPDATE device SET group_id = ? WHERE id = ?")
+        .bind(group.map(|g| g.0))
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Notes that a person wants a scan.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ask_scan(conn: &mut SqliteConnection, id: DeviceId, now: Moment) -> Result<()> {
+    sqlx::query("UPDATE device SET scan_asked_at = ? WHERE id = ?")
+        .bind(now.0)
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets a device's states, and takes them out of every count.
+///
+/// # Errors
+/// When the database fails.
+pub async fn drop_states(conn: &mut SqliteConnection, id: DeviceId, now: Moment) -> Result<()> {
+    let changes: Vec<Change> = states::of_device(conn, id)
+        .await?
+        .into_values()
+        .map(|s| Change {
+            from: Some(s.state),
+            to: State {
+                state: PatchState::NotApplicable,
+                since: now,
+                ..s
+            },
+        })
+        .collect();
+    states::apply(conn, id, &changes).await?;
+    sqlx::query("DELETE FROM device_patch WHERE device_id = ?")
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
