@@ -303,3 +303,18 @@ fn fit(chain: &[GroupId], scope: &Scope) -> Fit {
         excluded: chain.iter().any(|id| scope.not_groups.contains(id)),
     }
 }
+
+/// The hours of the profile at this place in the policy, for a device in `zone`, joined and in order; none: all day. For schedule pages.
+#[must_use]
+pub fn frame_spans_of(policy: &Compiled, profile: usize, zone: &str) -> Vec<Open> {
+    let Some(frame) = policy.policy.profiles.get(profile).and_then(|p| p.frame.as_ref()) else {
+        return Vec::new();
+    };
+    if frame.zone == ZoneRule::Device {
+        policy
+            .in_zone(zone)
+            .map_or_else(Vec::new, |tables| tables.frames[profile].clone())
+    } else {
+        policy.fixed.frames[profile].clone()
+    }
+}

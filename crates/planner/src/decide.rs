@@ -39,6 +39,17 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// Knows nothing of profiles, windows and zones: only for gates that do not ask.
+    pub(crate) fn without_calendar(policy: &'a Compiled, device: &'a DeviceFacts) -> Self {
+        Self {
+            policy,
+            device,
+            profile: None,
+            windows: Cow::Borrowed(&[]),
+            tables: None,
+        }
+    }
+
     /// Decides about one patch at `now`.
     #[must_use]
     pub fn decide(&self, patch: &PatchFacts, pair: &PairFacts, now: Moment) -> Decision {
@@ -79,12 +90,26 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The next moment after `now` at which the decision about this patch can change although no fact does; `None`: never inside the horizon.
-    /// Every moment before it gives the same decision.
+    /// The next moment after `now` at which the decision about this patch can change although no fact does; `None`: never inside the
+    /// horizon, or settled. Every moment before it gives the same decision.
     #[must_use]
     pub fn next_change_at(&self, patch: &PatchFacts, pair: &PairFacts, now: Moment) -> Option<Moment> {
+        self.next_change(&self.decide(patch, pair, now), patch, pair, now)
+    }
+
+    /// As [`Self::next_change_at`], for a decision that was made at `now`.
+    pub(crate) fn next_change(
+        &self,
+        decision: &Decision,
+        patch: &PatchFacts,
+        pair: &PairFacts,
+        now: Moment,
+    ) -> Option<Moment> {
+        if is_settled(pair.state) {
+            return None;
+        }
         let ctx = Ctx::new(self, patch, pair, now);
-        let gates = RULES.iter().filter_map(|(_, rule)| match rule(&ctx) {
+        let gates = decision.ladder.iter().filter_map(|report| match report.status {
             GateStatus::OpensAt { at, .. } => Some(at),
             GateStatus::Open { .. } | GateStatus::Closed { .. } => None,
         });
@@ -181,4 +206,12 @@ pub(crate) fn meet(ctx: &Ctx, mut at: Moment) -> Option<Moment> {
         }
         at = start;
     }
+}
+
+/// Whether the device's hours and windows ever have room for the shortest install before the horizon.
+pub(crate) fn ever_meets(policy: &Compiled, device: &DeviceFacts, now: Moment) -> bool {
+    let schedule = Schedule::new(policy, device);
+    let patch = PatchFacts::new(domain::PatchId(0), device.os_release);
+    let pair = PairFacts::new(PatchState::Missing);
+    meet(&Ctx::new(&schedule, &patch, &pair, now), now).is_some()
 }

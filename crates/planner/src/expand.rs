@@ -92,20 +92,22 @@ pub(crate) fn beginnings(window: &Window, horizon: Open) -> Vec<Local> {
     starts
 }
 
-/// Beginnings by an RFC 5545 rule, worked out on the wall as if it were UTC, so that only [`Zone::at`] decides about zones.
+/// A rule of RFC 5545 as the library reads it, on the wall as if it were UTC, so that only [`Zone::at`] decides about zones.
+pub(crate) fn rule_set(start: Local, rule: &str) -> Result<rrule::RRuleSet, String> {
+    let begin = utc(Moment(start.0)).ok_or("the first beginning is no date")?;
+    let text = format!("DTSTART:{}\nRRULE:{rule}", begin.format("%Y%m%dT%H%M%SZ"));
+    text.parse().map_err(|e: rrule::RRuleError| e.to_string())
+}
+
+/// Beginnings by a rule of RFC 5545; none where it cannot be read, which is refused when it is saved.
 fn by_rule(start: Local, rule: &str, from: i64, to: i64) -> Vec<Local> {
-    let set = |begin: Local| -> Option<rrule::RRuleSet> {
-        let begin = utc(Moment(begin.0))?;
-        format!("DTSTART:{}\nRRULE:{rule}", begin.format("%Y%m%dT%H%M%SZ"))
-            .parse()
-            .ok()
-    };
-    let (Some(set), Some(after), Some(before)) = (set(start), utc(Moment(from)), utc(Moment(to))) else {
+    let (Ok(set), Some(after), Some(before)) = (rule_set(start, rule), utc(Moment(from)), utc(Moment(to))) else {
         return Vec::new();
     };
+    let zone = rrule::Tz::UTC;
     let set = set
-        .after(after.and_utc().with_timezone(&rrule::Tz::UTC))
-        .before(before.and_utc().with_timezone(&rrule::Tz::UTC));
+        .after(after.and_utc().with_timezone(&zone))
+        .before(before.and_utc().with_timezone(&zone));
     set.all(MOST)
         .dates
         .into_iter()

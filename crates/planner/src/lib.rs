@@ -8,30 +8,40 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod calendar;
+mod changes;
+mod check;
 pub mod compile;
 mod decide;
 pub mod evidence;
 mod expand;
 pub mod facts;
+pub mod fleet;
+mod forecast;
 mod gates;
 pub mod policy;
 pub mod profile;
 pub mod reason;
 pub mod schedule;
+mod validate;
 pub mod words;
 
-pub use compile::Compiled;
+pub use changes::{Change, changes};
+pub use check::{Violation, check};
+pub use compile::{Compiled, frame_spans_of};
 pub use decide::{Schedule, decide};
 pub use expand::next_spans;
 pub use facts::{
     Brake, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load, PackageFact, PairFacts,
     PatchFacts, RollbackPlan,
 };
+pub use fleet::{BadInput, Pair, Plan, PlanInput, plan};
+pub use forecast::{Forecast, Run, forecast};
 pub use policy::Policy;
 pub use policy::{
     Coverage, Durations, EvidencePolicy, Exception, ExceptionFor, ExceptionOf, Group, HoldPolicy, Location,
     MissedWindows, PackagePolicy, PermitPolicy, RetryPolicy, Ring, RollbackPolicy, WavePolicy, WaveStep,
 };
-pub use profile::WhyProfile;
+pub use profile::{ProfileChoice, WhyProfile, profile_of};
 pub use reason::{Decision, Gate, GateReport, GateStatus, Reason, Verdict};
 pub use schedule::{Days, Frame, Freeze, Local, Profile, Recurrence, Scope, Window, ZoneRule};
+pub use validate::{Refusal, Warning, one_window, validate, warnings};

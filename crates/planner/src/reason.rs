@@ -433,6 +433,11 @@ pub enum Reason {
         /// The attempt.
         attempt: AttemptId,
     },
+    /// Another patch goes first on the device.
+    AfterOnDevice {
+        /// The other one.
+        patch: PatchId,
+    },
     /// The first device of a wave goes alone (I-31).
     FirstGoesAlone {
         /// The ring.

@@ -122,6 +122,9 @@ pub fn reason(reason: &Reason, names: &dyn Names) -> String {
 /// Reasons of the device, the patch and the two together.
 fn pair(reason: &Reason, names: &dyn Names) -> String {
     match *reason {
+        Reason::DeviceNotActive {
+            state: DeviceState::Revoked,
+        } => "The device is revoked; it must enrol anew".to_owned(),
         Reason::DeviceNotActive { state } => format!("The device is {}", state.label().to_lowercase()),
         Reason::ScanOnly => "The device is only scanned, never changed".to_owned(),
         Reason::ReleaseNotCovered { release } => format!("{} is not covered", names.release(release)),
@@ -208,7 +211,12 @@ fn rollout(reason: &Reason, names: &dyn Names) -> Option<String> {
             names.ring(ring)
         ),
         Reason::NoSuccessYet { ring, targets } => {
-            format!("None of {} in {} has it yet", devices(targets), names.ring(ring))
+            let need = if targets == 1 {
+                "1 needs it".to_owned()
+            } else {
+                format!("{targets} need it")
+            };
+            format!("No device in {} has it yet; {need}", names.ring(ring))
         }
         Reason::Soaking {
             ring,
@@ -293,6 +301,7 @@ fn rollout(reason: &Reason, names: &dyn Names) -> Option<String> {
             let by = by.map_or_else(String::new, |by| format!(", {}", names.account(by)));
             format!("Held {ring} since {}: {}{by}", names.time(at), cause(why))
         }
+        Reason::AfterOnDevice { patch } => format!("{} goes first on this device", names.patch(patch)),
         Reason::DeviceBusy { attempt } => format!("Attempt {attempt} runs on the device"),
         Reason::FirstGoesAlone { ring, wave } => {
             format!("The first device of wave {wave} in {} goes alone", names.ring(ring))
@@ -311,17 +320,11 @@ fn rollout(reason: &Reason, names: &dyn Names) -> Option<String> {
         Reason::WaveRest { ring, wave, until } => {
             format!("Wave {wave} in {} starts {}", names.ring(ring), names.time(until))
         }
-        Reason::RingFull { ring, cap } => format!(
-            "{} in {} install it just now; no more may",
-            devices(cap),
-            names.ring(ring)
-        ),
-        Reason::LocationFull { location, cap } => format!(
-            "{} in {} install just now; no more may",
-            devices(cap),
-            names.location(location)
-        ),
-        Reason::FleetFull { cap } => format!("{} install just now; no more may", devices(cap)),
+        Reason::RingFull { ring, cap } => format!("As many install it in {} as may at once ({cap})", names.ring(ring)),
+        Reason::LocationFull { location, cap } => {
+            format!("As many install in {} as may at once ({cap})", names.location(location))
+        }
+        Reason::FleetFull { cap } => format!("As many install in the fleet as may at once ({cap})"),
         _ => return None,
     })
 }
@@ -375,14 +378,8 @@ fn schedule(reason: &Reason, names: &dyn Names) -> Option<String> {
             let (window, until, next) = (names.window(window), names.time(until), names.time(next));
             format!("{window} ends {until}; it takes {}; next time {next}", span(needed))
         }
-        Reason::NoWindowFits { window, needed } => {
-            format!(
-                "No time of {} or another window has the {} that it takes",
-                names.window(window),
-                span(needed)
-            )
-        }
-        Reason::Frozen { freeze, until } => format!("{} until {}", names.freeze(freeze), names.time(until)),
+        Reason::NoWindowFits { needed, .. } => format!("No window to come has the {} that it takes", span(needed)),
+        Reason::Frozen { freeze, until } => format!("Frozen by {} until {}", names.freeze(freeze), names.time(until)),
         Reason::FreezeNear { freeze, from, until } => {
             format!(
                 "{} begins {}, before it could end, and lasts until {}",
@@ -410,7 +407,6 @@ pub fn remedy(reason: &Reason, names: &dyn Names) -> Option<String> {
         Reason::DeviceNotActive {
             state: DeviceState::Quarantined,
         } => "an administrator looks into the device and releases it",
-        Reason::DeviceNotActive { .. } => "never: the device must enrol anew",
         Reason::ScanOnly => "an administrator lets the device be changed",
         Reason::ReleaseNotCovered { .. } | Reason::CategoryNotCovered { .. } => {
             "an administrator adds it to the coverage"
@@ -458,9 +454,9 @@ pub fn remedy(reason: &Reason, names: &dyn Names) -> Option<String> {
         Reason::OnBattery => "the device is on mains power",
         Reason::NoProfile => "an administrator covers the device by a profile",
         Reason::FrameTooShort { .. } => "an administrator widens the hours",
-        Reason::NoWindowFits { .. } => "an administrator adds a longer window",
+        Reason::NoWindowFits { .. } => "an administrator adds a window that is long enough",
         Reason::BeyondHorizon => "the server works its schedule out again",
-        Reason::DeviceBusy { .. } => "the attempt has a result",
+        Reason::DeviceBusy { .. } | Reason::AfterOnDevice { .. } => "that attempt has a result",
         Reason::FirstGoesAlone { .. } => "the first device has a result",
         Reason::WaveFull { .. } | Reason::RingFull { .. } | Reason::LocationFull { .. } | Reason::FleetFull { .. } => {
             "one of them has a result"
@@ -507,9 +503,18 @@ pub fn headline(decision: &Decision, names: &dyn Names) -> String {
         ) => format!("May be installed now, if started by {}", names.time(*at)),
         (Verdict::Hold { .. }, Some(first)) => {
             let why = first.status.reason().map_or_else(String::new, |r| reason(r, names));
-            match decision.earliest {
-                Some(at) => format!("{why}; installed {} at the earliest", names.time(at)),
-                None => match first.status.reason().and_then(|r| remedy(r, names)) {
+            match (decision.earliest, first.status) {
+                (Some(at), GateStatus::OpensAt { at: opens, .. }) if at == opens => why,
+                (Some(at), _) => format!("{why}; installed {} at the earliest", names.time(at)),
+                (None, _)
+                    if decision
+                        .ladder
+                        .iter()
+                        .all(|r| !matches!(r.status, GateStatus::Closed { .. })) =>
+                {
+                    format!("{why}; but the profile's hours and the windows do not meet from then on")
+                }
+                (None, _) => match first.status.reason().and_then(|r| remedy(r, names)) {
                     Some(until) => format!("{why}; waits until {until}"),
                     None => why,
                 },

@@ -10,7 +10,7 @@ mod package;
 mod ready;
 mod retries;
 mod rollback;
-mod slot;
+pub(crate) mod slot;
 mod soaked;
 mod superseded;
 pub(crate) mod window;

@@ -1,51 +1,78 @@
 //! Room among what runs at once: one attempt per device (I-15), waves with a lone first device (I-31, I-32), limits of ring, location and fleet.
 
 use super::Ctx;
+use crate::facts::Evidence;
 use crate::reason::{GateStatus, Reason};
 
+/// What runs just now, as far as it takes a slot from this install.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InUse {
+    /// Of this patch in the device's ring.
+    pub ring: u32,
+    /// In the device's location.
+    pub location: u32,
+    /// In the fleet.
+    pub fleet: u32,
+}
+
 pub(super) fn gate(ctx: &Ctx) -> GateStatus {
+    let load = ctx.device.load;
+    let ring = ctx.own_evidence().map_or(0, |evidence| evidence.in_flight);
+    room(
+        ctx,
+        InUse {
+            ring,
+            location: load.location,
+            fleet: load.fleet,
+        },
+    )
+}
+
+/// The gate's word when this much is in use.
+pub(crate) fn room(ctx: &Ctx, used: InUse) -> GateStatus {
     if let Some(attempt) = ctx.device.open_attempt {
         return GateStatus::Closed {
             reason: Reason::DeviceBusy { attempt },
         };
     }
-    let waves = wave(ctx);
+    let waves = wave(ctx, used.ring);
     if matches!(waves, GateStatus::Closed { .. }) {
         return waves;
     }
-    limits(ctx).map_or(waves, |reason| GateStatus::Closed { reason })
+    limits(ctx, used).map_or(waves, |reason| GateStatus::Closed { reason })
 }
 
 /// Limits that end when something that runs ends.
-fn limits(ctx: &Ctx) -> Option<Reason> {
+fn limits(ctx: &Ctx, used: InUse) -> Option<Reason> {
     let permits = ctx.policy.policy().permits;
-    if let (Some(cap), Some(ring), Some(evidence)) = (permits.ring_in_flight, ctx.ring, ctx.own_evidence())
-        && evidence.in_flight >= cap
+    if let (Some(cap), Some(ring)) = (permits.ring_in_flight, ctx.ring)
+        && used.ring >= cap
     {
         return Some(Reason::RingFull { ring: ring.id, cap });
     }
     if let Some(location) = ctx.device.location
         && let Some(cap) = ctx.policy.location(location).and_then(|l| l.max_in_flight)
-        && ctx.device.load.location >= cap
+        && used.location >= cap
     {
         return Some(Reason::LocationFull { location, cap });
     }
     permits
         .fleet_in_flight
-        .filter(|cap| ctx.device.load.fleet >= *cap)
+        .filter(|cap| used.fleet >= *cap)
         .map(|cap| Reason::FleetFull { cap })
 }
 
 /// Where the ring's waves stand. A device that has had its turn (it failed and tries again) does not take another place in a wave.
-fn wave(ctx: &Ctx) -> GateStatus {
+fn wave(ctx: &Ctx, in_flight: u32) -> GateStatus {
     let policy = &ctx.policy.policy().waves;
-    let (Some(ring), Some(evidence)) = (ctx.ring, ctx.own_evidence()) else {
-        return GateStatus::OPEN;
-    };
+    // A ring about which nothing was counted yet is filled as carefully as one of one device.
+    let nothing = Evidence::default();
+    let Some(ring) = ctx.ring else { return GateStatus::OPEN };
+    let evidence = ctx.own_evidence().unwrap_or(&nothing);
     if policy.steps.is_empty() || ctx.pair.attempts_failed > 0 {
         return GateStatus::OPEN;
     }
-    let started = evidence.finished.saturating_add(evidence.in_flight);
+    let started = evidence.finished.saturating_add(in_flight);
     let targets = evidence.targets.max(started.saturating_add(1));
     let mut done_before = 0;
     let mut wave = 0;
@@ -75,7 +102,7 @@ fn wave(ctx: &Ctx) -> GateStatus {
             };
         }
         if evidence.finished == done_before {
-            if evidence.in_flight > 0 {
+            if in_flight > 0 {
                 return GateStatus::Closed {
                     reason: Reason::FirstGoesAlone { ring: ring.id, wave },
                 };

@@ -1,0 +1,200 @@
+//! What holds for every fleet, policy and moment, not only for the stories. The numbers are those of the invariants.
+
+mod fleets;
+
+use domain::*;
+use fleets::{Fleet, fleet};
+use planner::*;
+use proptest::prelude::*;
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// The same facts in another order give the same plan, and every pair has exactly one decision with every gate's word.
+    #[test]
+    fn order_of_facts_does_not_matter(fleet in fleet(), seed in any::<u64>()) {
+        let policy = fleet.compile();
+        let made = plan(&fleet.input(&policy));
+        let shuffled = fleet.shuffled(seed);
+        let other = shuffled.compile();
+        prop_assert_eq!(&plan(&shuffled.input(&other)), &made);
+        prop_assert_eq!(made.decisions.len(), fleet.pairs.len());
+        for decision in made.decisions.values() {
+            let gates: Vec<Gate> = decision.ladder.iter().map(|r| r.gate).collect();
+            prop_assert_eq!(&gates[..], &Gate::ALL[..]);
+            let open = decision.ladder.iter().all(|r| r.status.is_open());
+            prop_assert!(!decision.installs() || open, "an install with a gate that is not open");
+        }
+    }
+
+    /// No install outside approval, soak, hold, window, freeze, capacity (I-1, I-2, I-4, I-9, I-15, I-31, I-34), by the second path.
+    #[test]
+    fn the_second_path_finds_nothing(fleet in fleet()) {
+        let policy = fleet.compile();
+        let input = fleet.input(&policy);
+        prop_assert_eq!(check(&input, &plan(&input)), vec![]);
+    }
+
+    /// Until `next_change_at` the same facts give the same plan.
+    #[test]
+    fn next_change_is_honest(fleet in fleet(), parts in proptest::collection::vec(0u64..=1_000_000, 8)) {
+        let policy = fleet.compile();
+        let input = fleet.input(&policy);
+        let made = plan(&input);
+        let end = made.next_change_at.unwrap_or(fleet.now + Span::days(300));
+        prop_assert!(end > fleet.now);
+        let room = u64::try_from(end.0 - 1 - fleet.now.0).unwrap_or(0);
+        let probes = parts.iter().map(|part| room * part / 1_000_000).chain([room]);
+        for probe in probes {
+            let at = Moment(fleet.now.0 + i64::try_from(probe).unwrap_or(0));
+            let mut later = plan(&input.at(at));
+            later.next_change_at = made.next_change_at;
+            for (pair, decision) in &later.decisions {
+                let settled = matches!(decision.verdict, Verdict::Settled { .. });
+                prop_assert!(settled || made.decisions[pair] == *decision, "{pair:?} at {at:?} of {end:?}: {decision:?} was {:?}", made.decisions[pair]);
+            }
+            prop_assert_eq!(&later.starts, &made.starts);
+        }
+    }
+
+    /// The earliest moment keeps its word: then, and not a second before, every gate but the slot is open.
+    #[test]
+    fn earliest_keeps_its_word(fleet in fleet()) {
+        let policy = fleet.compile();
+        for device in &fleet.devices {
+            let schedule = Schedule::new(&policy, device);
+            for patch in &fleet.patches {
+                let Some((_, pair)) = fleet.pairs.iter().find(|(id, _)| *id == (device.id, patch.id)) else { continue };
+                let decision = schedule.decide(patch, pair, fleet.now);
+                let (Some(at), Verdict::Hold { .. }) = (decision.earliest, &decision.verdict) else { continue };
+                prop_assert!(at > fleet.now);
+                prop_assert!(schedule.decide(patch, pair, at).installs(), "{:?}", schedule.decide(patch, pair, at));
+                prop_assert!(!schedule.decide(patch, pair, at - Span(1)).installs());
+            }
+        }
+    }
+
+    /// The last moment of starting keeps its word, too.
+    #[test]
+    fn latest_start_keeps_its_word(fleet in fleet()) {
+        let policy = fleet.compile();
+        for (pair, decision) in &plan(&fleet.input(&policy)).decisions {
+            let Verdict::Install { not_before, not_after: Some(last) } = decision.verdict else { continue };
+            prop_assert!(last >= fleet.now && not_before <= fleet.now);
+            prop_assert!(fleet.decide(&policy, *pair, last).installs());
+            prop_assert!(!fleet.decide(&policy, *pair, last + Span(1)).installs());
+        }
+    }
+
+    /// When everything that may start has started and succeeded, again and again, nothing is left to start, and nothing starts twice.
+    #[test]
+    fn carrying_out_plans_comes_to_an_end(fleet in fleet()) {
+        let mut fleet = fleet;
+        let mut started = std::collections::BTreeSet::new();
+        for _ in 0..=fleet.pairs.len() {
+            let policy = fleet.compile();
+            let made = plan(&fleet.input(&policy));
+            if made.starts.is_empty() {
+                return Ok(());
+            }
+            for pair in made.starts {
+                prop_assert!(started.insert(pair), "{pair:?} starts twice");
+                fleet.succeed(pair);
+            }
+        }
+        prop_assert!(false, "it goes on for ever");
+    }
+
+    /// A hold more never adds an install.
+    #[test]
+    fn a_hold_never_adds_an_install(fleet in fleet(), which in any::<prop::sample::Index>(), ring in prop::option::of(1i64..=3)) {
+        let policy = fleet.compile();
+        let before = plan(&fleet.input(&policy));
+        let mut held = fleet.clone();
+        let patch = which.index(held.patches.len());
+        let hold = HoldFact { id: HoldId(99), ring: ring.map(RingId), cause: HoldCause::Person, at: fleet.now, by: None };
+        held.patches[patch].holds.push(hold);
+        let id = held.patches[patch].id;
+        let after = plan(&held.input(&policy));
+        for (pair, decision) in &after.decisions {
+            let was = fleet.decide(&policy, *pair, fleet.now).installs();
+            prop_assert!(!fleets::may(decision) || was, "{pair:?}");
+        }
+        let of_patch = |plan: &Plan| plan.starts.iter().filter(|pair| pair.1 == id).count();
+        prop_assert!(of_patch(&after) <= of_patch(&before));
+    }
+
+    /// Each reason is causal: with its cause removed that gate says something else.
+    #[test]
+    fn reasons_are_causal(fleet in fleet()) {
+        let policy = fleet.compile();
+        for (pair, facts) in &fleet.pairs {
+            let decision = fleet.decide(&policy, *pair, fleet.now);
+            if matches!(decision.verdict, Verdict::Settled { .. }) {
+                continue;
+            }
+            for report in decision.ladder.iter().filter(|r| !r.status.is_open()) {
+                let Some(reason) = report.status.reason() else { return Err(TestCaseError::fail("no reason")) };
+                let Some(cured) = fleets::without(&fleet, *pair, facts, reason) else { continue };
+                let policy = cured.compile();
+                let after = cured.decide(&policy, *pair, cured.now);
+                let same = after.ladder.iter().find(|r| r.gate == report.gate);
+                prop_assert!(same.is_some_and(|r| r.status.reason() != Some(reason)), "{reason:?} stays");
+            }
+        }
+    }
+
+    /// The words of every decision are there, and never speak of ids that have names only in Rust.
+    #[test]
+    fn every_decision_has_words(fleet in fleet()) {
+        let policy = fleet.compile();
+        let names = words::Plain { now: fleet.now, zone: calendar::Zone::UTC };
+        for (pair, _) in &fleet.pairs {
+            let decision = fleet.decide(&policy, *pair, fleet.now);
+            prop_assert!(!words::headline(&decision, &names).is_empty());
+            for report in &decision.ladder {
+                let text = words::status(&report.status, &names);
+                prop_assert!(text.len() > 3 && !text.contains("..") && !text.contains("{"), "{text}");
+                if let Some(reason) = report.status.reason() {
+                    prop_assert!(!words::reason(reason, &names).is_empty(), "{reason:?} has no words");
+                }
+                if let GateStatus::Closed { reason } = &report.status {
+                    let until = words::remedy(reason, &names).is_some();
+                    let final_word = matches!(reason, Reason::DeviceNotActive { .. } | Reason::NotNeeded { .. } | Reason::InProgress { .. } | Reason::Frozen { .. } | Reason::FreezeNear { .. });
+                    prop_assert!(until || final_word, "{reason:?} does not say what would help");
+                }
+            }
+        }
+    }
+
+    /// The forecast promises nothing that the gates would refuse, and tells every open pair once.
+    #[test]
+    fn the_forecast_obeys_the_schedule(fleet in fleet()) {
+        let policy = fleet.compile();
+        let found = forecast(&fleet.input(&policy), 30);
+        let mut seen = std::collections::BTreeSet::new();
+        for run in &found.runs {
+            prop_assert!(run.start >= fleet.now && seen.insert(run.pair));
+            let decision = fleet.decide(&policy, run.pair, run.start);
+            let against = decision.ladder.iter().find(|r| !r.status.is_open() && !matches!(r.gate, Gate::Soaked | Gate::Slot));
+            prop_assert!(against.is_none(), "{run:?}: {against:?}");
+        }
+        prop_assert!(found.waits.keys().all(|pair| !seen.contains(pair)));
+    }
+}
+
+/// A policy that is compared with itself changes nothing.
+#[test]
+fn no_change_changes_nothing() {
+    let fleet = Fleet::small();
+    let policy = fleet.compile();
+    assert_eq!(changes(&fleet.input(&policy), &policy), []);
+}
