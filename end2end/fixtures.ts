@@ -4,7 +4,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { test as base, expect, type Page } from '@playwright/test';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -38,11 +38,12 @@ export class Server {
     private readonly child: ChildProcess,
   ) {}
 
-  static async start(): Promise<Server> {
+  static async start(flags: string[] = []): Promise<Server> {
     const folder = await mkdtemp(path.join(tmpdir(), 'patchward-e2e-'));
     const data = path.join(folder, 'data');
     await writeFile(path.join(folder, 'clock'), '0');
-    const child = spawn(binary('PATCHWARD_BIN', 'patchward'), ['serve', '--data', data, '--listen', '127.0.0.1:0'], {
+    const args = ['serve', '--data', data, '--listen', '127.0.0.1:0', '--poll-seconds', '1', ...flags];
+    const child = spawn(binary('PATCHWARD_BIN', 'patchward'), args, {
       cwd: folder,
       env: { ...process.env, PATCHWARD_TEST_CLOCK: path.join(folder, 'clock') },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -82,7 +83,10 @@ export class Server {
   /** Moves the server's clock forward. Needs a build with the feature `test-clock`. */
   async advanceClock(seconds: number): Promise<void> {
     this.offset += Math.trunc(seconds);
-    await writeFile(path.join(this.folder, 'clock'), String(this.offset));
+    // In one step: a server that reads a half-written file would see its clock jump back.
+    const next = path.join(this.folder, 'clock.next');
+    await writeFile(next, String(this.offset));
+    await rename(next, path.join(this.folder, 'clock'));
   }
 
   /** Runs `patchward admin ...` on this server's data and returns what it prints. */
@@ -92,10 +96,16 @@ export class Server {
     return stdout.trim();
   }
 
-  /** Runs `patchward-agent ...`; the state directory is the agent's memory and belongs to one device. */
-  async agent(...args: string[]): Promise<string> {
-    const { stdout } = await run(binary('PATCHWARD_AGENT_BIN', 'patchward-agent'), args);
-    return stdout.trim();
+  /** An enrolment token, made on the host. Its devices are active at once. */
+  async token(group?: string, uses = 1): Promise<string> {
+    const join = group ? ['--group', group] : [];
+    return this.admin('token', 'new', ...join, '--accept', '--uses', String(uses), '--plain');
+  }
+
+  /** A one-time sign-in link for a new account. */
+  async account(name: string, role: string): Promise<string> {
+    await this.admin('account', 'add', name, role);
+    return this.admin('account', 'sign-in-link', name, '--plain');
   }
 
   /** A folder in this server's temporary directory, for an agent's state and the like. */
@@ -139,6 +149,8 @@ export class PageErrors {
 }
 
 type Fixtures = {
+  /** More flags for `patchward serve`. */
+  serverFlags: string[];
   server: Server;
   pageErrors: PageErrors;
   /** A page that is signed in as the first administrator. */
@@ -152,8 +164,10 @@ type Fixtures = {
 export const test = base.extend<Fixtures>({
   js: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),
 
-  server: async ({}, use, info) => {
-    const server = await Server.start();
+  serverFlags: [[], { option: true }],
+
+  server: async ({ serverFlags }, use, info) => {
+    const server = await Server.start(serverFlags);
     await use(server);
     await server.stop();
     if (info.status !== info.expectedStatus) {

@@ -5,11 +5,14 @@ const root = process.getuid?.() === 0;
 
 export default defineConfig({
   testDir: 'tests',
+  globalSetup: './global-setup.ts',
   outputDir: 'test-results',
   // No retries: a test that passes sometimes is a defect. One worker: order and load are the same everywhere.
   retries: 0,
   workers: 1,
   fullyParallel: false,
+  // Pictures for the documentation are made on request only: PATCHWARD_SCREENSHOTS=1, see tests/screenshots.js-only.spec.ts.
+  grepInvert: process.env.PATCHWARD_SCREENSHOTS ? undefined : /@screenshots/,
   forbidOnly: !!process.env.CI,
   timeout: 60_000,
   expect: { timeout: 10_000 },

@@ -1,0 +1,23 @@
+// Every page, and what holds for all of them.
+import { expect, type Page } from '@playwright/test';
+
+export const ROLES = ['administrator', 'security-officer', 'pilot-user', 'auditor'] as const;
+/** Pages, and who may see them. */
+export const PAGES: { path: string; title: string; roles: readonly string[] }[] = [
+  { path: '/patches', title: 'Patches', roles: ROLES },
+  { path: '/patches/1', title: 'openssl', roles: ROLES },
+  { path: '/patches/decide?verb=approve&sel=1.1&for=1', title: 'Approve', roles: ['administrator', 'security-officer'] },
+  { path: '/devices', title: 'Devices', roles: ROLES },
+  { path: '/devices/1', title: 'pilot-1', roles: ROLES },
+  { path: '/audit', title: 'Audit', roles: ['administrator', 'security-officer', 'auditor'] },
+  { path: '/accounts', title: 'Accounts', roles: ['administrator'] },
+  { path: '/password', title: 'Your account', roles: ROLES },
+];
+
+/** What holds for every page. */
+export async function sane(page: Page): Promise<void> {
+  await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
+  await expect(page.getByRole('main')).toHaveCount(1);
+  const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(await overflow(), `${page.url()} is wider than the window`).toBeLessThanOrEqual(0);
+}

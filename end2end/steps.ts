@@ -1,0 +1,53 @@
+// What a person does on the pages, in the words of the pages. Works with and without JavaScript.
+import { expect, type Locator, type Page } from '@playwright/test';
+import { hydrated } from './fixtures';
+
+/** Opens an act's panel, fills in its reason and does it. `within` is the part of the page that has the act. */
+export async function act(within: Locator, label: string, reason?: string): Promise<void> {
+  const panel = within.locator('details.act').filter({ has: within.page().locator('summary', { hasText: label }) });
+  await panel.locator('summary').click();
+  if (reason !== undefined) {
+    await panel.getByRole('textbox').fill(reason);
+  }
+  await panel.getByRole('button').click();
+}
+
+/** The banner that says what was done. */
+export function notice(page: Page): Locator {
+  return page.locator('.flash-place').getByRole('status');
+}
+
+/** One ring's part of the page of a patch. */
+export function lane(page: Page, ring: string): Locator {
+  return page.getByRole('listitem').filter({ has: page.getByRole('heading', { level: 3, name: ring }) });
+}
+
+/** A row of a table, by what stands in its first cell. */
+export function rowOf(page: Page, table: string, name: string | RegExp): Locator {
+  return page.getByRole('table', { name: table }).getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
+}
+
+/** Decides for one ring on the page of a patch. */
+export async function decide(page: Page, verb: 'Approve' | 'Deny' | 'Withdraw', ring: string, reason: string): Promise<void> {
+  await lane(page, ring).getByRole('link', { name: `${verb} for ${ring}`, exact: true }).click();
+  await expect(page.getByRole('radio', { name: ring })).toBeChecked();
+  await page.getByLabel(/^Reason/).fill(reason);
+  await page.getByRole('button', { name: `${verb}: 1 patch` }).click();
+  const done = { Approve: 'approved', Deny: 'denied', Withdraw: 'withdrawn' }[verb];
+  await expect(notice(page)).toContainText(`1 patch: ${done}.`);
+}
+
+/** Makes an enrolment token on the page and returns it. */
+export async function newToken(page: Page, js: boolean, label: string, group: string): Promise<string> {
+  await page.goto('/accounts');
+  await hydrated(page, js);
+  const panel = page.locator('#enrolment details.act').first();
+  await panel.locator('summary').click();
+  await panel.getByLabel('Label').fill(label);
+  await panel.getByLabel('Devices join').selectOption({ label: `${group} (ring ${group})` });
+  await panel.getByLabel(/^Accept at once/).check();
+  await panel.getByRole('button', { name: 'Make the token' }).click();
+  const command = page.locator('.fresh pre');
+  await expect(command).toContainText('pwe_');
+  return /pwe_[A-Za-z0-9_-]+/.exec((await command.textContent())!)![0];
+}
