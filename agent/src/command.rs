@@ -64,8 +64,7 @@ impl Answer {
 pub fn complaint(text: &str) -> Option<String> {
     let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
     lines()
-        .filter(|l| l.starts_with("E: ") || l.starts_with("dpkg: error"))
-        .next_back()
+        .rfind(|l| l.starts_with("E: ") || l.starts_with("dpkg: error"))
         .or(lines().next_back())
         .map(str::to_owned)
 }

@@ -331,17 +331,20 @@ mod tests {
         let cut = folder.path().join("cut");
         for length in 0..=whole.len() {
             std::fs::write(&cut, &whole[..length]).unwrap();
-            let mut journal = Journal::open(&cut).unwrap();
             let kept = ends.iter().filter(|e| **e > 0 && **e <= length as u64).count();
-            assert_eq!(journal.records().len(), kept, "prefix of {length} bytes");
+            let seen = Journal::peek(&cut).unwrap();
+            assert_eq!(seen.records().len(), kept, "prefix of {length} bytes");
+            // Syncing takes its time; the way on is tried around every end and here and there between.
+            let near = ends.iter().any(|e| e.abs_diff(length as u64) <= 2);
+            if !near && !length.is_multiple_of(61) {
+                continue;
+            }
+            let mut journal = Journal::open(&cut).unwrap();
             journal.record(finished(9), None).unwrap();
             drop(journal);
             let journal = Journal::open(&cut).unwrap();
-            assert_eq!(
-                (journal.records().len(), journal.damaged),
-                (kept + 1, 0),
-                "after a prefix of {length} bytes"
-            );
+            let now = (journal.records().len(), journal.damaged);
+            assert_eq!(now, (kept + 1, 0), "after a prefix of {length} bytes");
         }
     }
 

@@ -32,7 +32,10 @@ fn tree() -> Option<PathBuf> {
     let tree = devices.join("debian");
     if !tree.join("var/lib/dpkg/status").exists() || !tree.join("usr/sbin/policy-rc.d").exists() {
         let _ = fs::remove_dir_all(&tree);
-        let made = Command::new(repo().join("end2end/devices/mkdevice.sh")).arg(&tree).stdout(Stdio::null()).status();
+        let made = Command::new(repo().join("end2end/devices/mkdevice.sh"))
+            .arg(&tree)
+            .stdout(Stdio::null())
+            .status();
         assert!(made.unwrap().success(), "mkdevice.sh");
     }
     Some(tree)
@@ -50,14 +53,27 @@ struct Device {
 impl Device {
     fn new(name: &'static str) -> Option<Self> {
         let tree = tree()?;
-        let folder = tempfile::Builder::new().prefix(name).tempdir_in(repo().join("target/devices")).unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix(name)
+            .tempdir_in(repo().join("target/devices"))
+            .unwrap();
         fs::create_dir(folder.path().join("share")).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_patchward-agent"), folder.path().join("share/patchward-agent")).unwrap();
+        fs::copy(
+            env!("CARGO_BIN_EXE_patchward-agent"),
+            folder.path().join("share/patchward-agent"),
+        )
+        .unwrap();
         let fleet = Arc::new(Mutex::new(Fleet::default()));
         let answering = fleet.clone();
         let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
         let stub = Stub::start(move |r| answering.lock().unwrap().answer(r, &key));
-        Some(Self { name, tree, folder, stub, fleet })
+        Some(Self {
+            name,
+            tree,
+            folder,
+            stub,
+            fleet,
+        })
     }
 
     fn share(&self) -> PathBuf {
@@ -84,7 +100,11 @@ impl Device {
     }
 
     fn enroll(&self) {
-        self.script(&format!("patchward-agent enroll {} {}", self.stub.url, self.stub.token()));
+        self.script(&format!(
+            "patchward-agent enroll {} {}",
+            self.stub.url,
+            self.stub.token()
+        ));
         self.once();
     }
 
@@ -101,10 +121,18 @@ impl Device {
         let updates = self.inventory().updates;
         let wanted = updates.iter().filter(|u| sources.contains(&u.source.as_str()));
         let packages = wanted
-            .map(|u| PackageVersion { name: u.name.clone(), arch: u.arch.clone(), version: Some(u.version.clone()) })
+            .map(|u| PackageVersion {
+                name: u.name.clone(),
+                arch: u.arch.clone(),
+                version: Some(u.version.clone()),
+            })
             .collect::<Vec<_>>();
         assert!(!packages.is_empty(), "{sources:?} have updates");
-        Order { patch: patch(id), kind: ActionKind::Install, packages }
+        Order {
+            patch: patch(id),
+            kind: ActionKind::Install,
+            packages,
+        }
     }
 
     /// Carries an order out and returns its end.
@@ -128,7 +156,11 @@ impl Device {
 fn back(device: &Device, order: &Order) -> Order {
     let fleet = device.fleet.lock().unwrap();
     let packages = fleet.permits.last().unwrap().current.clone();
-    Order { patch: order.patch, kind: ActionKind::RollBack, packages }
+    Order {
+        patch: order.patch,
+        kind: ActionKind::RollBack,
+        packages,
+    }
 }
 
 /// The scan finds exactly what apt itself would upgrade, and reports travel as deltas afterwards.
@@ -136,13 +168,25 @@ fn back(device: &Device, order: &Order) -> Order {
 fn a_scan_equals_apts_own_answer() {
     let Some(device) = Device::new("scan") else { return };
     let apt = device.script("apt-get -s -qq dist-upgrade");
-    let apt: BTreeSet<&str> = apt.lines().filter_map(|l| l.strip_prefix("Inst ")).filter_map(|l| l.split(' ').next()).collect();
+    let apt: BTreeSet<&str> = apt
+        .lines()
+        .filter_map(|l| l.strip_prefix("Inst "))
+        .filter_map(|l| l.split(' ').next())
+        .collect();
     device.enroll();
     let seen = device.inventory();
     let ours: BTreeSet<&str> = seen.updates.iter().map(|u| u.name.as_str()).collect();
     assert_eq!(ours, apt);
-    assert!(seen.updates.iter().all(|u| u.size > 0 && u.sha256.as_str().len() == 64 && !u.origins.is_empty()));
-    assert!(seen.updates.iter().any(|u| u.security) && seen.sources.iter().all(|s| s.error.is_none()), "{:?}", seen.sources);
+    assert!(
+        seen.updates
+            .iter()
+            .all(|u| u.size > 0 && u.sha256.as_str().len() == 64 && !u.origins.is_empty())
+    );
+    assert!(
+        seen.updates.iter().any(|u| u.security) && seen.sources.iter().all(|s| s.error.is_none()),
+        "{:?}",
+        seen.sources
+    );
     assert!(seen.packages.len() > 100 && seen.host.manager.as_ref().is_some_and(|m| m.as_str() == "apt"));
 
     device.script("apt-mark hold openssl; printf 'Package: rsync\\nPin: version *\\nPin-Priority: -1\\n' > /etc/apt/preferences.d/no");
@@ -150,20 +194,35 @@ fn a_scan_equals_apts_own_answer() {
     device.script("echo 'deb http://127.0.0.1:9/x gone main' > /etc/apt/sources.list.d/gone.list; rm -f /var/lib/patchward-agent/refreshed.json");
     device.once();
     let seen = device.inventory();
-    let brake = |name: &str| seen.updates.iter().find(|u| u.name.as_str() == name).and_then(|u| u.brake.clone());
+    let brake = |name: &str| {
+        seen.updates
+            .iter()
+            .find(|u| u.name.as_str() == name)
+            .and_then(|u| u.brake.clone())
+    };
     assert_eq!(brake("openssl"), Some(Brake::Held));
     assert_eq!(brake("rsync"), Some(Brake::Pinned { priority: -1 }));
-    let unread: Vec<&str> = seen.sources.iter().filter(|s| s.error.is_some()).map(|s| s.name.as_str()).collect();
+    let unread: Vec<&str> = seen
+        .sources
+        .iter()
+        .filter(|s| s.error.is_some())
+        .map(|s| s.name.as_str())
+        .collect();
     assert_eq!(unread, ["gone"]);
     let fleet = device.fleet.lock().unwrap();
     assert!(matches!(fleet.reports[0].content, ReportContent::Full { .. }));
-    assert!(matches!(fleet.reports.last().unwrap().content, ReportContent::Delta { .. }));
+    assert!(matches!(
+        fleet.reports.last().unwrap().content,
+        ReportContent::Delta { .. }
+    ));
 }
 
 /// Exactly one source is brought up, nothing else moves, marks stay; then back from the kept copy, forth, and back from the archive.
 #[test]
 fn one_source_forth_and_back_from_the_store_and_from_the_archive() {
-    let Some(device) = Device::new("forth-and-back") else { return };
+    let Some(device) = Device::new("forth-and-back") else {
+        return;
+    };
     device.script("apt-mark auto libssl3 >/dev/null");
     device.enroll();
     let before = device.installed();
@@ -173,8 +232,15 @@ fn one_source_forth_and_back_from_the_store_and_from_the_archive() {
     assert_eq!(outcome, Outcome::Succeeded, "{log}");
     assert!(order.packages.iter().all(|p| observed.contains(p)));
     let after = device.installed();
-    assert_eq!(after.difference(&before).count(), order.packages.len(), "nothing else has moved");
-    assert!(device.script("apt-mark showauto libssl3").contains("libssl3"), "still marked as automatic");
+    assert_eq!(
+        after.difference(&before).count(),
+        order.packages.len(),
+        "nothing else has moved"
+    );
+    assert!(
+        device.script("apt-mark showauto libssl3").contains("libssl3"),
+        "still marked as automatic"
+    );
     // I-17 in the server's eyes, and the proof by a later scan.
     let fleet = device.fleet.lock().unwrap();
     assert!(matches!(fleet.records[0].event, AttemptEvent::Started { .. }));
@@ -195,8 +261,16 @@ fn one_source_forth_and_back_from_the_store_and_from_the_archive() {
     let (outcome, _, log) = device.carry_out(&to_before);
     assert_eq!(outcome, Outcome::Succeeded, "{log}");
     assert_eq!(device.installed(), before);
-    assert_eq!(device.carry_out(&to_before).0, Outcome::NotStarted { why: NotStarted::AlreadyThere });
-    assert!(device.script("apt-mark showhold").is_empty(), "the block is the server's, not a hold");
+    assert_eq!(
+        device.carry_out(&to_before).0,
+        Outcome::NotStarted {
+            why: NotStarted::AlreadyThere
+        }
+    );
+    assert!(
+        device.script("apt-mark showhold").is_empty(),
+        "the block is the server's, not a hold"
+    );
 }
 
 #[test]
@@ -207,24 +281,59 @@ fn what_would_change_more_or_cannot_be_had_does_not_start() {
     let mut order = device.order(1, &["perl"]);
     order.packages.retain(|p| p.name.as_str() == "perl");
     let (outcome, ..) = device.carry_out(&order);
-    let Outcome::NotStarted { why: NotStarted::WouldAlsoChange { changes } } = &outcome else { panic!("{outcome:?}") };
-    assert!(changes.iter().any(|c| c.as_str().starts_with("change perl-base ")), "{changes:?}");
+    let Outcome::NotStarted {
+        why: NotStarted::WouldAlsoChange { changes },
+    } = &outcome
+    else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        changes.iter().any(|c| c.as_str().starts_with("change perl-base ")),
+        "{changes:?}"
+    );
 
     order.packages[0].version = Some(VersionText::parse("9.9").unwrap());
-    assert!(matches!(device.carry_out(&order).0, Outcome::NotStarted { why: NotStarted::Unavailable { .. } }));
+    assert!(matches!(
+        device.carry_out(&order).0,
+        Outcome::NotStarted {
+            why: NotStarted::Unavailable { .. }
+        }
+    ));
 
     device.script("apt-mark hold rsync");
     let held = device.order(2, &["rsync"]);
     let held = device.carry_out(&held).0;
-    assert!(matches!(held, Outcome::NotStarted { why: NotStarted::LocalPolicy { .. } }), "{held:?}");
+    assert!(
+        matches!(
+            held,
+            Outcome::NotStarted {
+                why: NotStarted::LocalPolicy { .. }
+            }
+        ),
+        "{held:?}"
+    );
 
     device.script("mkdir -p /etc/patchward-agent; echo scan_only = true > /etc/patchward-agent/policy");
     let (outcome, ..) = device.carry_out(&device.order(3, &["openssl"]));
-    assert!(matches!(outcome, Outcome::NotStarted { why: NotStarted::LocalPolicy { .. } }));
+    assert!(matches!(
+        outcome,
+        Outcome::NotStarted {
+            why: NotStarted::LocalPolicy { .. }
+        }
+    ));
     device.script("rm /etc/patchward-agent/policy; rm -rf /var/lib/patchward-agent/archives; echo '127.0.0.1 nothing' > /etc/hosts; \
         sed -i 's#//[^/ ]*#//127.0.0.1:9#' /etc/apt/sources.list; sed -i 's/rsync hold/rsync install/' /var/lib/dpkg/status");
     assert_eq!(device.installed().len(), before.len());
-    assert!(device.fleet.lock().unwrap().records.iter().all(|r| matches!(r.event, AttemptEvent::Finished { .. })), "never started");
+    assert!(
+        device
+            .fleet
+            .lock()
+            .unwrap()
+            .records
+            .iter()
+            .all(|r| matches!(r.event, AttemptEvent::Finished { .. })),
+        "never started"
+    );
 }
 
 /// I-18: killed at any point, the next start looks, finishes or says so; nothing is left half done.
@@ -254,16 +363,29 @@ fn a_kill_at_any_point_is_recovered_by_looking() {
              dpkg --audit | head -3
              patchward-agent run --once 2>/tmp/second; cat /tmp/first /tmp/second >&2"
         ));
-        let (outcome, observed, log) = device.fleet.lock().unwrap().last().unwrap_or_else(|| panic!("{name}: no end\n{out}"));
+        let (outcome, observed, log) = device
+            .fleet
+            .lock()
+            .unwrap()
+            .last()
+            .unwrap_or_else(|| panic!("{name}: no end\n{out}"));
         let good = [Outcome::Succeeded, Outcome::InterruptedRecovered];
         assert!(good.contains(&outcome), "{name}: {outcome:?}\n{out}\n{log}");
         if whom == "agent" {
-            assert_eq!(outcome, Outcome::Succeeded, "the package manager went on by itself\n{log}");
+            assert_eq!(
+                outcome,
+                Outcome::Succeeded,
+                "the package manager went on by itself\n{log}"
+            );
         }
         assert!(order.packages.iter().all(|p| observed.contains(p)), "{name}");
         device.in_order();
         let fleet = device.fleet.lock().unwrap();
-        let started = fleet.records.iter().filter(|r| matches!(r.event, AttemptEvent::Started { .. })).count();
+        let started = fleet
+            .records
+            .iter()
+            .filter(|r| matches!(r.event, AttemptEvent::Started { .. }))
+            .count();
         let ids: BTreeSet<&str> = fleet.records.iter().map(|r| r.id.as_str()).collect();
         assert_eq!((started, ids.len()), (1, 2), "{name}: one start, one end, each told");
     }
@@ -287,11 +409,19 @@ fn bad_packages(folder: &Path) {
         fs::set_permissions(&postinst, fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(root.join("DEBIAN"), fs::Permissions::from_mode(0o755)).unwrap();
         let file = format!("bad_{version}_all.deb");
-        let built = Command::new("dpkg-deb").arg("-b").arg(&root).arg(folder.join(&file)).stdout(Stdio::null()).status();
+        let built = Command::new("dpkg-deb")
+            .arg("-b")
+            .arg(&root)
+            .arg(folder.join(&file))
+            .stdout(Stdio::null())
+            .status();
         assert!(built.unwrap().success());
         let bytes = fs::read(folder.join(&file)).unwrap();
         let hash = hex::encode(protocol::sign::sha256(&bytes));
-        index.push_str(&format!("{control}Filename: ./{file}\nSize: {}\nSHA256: {hash}\n\n", bytes.len()));
+        index.push_str(&format!(
+            "{control}Filename: ./{file}\nSize: {}\nSHA256: {hash}\n\n",
+            bytes.len()
+        ));
         fs::remove_dir_all(root).unwrap();
     }
     fs::write(folder.join("Packages"), index).unwrap();
@@ -315,9 +445,22 @@ fn a_failing_maintainer_script_is_told_and_taken_back() {
     };
     assert_eq!(order.packages, [wanted]);
     let (outcome, observed, log) = device.carry_out(&order);
-    let Outcome::Failed { exit: Some(100), message } = &outcome else { panic!("{outcome:?}\n{log}") };
-    assert!(message.as_str().contains("bad") && log.contains("this is broken"), "{message}\n{log}");
-    assert_eq!(observed[0].version.as_ref().map(VersionText::as_str), Some("1"), "back where it was\n{log}");
+    let Outcome::Failed {
+        exit: Some(100),
+        message,
+    } = &outcome
+    else {
+        panic!("{outcome:?}\n{log}")
+    };
+    assert!(
+        message.as_str().contains("bad") && log.contains("this is broken"),
+        "{message}\n{log}"
+    );
+    assert_eq!(
+        observed[0].version.as_ref().map(VersionText::as_str),
+        Some("1"),
+        "back where it was\n{log}"
+    );
     device.in_order();
     // It still counts as missing, for the server to hold.
     assert!(device.inventory().updates.iter().any(|u| u.name.as_str() == "bad"));

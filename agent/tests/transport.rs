@@ -22,7 +22,15 @@ fn home() -> (tempfile::TempDir, Home) {
 fn enroll(stub: &Stub, token: &str, home: &Home) -> Result<Enrolment, CallError> {
     let mut network = Http::new(&stub.url).unwrap();
     let identity = Identity::open(home).unwrap();
-    transport::enroll(&mut network, &stub.url, token, &identity, agent::inventory::host(), false).map(|(e, _)| e)
+    transport::enroll(
+        &mut network,
+        &stub.url,
+        token,
+        &identity,
+        agent::inventory::host(),
+        false,
+    )
+    .map(|(e, _)| e)
 }
 
 fn line(stub: &Stub, home: &Home) -> Transport<Http> {
@@ -32,7 +40,10 @@ fn line(stub: &Stub, home: &Home) -> Transport<Http> {
 }
 
 fn acknowledged() -> Answer {
-    ok(&ResultsReply { acknowledged: vec![], refused: vec![] })
+    ok(&ResultsReply {
+        acknowledged: vec![],
+        refused: vec![],
+    })
 }
 
 fn call(line: &mut Transport<Http>) -> Result<ResultsReply, CallError> {
@@ -40,7 +51,9 @@ fn call(line: &mut Transport<Http>) -> Result<ResultsReply, CallError> {
 }
 
 fn seq(body: &[u8]) -> u64 {
-    serde_json::from_slice::<serde_json::Value>(body).unwrap()["seq"].as_u64().unwrap()
+    serde_json::from_slice::<serde_json::Value>(body).unwrap()["seq"]
+        .as_u64()
+        .unwrap()
 }
 
 #[test]
@@ -54,7 +67,13 @@ fn enrolling_believes_only_the_server_that_the_token_names() {
 
     let other = stub.token().replace(&stub.key_id(), &"0".repeat(32));
     assert!(matches!(enroll(&stub, &other, &home), Err(CallError::Unverified(why)) if why.contains("not the one")));
-    for bad in ["", "pwe_", "pwe_short_00", &stub.token()[..70], &stub.token().replace("pwe_", "abc_")] {
+    for bad in [
+        "",
+        "pwe_",
+        "pwe_short_00",
+        &stub.token()[..70],
+        &stub.token().replace("pwe_", "abc_"),
+    ] {
         assert!(transport::token_key_id(bad).is_err(), "{bad:?}");
     }
 }
@@ -74,7 +93,11 @@ fn replies_that_the_pinned_key_did_not_sign_for_this_request_are_not_believed() 
     let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
     let stranger = ed25519_dalek::SigningKey::from_bytes(&[8; 32]);
     let stub = Stub::start(move |r| {
-        let body = serde_json::to_vec(&ResultsReply { acknowledged: vec![], refused: vec![] }).unwrap();
+        let body = serde_json::to_vec(&ResultsReply {
+            acknowledged: vec![],
+            refused: vec![],
+        })
+        .unwrap();
         let hash = protocol::sign::sha256(&r.body);
         let sign = |key, hash: &[u8; 32], status| protocol::sign::sign_reply(key, hash, status, &body);
         let signature = match turn.fetch_add(1, Ordering::SeqCst) {
@@ -111,7 +134,10 @@ fn a_retry_sends_the_same_bytes_and_a_new_message_a_higher_number() {
     let bodies: Vec<Vec<u8>> = stub.taken().into_iter().map(|r| r.body).collect();
     let numbers: Vec<u64> = bodies.iter().map(|b| seq(b)).collect();
     assert_eq!(bodies[0], bodies[1]);
-    assert!(numbers.windows(2).all(|w| w[0] <= w[1]) && *numbers.last().unwrap() == 3, "{numbers:?}");
+    assert!(
+        numbers.windows(2).all(|w| w[0] <= w[1]) && *numbers.last().unwrap() == 3,
+        "{numbers:?}"
+    );
     for request in stub.taken() {
         let public = Identity::open(&home).unwrap().public();
         protocol::sign::verify_request(&public, RESULTS, &request.body, &request.signature).unwrap();
@@ -129,7 +155,10 @@ fn a_stale_number_is_jumped_over() {
     let mut line = line(&stub, &home);
     assert!(matches!(call(&mut line), Err(CallError::Refused(r)) if r.code == RefusalCode::Stale));
     call(&mut line).unwrap();
-    assert!(seq(&stub.taken()[1].body) > 1_700_000_000, "beyond anything that was counted one by one");
+    assert!(
+        seq(&stub.taken()[1].body) > 1_700_000_000,
+        "beyond anything that was counted one by one"
+    );
 }
 
 #[test]

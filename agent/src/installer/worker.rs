@@ -127,7 +127,7 @@ impl Worker<'_> {
         let mut state = self.look();
         let mut message = self.complaint();
         let mut repaired = false;
-        if !state.reached && !(state.untouched && state.disorder.is_none()) {
+        if state.half_done() {
             let rounds = if interrupted { ROUNDS } else { 1 };
             for _ in 0..rounds {
                 repaired = true;
@@ -137,7 +137,7 @@ impl Worker<'_> {
                     break;
                 }
             }
-            if !state.reached && self.plan.may_go_back && !(state.untouched && state.disorder.is_none()) {
+            if state.half_done() && self.plan.may_go_back {
                 // Half a patch is nothing that anybody approved.
                 self.go_back(from)?;
                 state = self.look();
@@ -286,6 +286,14 @@ struct Look {
     disorder: Option<ShortText>,
     reached: bool,
     untouched: bool,
+}
+
+impl Look {
+    /// Neither where it should come to, nor where it began in good order.
+    fn half_done(&self) -> bool {
+        let as_before = self.untouched && self.disorder.is_none();
+        !(self.reached || as_before)
+    }
 }
 
 /// The end of a text file, at most `most` bytes, from the start of a line.

@@ -4,19 +4,19 @@
 //! `now` must never go backwards within one life of the process; the driver counts it with a clock that no one sets.
 
 mod judge;
+mod words;
 
 pub use judge::{Seen, judge};
+pub use words::{Call, Effect, End, Event, Failure, Finish, Kept, Turn};
 
 use crate::config::LocalPolicy;
 use domain::{DeviceState, Moment, RebootPolicy, Span};
 use protocol::{
     LongText, ShortText, limits,
     v1::{
-        ActionKind, CheckInReply, DeviceNotice, DevicePolicy, Digest, NotStarted, Order, Outcome, PackageVersion,
-        Permit, PermitReply, RefusalCode,
+        ActionKind, CheckInReply, Digest, NotStarted, Order, Outcome, PackageVersion, Permit, PermitReply, RefusalCode,
     },
 };
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Bounds on the server's wish for the next check-in: neither a flood nor a device that is never seen again.
@@ -31,224 +31,6 @@ const LOOK_AGAIN: Span = Span(5);
 const WRITE_AGAIN: Span = Span(30);
 /// Messages that the server will never take as they are: not sent again for this long.
 const REFUSED_FOR: Span = Span::hours(6);
-
-/// When a step happens, and what chance says: 0 to 65,535.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn {
-    /// Now.
-    pub now: Moment,
-    /// Spreads retries, so that a fleet does not come back as one.
-    pub jitter: u16,
-}
-
-/// What outlives the process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The server's policy.
-    pub policy: DevicePolicy,
-    /// The server's epoch; grows when it was restored.
-    pub epoch: u64,
-    /// Digest of the inventory that the server acknowledged.
-    pub acknowledged: Option<Digest>,
-    /// Where the device stands, as last told.
-    pub standing: Option<DeviceState>,
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        // Until the server has said more: look every four hours, never restart.
-        let policy = DevicePolicy {
-            version: 0,
-            scan_interval: 4 * 3_600,
-            rate_kib: None,
-            reboot: RebootPolicy::Never,
-        };
-        Self {
-            policy,
-            epoch: 0,
-            acknowledged: None,
-            standing: None,
-        }
-    }
-}
-
-/// A call to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// `check-in`
-    CheckIn,
-    /// `report`
-    Report,
-    /// `permit`
-    Permit,
-    /// `results`
-    Results,
-}
-
-/// Why a call failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// No answer, or none that the server signed.
-    NoAnswer,
-    /// The device itself could not send (full disk).
-    Here,
-    /// The server's signed refusal.
-    Refused(RefusalCode),
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The process started.
-    Born {
-        /// The journal holds an attempt that was started and has no end.
-        open: bool,
-        /// Records that the server has not acknowledged.
-        unsent: u32,
-    },
-    /// Time went by.
-    Tick,
-    /// The service manager asks to end.
-    Stop,
-    /// The answer to a check-in.
-    CheckedIn(CheckInReply),
-    /// The server committed this inventory.
-    Reported(Digest),
-    /// The answer to a permit request.
-    Answered(PermitReply),
-    /// Results were taken; so many are left.
-    Delivered {
-        /// Not yet acknowledged.
-        unsent: u32,
-    },
-    /// A call failed.
-    CallFailed(Call, Failure),
-    /// A scan ended.
-    Scanned(Digest),
-    /// A scan could not be made.
-    ScanFailed,
-    /// An order was made ready, or cannot be.
-    Prepared {
-        /// What is installed now.
-        current: Vec<PackageVersion>,
-        /// Simulated and downloaded, or why not.
-        ready: Result<(), NotStarted>,
-    },
-    /// `Started` is in the journal, synced.
-    Begun {
-        /// Records that the server has not acknowledged.
-        unsent: u32,
-    },
-    /// The last look before the start found a reason against it; nothing is in the journal.
-    NotBegun(NotStarted),
-    /// The package manager ended, or recovery did.
-    Ended(Box<Seen>),
-    /// Recovery has to wait: a package manager still runs.
-    StillRunning,
-    /// `Finished` is in the journal, synced.
-    Noted {
-        /// Records that the server has not acknowledged.
-        unsent: u32,
-    },
-    /// `Finished` could not be written.
-    NoteFailed,
-    /// The device did not restart.
-    RebootFailed,
-}
-
-/// What to do. Effects of one step are carried out in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Call `check-in`.
-    CheckIn,
-    /// Call `report`.
-    Report {
-        /// Everything, not only what changed.
-        full: bool,
-    },
-    /// Call `permit`.
-    AskPermit {
-        /// For this order.
-        order: Order,
-        /// What is installed now.
-        current: Vec<PackageVersion>,
-    },
-    /// Call `results`.
-    SendResults,
-    /// Store what outlives the process.
-    Save(Kept),
-    /// Store the notices for people at the device.
-    Notices(Vec<DeviceNotice>),
-    /// Mark all records as not yet told.
-    Resend {
-        /// The server's new epoch.
-        epoch: u64,
-    },
-    /// Scan.
-    Scan {
-        /// Fetch the indexes first, whatever their age.
-        refresh: bool,
-    },
-    /// Simulate, save the installed versions, download.
-    Prepare {
-        /// What.
-        order: Order,
-        /// Download limit in KiB per second.
-        rate_kib: Option<u32>,
-        /// Do nothing but look: this forbids the order.
-        forbidden: Option<NotStarted>,
-    },
-    /// Simulate once more and write `Started`.
-    Begin {
-        /// What.
-        order: Order,
-        /// By which right.
-        permit: Permit,
-    },
-    /// Start the package manager.
-    Run {
-        /// What.
-        order: Order,
-        /// By which right.
-        permit: Permit,
-    },
-    /// Find out how the open attempt ended, and repair.
-    Recover,
-    /// Write `Finished`.
-    Finish(Finish),
-    /// Restart the device.
-    Reboot,
-    /// End the process.
-    Exit(End),
-}
-
-/// The end of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finish {
-    /// The permit of the attempt; absent for one found open at start, which the journal knows.
-    pub permit: Option<Permit>,
-    /// How.
-    pub outcome: Outcome,
-    /// What is installed now.
-    pub observed: Vec<PackageVersion>,
-    /// The end of the log.
-    pub log: LongText,
-    /// Seconds.
-    pub took: u32,
-}
-
-/// Why the process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Asked to.
-    Stopped,
-    /// `--once`: nothing is left to do now.
-    Done,
-    /// `--once`: the server gave no answer.
-    NoAnswer,
-    /// The server revoked this device for ever.
-    Revoked,
-}
 
 /// What the device is busy with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -431,9 +213,11 @@ impl State {
             }
             Event::ScanFailed => self.scan_ended(now),
             Event::Prepared { current, ready } => {
-                if let Activity::Preparing(order) = std::mem::replace(&mut self.activity, Activity::Idle)
-                    && !self.stopping
-                {
+                if let Activity::Preparing(order) = self.activity.clone() {
+                    if self.stopping {
+                        self.activity = Activity::Idle;
+                        return;
+                    }
                     self.calling = Some(Call::Permit);
                     effects.push(Effect::AskPermit {
                         order: order.clone(),
@@ -472,19 +256,20 @@ impl State {
                     self.not_started(permit, current, why);
                 }
             }
-            Event::Ended(seen) => self.run_ended(*seen),
-            Event::StillRunning => {
+            Event::Ended(seen) if self.waits_for_manager() => self.run_ended(*seen),
+            Event::StillRunning if self.waits_for_manager() => {
                 self.activity = Activity::Recovering {
                     again: Some(now + LOOK_AGAIN),
                 }
             }
+            Event::Ended(_) | Event::StillRunning => {}
             Event::Noted { unsent } => self.noted(unsent, now),
             Event::NoteFailed => {
                 if let Activity::Noting { again, .. } = &mut self.activity {
                     *again = Some(now + WRITE_AGAIN);
                 }
             }
-            Event::RebootFailed => self.activity = Activity::Idle,
+            Event::RebootFailed => self.leave(&Activity::Rebooting),
         }
     }
 
@@ -535,10 +320,11 @@ impl State {
             current,
             ready,
             asked,
-        } = std::mem::replace(&mut self.activity, Activity::Idle)
+        } = self.activity.clone()
         else {
             return;
         };
+        self.activity = Activity::Idle;
         match reply {
             // The server says when it opens; the next check-in brings the order again.
             PermitReply::Refused { .. } => {}
@@ -632,7 +418,8 @@ impl State {
     }
 
     fn noted(&mut self, unsent: u32, now: Moment) {
-        if let Activity::Noting { finish, restart, .. } = std::mem::replace(&mut self.activity, Activity::Idle) {
+        if let Activity::Noting { finish, restart, .. } = self.activity.clone() {
+            self.activity = Activity::Idle;
             if !matches!(finish.outcome, Outcome::NotStarted { .. }) {
                 // A later scan is the proof.
                 self.scan_at = now;
@@ -644,8 +431,20 @@ impl State {
         self.results_at = now;
     }
 
+    /// Whether it waits for the end of a package manager.
+    fn waits_for_manager(&self) -> bool {
+        matches!(self.activity, Activity::Running { .. } | Activity::Recovering { .. })
+    }
+
+    /// Idle again, if it was this that kept it busy.
+    fn leave(&mut self, activity: &Activity) {
+        if self.activity == *activity {
+            self.activity = Activity::Idle;
+        }
+    }
+
     fn scan_ended(&mut self, now: Moment) {
-        self.activity = Activity::Idle;
+        self.leave(&Activity::Scanning);
         self.refresh = false;
         self.scan_at = now + self.interval();
     }
@@ -694,9 +493,9 @@ impl State {
         }
         match call {
             // The next check-in brings the order again, if it still stands.
-            Call::Permit => self.activity = Activity::Idle,
+            Call::Permit if matches!(self.activity, Activity::Asking { .. }) => self.activity = Activity::Idle,
             Call::Results => self.told(now),
-            Call::CheckIn | Call::Report => {}
+            Call::CheckIn | Call::Report | Call::Permit => {}
         }
     }
 

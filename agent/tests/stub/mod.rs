@@ -101,7 +101,12 @@ fn serve(mut stream: TcpStream, key: &SigningKey, seen: &Mutex<Vec<Request>>, ha
         let body = buffer[head_end..head_end + length].to_vec();
         buffer.drain(..head_end + length);
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        let request = Request { path, key: header(sign::KEY_HEADER), signature: header(SIGNATURE_HEADER), body };
+        let request = Request {
+            path,
+            key: header(sign::KEY_HEADER),
+            signature: header(SIGNATURE_HEADER),
+            body,
+        };
         let answer = (handler.lock().unwrap())(&request);
         let hash = sign::sha256(&request.body);
         seen.lock().unwrap().push(request);
@@ -117,7 +122,11 @@ fn serve(mut stream: TcpStream, key: &SigningKey, seen: &Mutex<Vec<Request>>, ha
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{SIGNATURE_HEADER}: {signature}\r\n\r\n",
             body.len()
         );
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_err() {
+        if stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(&body))
+            .is_err()
+        {
             return;
         }
     }
@@ -137,7 +146,10 @@ pub fn ok<T: Serialize>(value: &T) -> Answer {
 }
 
 pub fn refuse(code: RefusalCode, detail: &str) -> Answer {
-    let refusal = Refusal { code, detail: ShortText::fit(detail) };
+    let refusal = Refusal {
+        code,
+        detail: ShortText::fit(detail),
+    };
     Answer::Signed(code.status(), serde_json::to_vec(&refusal).unwrap())
 }
 
@@ -186,7 +198,7 @@ impl Fleet {
                     poll_after: 3_600,
                     want_full_report: held != check_in.inventory || held.is_none(),
                     scan_now: false,
-                    policy: (check_in.policy_version != 1).then(|| DevicePolicy {
+                    policy: (check_in.policy_version != 1).then_some(DevicePolicy {
                         version: 1,
                         scan_interval: 14_400,
                         rate_kib: self.rate_kib,
@@ -237,7 +249,10 @@ impl Fleet {
                 let results: Results = message(request);
                 let acknowledged = results.results.iter().map(|r| r.id.clone()).collect();
                 self.records.extend(results.results);
-                ok(&ResultsReply { acknowledged, refused: vec![] })
+                ok(&ResultsReply {
+                    acknowledged,
+                    refused: vec![],
+                })
             }
             other => panic!("no such path: {other}"),
         }
@@ -246,9 +261,9 @@ impl Fleet {
     /// How the last attempt ended.
     pub fn last(&self) -> Option<(Outcome, Vec<PackageVersion>, String)> {
         self.records.iter().rev().find_map(|r| match &r.event {
-            AttemptEvent::Finished { outcome, observed, log, .. } => {
-                Some((outcome.clone(), observed.clone(), log.as_str().to_owned()))
-            }
+            AttemptEvent::Finished {
+                outcome, observed, log, ..
+            } => Some((outcome.clone(), observed.clone(), log.as_str().to_owned())),
             AttemptEvent::Started { .. } => None,
         })
     }

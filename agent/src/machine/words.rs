@@ -1,0 +1,230 @@
+//! The machine's words: what happens to it, what it wants done, what it remembers.
+
+use super::Seen;
+use domain::{DeviceState, Moment, RebootPolicy};
+use protocol::{
+    LongText,
+    v1::{
+        CheckInReply, DeviceNotice, DevicePolicy, Digest, NotStarted, Order, Outcome, PackageVersion, Permit,
+        PermitReply, RefusalCode,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// When a step happens, and what chance says: 0 to 65,535.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Now.
+    pub now: Moment,
+    /// Spreads retries, so that a fleet does not come back as one.
+    pub jitter: u16,
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The server's policy.
+    pub policy: DevicePolicy,
+    /// The server's epoch; grows when it was restored.
+    pub epoch: u64,
+    /// Digest of the inventory that the server acknowledged.
+    pub acknowledged: Option<Digest>,
+    /// Where the device stands, as last told.
+    pub standing: Option<DeviceState>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        // Until the server has said more: look every four hours, never restart.
+        let policy = DevicePolicy {
+            version: 0,
+            scan_interval: 4 * 3_600,
+            rate_kib: None,
+            reboot: RebootPolicy::Never,
+        };
+        Self {
+            policy,
+            epoch: 0,
+            acknowledged: None,
+            standing: None,
+        }
+    }
+}
+
+/// A call to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `check-in`
+    CheckIn,
+    /// `report`
+    Report,
+    /// `permit`
+    Permit,
+    /// `results`
+    Results,
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No answer, or none that the server signed.
+    NoAnswer,
+    /// The device itself could not send (full disk).
+    Here,
+    /// The server's signed refusal.
+    Refused(RefusalCode),
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The process started.
+    Born {
+        /// The journal holds an attempt that was started and has no end.
+        open: bool,
+        /// Records that the server has not acknowledged.
+        unsent: u32,
+    },
+    /// Time went by.
+    Tick,
+    /// The service manager asks to end.
+    Stop,
+    /// The answer to a check-in.
+    CheckedIn(CheckInReply),
+    /// The server committed this inventory.
+    Reported(Digest),
+    /// The answer to a permit request.
+    Answered(PermitReply),
+    /// Results were taken; so many are left.
+    Delivered {
+        /// Not yet acknowledged.
+        unsent: u32,
+    },
+    /// A call failed.
+    CallFailed(Call, Failure),
+    /// A scan ended.
+    Scanned(Digest),
+    /// A scan could not be made.
+    ScanFailed,
+    /// An order was made ready, or cannot be.
+    Prepared {
+        /// What is installed now.
+        current: Vec<PackageVersion>,
+        /// Simulated and downloaded, or why not.
+        ready: Result<(), NotStarted>,
+    },
+    /// `Started` is in the journal, synced.
+    Begun {
+        /// Records that the server has not acknowledged.
+        unsent: u32,
+    },
+    /// The last look before the start found a reason against it; nothing is in the journal.
+    NotBegun(NotStarted),
+    /// The package manager ended, or recovery did.
+    Ended(Box<Seen>),
+    /// Recovery has to wait: a package manager still runs.
+    StillRunning,
+    /// `Finished` is in the journal, synced.
+    Noted {
+        /// Records that the server has not acknowledged.
+        unsent: u32,
+    },
+    /// `Finished` could not be written.
+    NoteFailed,
+    /// The device did not restart.
+    RebootFailed,
+}
+
+/// What to do. Effects of one step are carried out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Call `check-in`.
+    CheckIn,
+    /// Call `report`.
+    Report {
+        /// Everything, not only what changed.
+        full: bool,
+    },
+    /// Call `permit`.
+    AskPermit {
+        /// For this order.
+        order: Order,
+        /// What is installed now.
+        current: Vec<PackageVersion>,
+    },
+    /// Call `results`.
+    SendResults,
+    /// Store what outlives the process.
+    Save(Kept),
+    /// Store the notices for people at the device.
+    Notices(Vec<DeviceNotice>),
+    /// Mark all records as not yet told.
+    Resend {
+        /// The server's new epoch.
+        epoch: u64,
+    },
+    /// Scan.
+    Scan {
+        /// Fetch the indexes first, whatever their age.
+        refresh: bool,
+    },
+    /// Simulate, save the installed versions, download.
+    Prepare {
+        /// What.
+        order: Order,
+        /// Download limit in KiB per second.
+        rate_kib: Option<u32>,
+        /// Do nothing but look: this forbids the order.
+        forbidden: Option<NotStarted>,
+    },
+    /// Simulate once more and write `Started`.
+    Begin {
+        /// What.
+        order: Order,
+        /// By which right.
+        permit: Permit,
+    },
+    /// Start the package manager.
+    Run {
+        /// What.
+        order: Order,
+        /// By which right.
+        permit: Permit,
+    },
+    /// Find out how the open attempt ended, and repair.
+    Recover,
+    /// Write `Finished`.
+    Finish(Finish),
+    /// Restart the device.
+    Reboot,
+    /// End the process.
+    Exit(End),
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// The permit of the attempt; absent for one found open at start, which the journal knows.
+    pub permit: Option<Permit>,
+    /// How.
+    pub outcome: Outcome,
+    /// What is installed now.
+    pub observed: Vec<PackageVersion>,
+    /// The end of the log.
+    pub log: LongText,
+    /// Seconds.
+    pub took: u32,
+}
+
+/// Why the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Asked to.
+    Stopped,
+    /// `--once`: nothing is left to do now.
+    Done,
+    /// `--once`: the server gave no answer.
+    NoAnswer,
+    /// The server revoked this device for ever.
+    Revoked,
+}
