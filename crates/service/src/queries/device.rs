@@ -1,8 +1,111 @@
-//! The page of a device.
+//! The page of a device: what it lacks, and for each patch every gate.
 
-use crate::{Actor, Result, Service};
-use domain::{DeviceId, PatchId};
-use view::DevicePage;
+use super::{group_names, words};
+use crate::{
+    Actor, Error, Result, Service,
+    commands::rollback::{is_there, way_back},
+    snapshot::{self, Words},
+    store::{
+        devices, fleet, lists, log, pages,
+        states::{self, State},
+    },
+};
+use domain::{DeviceId, Moment, PatchId, PatchState, Permission, Severity};
+use planner::{Compiled, Decision, DeviceFacts, GateReport, GateStatus, PairFacts, PatchFacts, decide, words as gates};
+use sqlx::{Acquire as _, SqliteConnection};
+use std::collections::BTreeMap;
+use view::{DevicePage, DevicePatch, LadderStep, StepStatus};
+
+/// Attempts and records that the page shows.
+const HISTORY: u32 = 100;
+
+/// Whether there is nothing left to do or to find out.
+const fn is_settled(state: PatchState) -> bool {
+    matches!(
+        state,
+        PatchState::Installed | PatchState::InstalledBySuperseding | PatchState::Superseded | PatchState::NotApplicable
+    )
+}
+
+/// A decision as the page shows it.
+pub(super) fn ladder(decision: &Decision, words: &Words) -> Vec<LadderStep> {
+    decision.ladder.iter().map(|report| step(report, words)).collect()
+}
+
+fn step(report: &GateReport, words: &Words) -> LadderStep {
+    let (status, at) = match report.status {
+        GateStatus::Open { since, .. } => (StepStatus::Open, since),
+        GateStatus::OpensAt { at, .. } => (StepStatus::Opens, Some(at)),
+        GateStatus::Closed { .. } => (StepStatus::Closed, None),
+    };
+    let reason = report.status.reason();
+    let text = reason.map_or_else(|| "Nothing against it".to_owned(), |r| gates::reason(r, words));
+    let remedy = reason
+        .filter(|_| status == StepStatus::Closed)
+        .and_then(|r| gates::remedy(r, words));
+    LadderStep {
+        gate: report.gate.word().to_owned(),
+        label: report.gate.label().to_owned(),
+        status,
+        text: remedy.map_or(text.clone(), |until| format!("{text}; until {until}")),
+        at,
+    }
+}
+
+/// What decides about one patch on the device.
+struct Line {
+    state: State,
+    patch: PatchFacts,
+    pair: PairFacts,
+}
+
+async fn line(conn: &mut SqliteConnection, now: Moment, device: DeviceId, state: State) -> Result<Line> {
+    let patch = snapshot::patch_facts(conn, now, state.patch).await?;
+    let patch = patch.ok_or_else(|| Error::Inconsistent(format!("patch {} is gone", state.patch)))?;
+    let pair = snapshot::pair_facts(conn, device, state.patch, Some(&state)).await?;
+    Ok(Line { state, patch, pair })
+}
+
+async fn row(
+    conn: &mut SqliteConnection,
+    line: &Line,
+    policy: &Compiled,
+    device: &DeviceFacts,
+    words: &Words,
+    now: Moment,
+) -> Result<DevicePatch> {
+    let decision = decide(policy, device, &line.patch, &line.pair, now);
+    let (product, version, severity) = pages::title(conn, line.state.patch).await?;
+    let severity = Severity::from_code(severity).ok_or_else(|| Error::Inconsistent(format!("severity {severity}")))?;
+    let blocked = line.pair.rolled_back_block;
+    let can_roll_back =
+        is_there(line.state.state) && !blocked && way_back(conn, device.id, line.state.patch).await?.is_some();
+    Ok(DevicePatch {
+        patch: line.state.patch,
+        product,
+        version,
+        severity,
+        state: line.state.state,
+        since: line.state.since,
+        headline: gates::headline(&decision, words),
+        earliest: decision.earliest,
+        ladder: ladder(&decision, words),
+        can_roll_back,
+        blocked,
+    })
+}
+
+/// The patches whose names the reasons may need.
+fn named(lines: &[Line]) -> Vec<PatchId> {
+    let mut ids: Vec<PatchId> = lines
+        .iter()
+        .flat_map(|l| [Some(l.state.patch), l.patch.superseded_by])
+        .flatten()
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
 
 impl Service {
     /// The page of a device, with every open patch's gate ladder.
@@ -10,15 +113,95 @@ impl Service {
     /// # Errors
     /// Not allowed, not found.
     pub async fn device(&self, actor: &Actor, device: DeviceId) -> Result<DevicePage> {
-        let _ = (actor, device);
-        todo!()
+        actor.require(Permission::ReadFleet)?;
+        let now = self.now();
+        let mut read = self.store().read().await?;
+        let mut tx = read.begin().await?;
+        let conn = &mut *tx;
+        let (groups, rings) = (lists::groups(conn).await?, lists::rings(conn).await?);
+        let head = fleet::one(conn, device, &groups, &rings)
+            .await?
+            .ok_or(Error::NotFound)?;
+        let details = pages::details(conn, device).await?.ok_or(Error::NotFound)?;
+        let stored = devices::by_id(conn, device).await?.ok_or(Error::NotFound)?;
+        let facts = snapshot::device_facts(conn, &stored).await?;
+        let policy = snapshot::policy(conn, now).await?;
+        let (settled, open): (Vec<State>, Vec<State>) = states::of_device(conn, device)
+            .await?
+            .into_values()
+            .partition(|s| is_settled(s.state));
+        let settled = settled.iter().filter(|s| s.state != PatchState::NotApplicable).count();
+        let mut lines = Vec::with_capacity(open.len());
+        for state in open {
+            lines.push(line(conn, now, device, state).await?);
+        }
+        let attempts = pages::attempts(conn, device, HISTORY).await?;
+        let records = log::of(conn, &format!("device:{device}"), HISTORY, 0).await?;
+        let mut ids = named(&lines);
+        ids.extend(attempts.iter().map(|a| a.patch));
+        ids.extend(records.iter().filter_map(|r| words::object(r, "patch")).map(PatchId));
+        let names = snapshot::words(conn, now, &ids).await?;
+        let mut patches = Vec::with_capacity(lines.len());
+        for line in &lines {
+            patches.push(row(conn, line, &policy, &facts, &names, now).await?);
+        }
+        patches.sort_by(|a, b| {
+            b.severity
+                .cmp(&a.severity)
+                .then_with(|| a.product.cmp(&b.product))
+                .then(a.patch.cmp(&b.patch))
+        });
+        let hosts = BTreeMap::from([(device.0, head.hostname.clone())]);
+        let group_of: BTreeMap<i64, String> = groups.iter().map(|g| (g.id.0, g.name.clone())).collect();
+        tx.commit().await?;
+        Ok(DevicePage {
+            zone: details.zone,
+            agent_version: details.agent_version,
+            manager: details.manager,
+            manager_error: details.manager_error,
+            enrolled: details.enrolled,
+            reboot: words::reboot(&details.reboot)?,
+            services: words::services(&details.services)?,
+            sources: words::sources(&details.sources)?,
+            groups: group_names(&groups, &rings),
+            patches,
+            settled: u32::try_from(settled).unwrap_or(u32::MAX),
+            attempts: attempts
+                .iter()
+                .map(|a| {
+                    (
+                        a.patch,
+                        planner::words::Names::patch(&names, a.patch),
+                        words::attempt(a, &names),
+                    )
+                })
+                .collect(),
+            timeline: records
+                .iter()
+                .map(|r| words::entry(r, words::Page::Device, &hosts, &group_of, &names))
+                .collect(),
+            row: head,
+        })
     }
+
     /// One patch on one device: the ladder alone, for `patchward explain` and the API.
     ///
     /// # Errors
     /// Not allowed, not found.
     pub async fn explain(&self, actor: &Actor, device: DeviceId, patch: PatchId) -> Result<view::DevicePatch> {
-        let _ = (actor, device, patch);
-        todo!()
+        actor.require(Permission::ReadFleet)?;
+        let now = self.now();
+        let mut read = self.store().read().await?;
+        let mut tx = read.begin().await?;
+        let conn = &mut *tx;
+        let stored = devices::by_id(conn, device).await?.ok_or(Error::NotFound)?;
+        let facts = snapshot::device_facts(conn, &stored).await?;
+        let policy = snapshot::policy(conn, now).await?;
+        let state = states::of_pair(conn, device, patch).await?.ok_or(Error::NotFound)?;
+        let line = line(conn, now, device, state).await?;
+        let names = snapshot::words(conn, now, &named(std::slice::from_ref(&line))).await?;
+        let row = row(conn, &line, &policy, &facts, &names, now).await?;
+        tx.commit().await?;
+        Ok(row)
     }
 }

@@ -4,8 +4,10 @@ pub mod accounts;
 pub mod audit;
 pub mod device;
 pub mod devices;
+pub mod metrics;
 pub mod patch;
 pub mod patches;
+mod words;
 
 use crate::store::lists::Group;
 use view::{GroupName, PAGE_SIZE, RingName};

@@ -1,8 +1,142 @@
-//! The page of a patch.
+//! The page of a patch: its lanes, its holds, its history, its devices.
 
-use crate::{Actor, Result, Service};
-use domain::PatchId;
-use view::{CountBucket, PatchPage};
+use super::words;
+use crate::{
+    Actor, Error, Result, Service,
+    commands::rollback::{is_there, way_back},
+    snapshot::{self, Words},
+    store::{
+        decisions, devices,
+        lists::{self, Group},
+        log,
+        pages::{self, count_mut},
+        rollouts, states,
+    },
+};
+use domain::{DeviceId, Moment, PatchId, Permission, RingId};
+use planner::{Compiled, Evidence, GateStatus, PatchFacts, decide, evidence::unseen_failure_permille, words as gates};
+use sqlx::{Acquire as _, SqliteConnection};
+use std::collections::BTreeMap;
+use view::{CountBucket, Counts, PAGE_SIZE, PatchDevice, PatchPage, RingLane, RingName, SoakView};
+
+/// Records that the page shows.
+const HISTORY: u32 = 100;
+
+/// What all parts of the page need.
+struct Page<'a> {
+    now: Moment,
+    facts: &'a PatchFacts,
+    policy: &'a Compiled,
+    words: &'a Words,
+    groups: &'a [Group],
+    rings: &'a [RingName],
+}
+
+impl Page<'_> {
+    /// One lane per ring.
+    async fn lanes(&self, conn: &mut SqliteConnection) -> Result<Vec<RingLane>> {
+        let by_group = pages::counts_by_group(conn, self.facts.id).await?;
+        let decisions = decisions::in_force(conn, self.facts.id).await?;
+        let rows = rollouts::rings(conn).await?;
+        let lanes = rows.iter().enumerate().map(|(at, ring)| {
+            let mut counts = Counts::default();
+            for group in self.groups.iter().filter(|g| g.ring == Some(ring.id)) {
+                for bucket in CountBucket::ALL {
+                    *count_mut(&mut counts, *bucket) += by_group.get(&Some(group.id.0)).map_or(0, |c| c.get(*bucket));
+                }
+            }
+            let (headline, opens_at) = self.headline(ring.id, &counts);
+            RingLane {
+                ring: ring.id,
+                name: ring.name.clone(),
+                decision: decisions.iter().find(|(id, _)| *id == ring.id).map(|(_, d)| d.clone()),
+                counts,
+                // The last ring proves nothing for another one.
+                soak: (at + 1 < rows.len()).then(|| self.soak(ring)),
+                headline,
+                opens_at,
+            }
+        });
+        Ok(lanes.collect())
+    }
+
+    /// What the planner says to a healthy device of the ring that lacks the patch; or that there is none.
+    fn headline(&self, ring: RingId, counts: &Counts) -> (String, Option<Moment>) {
+        let has = counts.installed + counts.pending;
+        if counts.missing + counts.failed + counts.unknown + counts.rolled_back == 0 {
+            let text = match has {
+                0 => "No device of this ring needs it".to_owned(),
+                1 => "On the one device that needs it".to_owned(),
+                n => format!("On all {n} devices that need it"),
+            };
+            return (text, None);
+        }
+        let decision = snapshot::patch_lane(self.now, self.policy, self.facts, ring);
+        let opens = decision.headline().and_then(|report| match report.status {
+            GateStatus::OpensAt { at, .. } => Some(at),
+            GateStatus::Open { .. } | GateStatus::Closed { .. } => None,
+        });
+        let opens_at = if decision.installs() {
+            None
+        } else {
+            decision.earliest.or(opens)
+        };
+        (gates::headline(&decision, self.words), opens_at)
+    }
+
+    fn soak(&self, ring: &rollouts::RingRow) -> SoakView {
+        let none = Evidence::default();
+        let evidence = self.facts.evidence.get(&ring.id).unwrap_or(&none);
+        // An open hold stops the clock; the time of resolved ones does not count either.
+        let until = self
+            .facts
+            .holds
+            .iter()
+            .map(|h| h.at)
+            .min()
+            .map_or(self.now, |held| held.min(self.now));
+        let elapsed = evidence
+            .first_success
+            .map_or(0, |first| until.since(first).0 - evidence.paused.0);
+        let clean = evidence.clean();
+        SoakView {
+            started: evidence.first_success,
+            needed: ring.soak,
+            elapsed: elapsed.clamp(0, ring.soak.max(0)),
+            successes: clean,
+            min_successes: u32::try_from(ring.min_successes).unwrap_or(0),
+            unseen_per_mille: (clean > 0).then(|| unseen_failure_permille(clean)),
+        }
+    }
+
+    async fn device(&self, conn: &mut SqliteConnection, id: DeviceId) -> Result<PatchDevice> {
+        let patch = self.facts.id;
+        let missing = || Error::Inconsistent(format!("device {id} is gone"));
+        let device = devices::by_id(conn, id).await?.ok_or_else(missing)?;
+        let state = states::of_pair(conn, id, patch).await?.ok_or_else(missing)?;
+        let pair = snapshot::pair_facts(conn, id, patch, Some(&state)).await?;
+        let facts = snapshot::device_facts(conn, &device).await?;
+        let decision = decide(self.policy, &facts, self.facts, &pair, self.now);
+        let attempt = pages::last_attempt(conn, id, patch).await?;
+        let blocked = pair.rolled_back_block;
+        let can_roll_back = is_there(state.state) && !blocked && way_back(conn, id, patch).await?.is_some();
+        Ok(PatchDevice {
+            device: id,
+            hostname: device.hostname,
+            ring: device
+                .ring
+                .and_then(|ring| self.rings.iter().find(|r| r.id == ring))
+                .map(|r| r.name.clone()),
+            state: state.state,
+            since: state.since,
+            headline: gates::headline(&decision, self.words),
+            earliest: decision.earliest,
+            attempt: attempt.map(|a| words::attempt(&a, self.words)),
+            can_roll_back,
+            blocked,
+        })
+    }
+}
 
 impl Service {
     /// The page of a patch; `bucket` narrows its device list, `page` from 1.
@@ -16,7 +150,58 @@ impl Service {
         bucket: Option<CountBucket>,
         page: u32,
     ) -> Result<PatchPage> {
-        let _ = (actor, patch, bucket, page);
-        todo!()
+        actor.require(Permission::ReadFleet)?;
+        let now = self.now();
+        let mut read = self.store().read().await?;
+        let mut tx = read.begin().await?;
+        let conn = &mut *tx;
+        let (groups, rings) = (lists::groups(conn).await?, lists::rings(conn).await?);
+        let row = lists::patch(conn, patch, &rings).await?.ok_or(Error::NotFound)?;
+        let facts = snapshot::patch_facts(conn, now, patch).await?.ok_or(Error::NotFound)?;
+        let policy = snapshot::policy(conn, now).await?;
+        let ids: Vec<PatchId> = [Some(patch), facts.superseded_by].into_iter().flatten().collect();
+        let words = snapshot::words(conn, now, &ids).await?;
+        let about = Page {
+            now,
+            facts: &facts,
+            policy: &policy,
+            words: &words,
+            groups: &groups,
+            rings: &rings,
+        };
+        let lanes = about.lanes(conn).await?;
+        let records = log::of(conn, &format!("patch:{patch}"), HISTORY, 0).await?;
+        let holds = pages::holds(conn, patch).await?;
+        let mut ids = words::devices_of(&records);
+        ids.extend(
+            holds
+                .iter()
+                .filter_map(|h| h.opened_by.strip_prefix("device:")?.parse::<i64>().ok()),
+        );
+        let hosts = pages::hostnames(conn, &ids).await?;
+        let total = pages::count_devices(conn, patch, bucket).await?;
+        let (page, _) = super::pages(page, total);
+        let mut devices = Vec::new();
+        for id in pages::devices(conn, patch, bucket, PAGE_SIZE, (page - 1) * PAGE_SIZE).await? {
+            devices.push(about.device(conn, id).await?);
+        }
+        let result = PatchPage {
+            packages: pages::packages(conn, patch).await?,
+            supersedes: pages::supersedes(conn, patch).await?,
+            lanes,
+            holds: holds
+                .into_iter()
+                .map(|h| words::hold(h, &hosts))
+                .collect::<Result<_>>()?,
+            timeline: records
+                .iter()
+                .map(|r| words::entry(r, words::Page::Patch, &hosts, &BTreeMap::new(), &words))
+                .collect(),
+            devices,
+            devices_total: total,
+            row,
+        };
+        tx.commit().await?;
+        Ok(result)
     }
 }

@@ -14,6 +14,7 @@ pub mod holds;
 pub mod inventory;
 pub mod lists;
 pub mod log;
+pub mod pages;
 pub mod problems;
 pub mod rollouts;
 pub mod sessions;
