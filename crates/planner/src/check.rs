@@ -5,8 +5,8 @@
 use crate::calendar::Zone;
 use crate::facts::{DecisionKind, DeviceFacts, PatchFacts};
 use crate::fleet::{Pair, Plan, PlanInput};
-use crate::policy::{ExceptionFor, ExceptionOf, Group, Ring};
-use crate::schedule::{Local, Recurrence, Window, ZoneRule};
+use crate::policy::{ExceptionFor, ExceptionOf, Group, Policy, Ring, WaveStep};
+use crate::schedule::{Frame, Local, Profile, Recurrence, Window, ZoneRule};
 use domain::{DeviceState, GroupId, Moment, PatchState, Span, Urgency};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,7 +136,7 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
                 })
             };
             rule(patch.holds.iter().any(|h| stops(h.ring)), "a hold stops it");
-            let proven = before.iter().all(|r| proven(patch, r, input.now));
+            let proven = before.iter().all(|r| proven(patch, device, r, input.now));
             rule(
                 urgency == Some(Urgency::Normal) && !proven,
                 "an earlier ring has not soaked",
@@ -151,31 +151,35 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
         counts && zone.at(f.from) < end && input.now < zone.at(f.to) && f.from < f.to
     });
     rule(frozen, "a freeze forbids it");
-    let anyhow = urgency == Some(Urgency::SkipSoakAndWindows) || input.policy.catch_up(device).is_some();
-    let windows: Vec<&Window> = policy
+    let outside = urgency == Some(Urgency::SkipSoakAndWindows);
+    let profile = profile(policy, device);
+    rule(profile.is_none(), "no profile covers the device");
+    let hours = profile.and_then(|p| p.frame.as_ref()).filter(|_| !outside);
+    let in_hours = hours.is_none_or(|f| lasts(input.now, needed, |at| frame_end(f, zone_of(&f.zone, device), at)));
+    rule(!in_hours, "the profile's hours do not have room");
+    let mut windows = policy
         .windows
         .iter()
         .filter(|w| counts_for(&policy.groups, w, device))
-        .collect();
-    let open = windows
-        .iter()
-        .any(|w| open_for(w, zone_of(&w.zone, device), input.now, needed));
-    rule(
-        !anyhow && !windows.is_empty() && !open,
-        "no window is open for long enough",
-    );
+        .peekable();
+    let limited = windows.peek().is_some() && !outside && input.policy.catch_up(device).is_none();
+    let open = windows.any(|w| lasts(input.now, needed, |at| window_end(w, zone_of(&w.zone, device), at)));
+    rule(limited && !open, "no window is open for long enough");
     against
 }
 
 /// Whether a ring has shown enough, by the plainest reading of the rule.
-fn proven(patch: &PatchFacts, ring: &Ring, now: Moment) -> bool {
+fn proven(patch: &PatchFacts, device: &DeviceFacts, ring: &Ring, now: Moment) -> bool {
+    let asked = ring.evidence;
     patch.evidence.get(&ring.id).is_some_and(|e| {
         let clean: u32 = e.successes.values().sum();
-        let long_enough = e
-            .first_success
-            .is_some_and(|first| now.0 - first.0 - e.paused.0 >= ring.soak.0);
-        let release = !ring.evidence.own_release || e.successes.get(&patch.os_release).copied().unwrap_or(0) > 0;
-        long_enough && clean >= ring.evidence.min_successes && release
+        e.first_success
+            .is_some_and(|first| now.0 - first.0 - e.paused.0 >= ring.soak.0)
+            && clean >= asked.min_successes
+            && u64::from(clean) * 100 >= u64::from(e.targets) * u64::from(asked.min_share_percent)
+            && (!asked.own_release || e.successes.get(&patch.os_release).copied().unwrap_or(0) > 0)
+            && (!asked.rebooted || !patch.needs_reboot || e.rebooted >= asked.min_successes.max(1))
+            && (!asked.critical_products || device.critical.iter().all(|p| e.critical.contains(p)))
     })
 }
 
@@ -233,40 +237,95 @@ fn zone_of(rule: &ZoneRule, device: &DeviceFacts) -> Zone {
     }
 }
 
-/// Whether an install of length `needed` may start now in the window: tries every day on which it could have begun. Rules of RFC 5545 are
-/// not read a second time here; the tests compare them with tables.
-fn open_for(window: &Window, zone: Zone, now: Moment, needed: Span) -> bool {
-    let fits = |start: Local| {
+/// Whether `now` and the `needed` time after it are covered, going from one occurrence to the next one that touches it.
+fn lasts(now: Moment, needed: Span, end_of_one_at: impl Fn(Moment) -> Option<Moment>) -> bool {
+    let mut at = now;
+    while let Some(end) = end_of_one_at(at) {
+        if end >= now + needed {
+            return true;
+        }
+        at = end;
+    }
+    false
+}
+
+/// When the occurrence of a window that holds `at` ends: tries every day on which it could have begun. Rules of RFC 5545 are not read a
+/// second time here; the tests compare them with tables.
+fn window_end(window: &Window, zone: Zone, at: Moment) -> Option<Moment> {
+    let end = |start: Local| {
         let from = zone.at(start);
-        from <= now && now + needed <= from + window.length
+        (from <= at && at < from + window.length).then_some(from + window.length)
     };
+    let today = zone.wall(at).0.div_euclid(86_400);
+    let days_back = 2 + window.length.0 / 86_400;
     match &window.recurrence {
-        Recurrence::Once { start } => fits(*start),
+        Recurrence::Once { start } => end(*start),
         Recurrence::Rule { .. } => {
             let around = crate::calendar::Open {
-                from: now - Span::days(2),
-                to: now + Span::days(2),
+                from: at - Span::days(2),
+                to: at + Span::days(2),
             };
-            crate::expand::beginnings(window, around).into_iter().any(fits)
-                // Touching and overlapping beginnings make one long window.
-                || crate::expand::next_spans(window, zone, now, 1).iter().any(|span| span.has(now) && now + needed <= span.to)
+            crate::expand::beginnings(window, around)
+                .into_iter()
+                .filter_map(end)
+                .max()
         }
         Recurrence::NthWeekday {
             nth,
             weekday,
             plus_days,
             at_minute,
-        } => {
-            let today = zone.wall(now).0.div_euclid(86_400);
-            let days_back = 2 + window.length.0 / 86_400;
-            (today - days_back..=today + 1).any(|day| {
+        } => (today - days_back..=today + 1)
+            .filter(|day| {
                 let named = Local((day - i64::from(*plus_days)) * 86_400);
-                named.weekday() == *weekday
-                    && is_nth(named, *nth)
-                    && fits(Local(day * 86_400 + i64::from(*at_minute) * 60))
+                named.weekday() == *weekday && is_nth(named, *nth)
             })
-        }
+            .filter_map(|day| end(Local(day * 86_400 + i64::from(*at_minute) * 60)))
+            .max(),
     }
+}
+
+/// When the hours of a frame that hold `at` end.
+fn frame_end(frame: &Frame, zone: Zone, at: Moment) -> Option<Moment> {
+    let today = zone.wall(at).0.div_euclid(86_400);
+    let days = (today - 2..=today + 1).filter(|day| frame.days.has(Local(day * 86_400).weekday()));
+    let spans = days.map(|day| {
+        let start = day * 86_400 + i64::from(frame.from_minute) * 60;
+        (
+            zone.at(Local(start)),
+            zone.at(Local(start + i64::from(frame.minutes) * 60)),
+        )
+    });
+    spans
+        .filter(|(from, to)| *from <= at && at < *to)
+        .map(|(_, to)| to)
+        .max()
+}
+
+/// The profile that a device follows, by sorting everything that covers it.
+fn profile<'a>(policy: &'a Policy, device: &DeviceFacts) -> Option<&'a Profile> {
+    let depth = |id: GroupId| lineage(&policy.groups, &[id]).len();
+    let mine = lineage(&policy.groups, &device.groups);
+    let covering = policy.profiles.iter().filter_map(|p| {
+        let scope = &p.scope;
+        let excluded = scope.not_devices.contains(&device.id) || scope.not_groups.iter().any(|g| mine.contains(g));
+        let deepest = scope
+            .groups
+            .iter()
+            .filter(|g| mine.contains(g))
+            .map(|g| depth(*g))
+            .max();
+        let specific = match (scope.devices.contains(&device.id), deepest, scope.everything) {
+            (true, _, _) => usize::MAX,
+            (false, Some(depth), _) => depth,
+            (false, None, true) => 0,
+            (false, None, false) => return None,
+        };
+        (!excluded).then_some((std::cmp::Reverse(specific), p.position, p.id, p))
+    });
+    covering
+        .min_by_key(|(specific, position, id, _)| (*specific, *position, *id))
+        .map(|(_, _, _, p)| p)
 }
 
 /// Whether a date is the nth of its weekday in its month, counted by stepping from week to week.
@@ -289,6 +348,7 @@ fn too_many(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
     let mut devices = BTreeSet::new();
     let mut in_location = input.in_location.clone();
     let mut in_ring: BTreeMap<_, u32> = BTreeMap::new();
+    let mut fresh_in_ring: BTreeMap<_, u32> = BTreeMap::new();
     for (n, pair) in plan.starts.iter().enumerate() {
         let (Some(device), Some(patch)) = (input.devices.get(&pair.0), input.patches.get(&pair.1)) else {
             continue;
@@ -328,6 +388,15 @@ fn too_many(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
             rule(
                 policy.permits.ring_in_flight.is_some_and(|cap| *here > cap),
                 "the ring is full",
+            );
+            let first = patch.evidence.get(&ring).is_none_or(|e| e.finished == 0);
+            let fresh = input.pairs.get(pair).is_some_and(|facts| facts.attempts_failed == 0);
+            let alone = fresh_in_ring.entry((pair.1, ring)).or_insert(before);
+            *alone += u32::from(fresh);
+            let waves = policy.waves.steps.first() == Some(&WaveStep::Devices(1));
+            rule(
+                waves && fresh && first && *alone > 1,
+                "the first device of a ring goes alone",
             );
         }
     }

@@ -1,4 +1,8 @@
 //! What holds for every fleet, policy and moment, not only for the stories. The numbers are those of the invariants.
+#![expect(
+    clippy::expect_used,
+    reason = "a fleet that was not generated well must fail its test"
+)]
 
 mod fleets;
 
@@ -6,6 +10,8 @@ use domain::*;
 use fleets::{Fleet, fleet};
 use planner::*;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 fn config() -> ProptestConfig {
     ProptestConfig {
@@ -87,10 +93,14 @@ proptest! {
     fn latest_start_keeps_its_word(fleet in fleet()) {
         let policy = fleet.compile();
         for (pair, decision) in &plan(&fleet.input(&policy)).decisions {
-            let Verdict::Install { not_before, not_after: Some(last) } = decision.verdict else { continue };
-            prop_assert!(last >= fleet.now && not_before <= fleet.now);
-            prop_assert!(fleet.decide(&policy, *pair, last).installs());
-            prop_assert!(!fleet.decide(&policy, *pair, last + Span(1)).installs());
+            let Verdict::Install { not_after: Some(last), .. } = decision.verdict else { continue };
+            prop_assert!(last >= fleet.now);
+            for at in [last, Moment((fleet.now.0 + last.0) / 2)] {
+                prop_assert!(fleet.decide(&policy, *pair, at).installs(), "{at:?} of {last:?}");
+            }
+            // Another window may have opened meanwhile; alone, this one has nothing left.
+            let after = fleet.decide(&policy, *pair, last + Span(1));
+            prop_assert!(!after.installs() || fleet.policy.windows.len() > 1, "{after:?}");
         }
     }
 
@@ -125,7 +135,7 @@ proptest! {
         let id = held.patches[patch].id;
         let after = plan(&held.input(&policy));
         for (pair, decision) in &after.decisions {
-            let was = fleet.decide(&policy, *pair, fleet.now).installs();
+            let was = fleets::may(&fleet.decide(&policy, *pair, fleet.now));
             prop_assert!(!fleets::may(decision) || was, "{pair:?}");
         }
         let of_patch = |plan: &Plan| plan.starts.iter().filter(|pair| pair.1 == id).count();
@@ -197,4 +207,24 @@ fn no_change_changes_nothing() {
     let fleet = Fleet::small();
     let policy = fleet.compile();
     assert_eq!(changes(&fleet.input(&policy), &policy), []);
+}
+
+/// The random fleets reach what the properties speak of: installs, and every gate closed by something.
+#[test]
+fn fleets_are_worth_looking_at() {
+    let mut runner = TestRunner::new(config());
+    let (mut installs, mut reasons) = (0, std::collections::BTreeSet::new());
+    for _ in 0..300 {
+        let fleet = fleet().new_tree(&mut runner).expect("a fleet").current();
+        let policy = fleet.compile();
+        let made = plan(&fleet.input(&policy));
+        installs += made.starts.len();
+        for report in made.decisions.values().flat_map(|d| &d.ladder) {
+            let reason = report.status.reason().map(|r| format!("{r:?}"));
+            let name = reason.and_then(|r| r.split([' ', '{']).next().map(str::to_owned));
+            reasons.extend(name.map(|name| (report.gate, report.status.is_open(), name)));
+        }
+    }
+    assert!(installs > 200, "{installs} installs");
+    assert!(reasons.len() > 50, "{} reasons: {reasons:?}", reasons.len());
 }

@@ -86,7 +86,8 @@ pub(crate) fn next_start(ctx: &Ctx, from: Moment) -> Option<Moment> {
 
 /// The last moment at which the hours that are open now have room.
 pub(crate) fn latest_start(ctx: &Ctx) -> Option<Moment> {
-    fitting(limits(ctx)?, ctx.now, ctx.needed).map(|span| span.to - ctx.needed)
+    let span = fitting(limits(ctx)?, ctx.now, ctx.needed)?;
+    Some((span.to - ctx.needed).min(ctx.policy.horizon().to - Span(1)))
 }
 
 /// Moments at which this gate may change.

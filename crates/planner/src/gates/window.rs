@@ -145,7 +145,8 @@ pub(crate) fn next_start(ctx: &Ctx, from: Moment) -> Option<Moment> {
 
 /// The last moment at which the window that is open now has room before its end and before the next freeze.
 pub(crate) fn latest_start(ctx: &Ctx) -> Option<Moment> {
-    let window = if limited(ctx).0 {
+    let limited = limited(ctx).0;
+    let window = if limited {
         best(ctx, ctx.now).map(|(_, span)| span.to)
     } else {
         None
@@ -155,7 +156,9 @@ pub(crate) fn latest_start(ctx: &Ctx) -> Option<Moment> {
         .freezes_of(ctx.device)
         .filter_map(|i| ctx.schedule.freeze_span(i));
     let freeze = spans.filter(|span| span.from > ctx.now).map(|span| span.from).min();
-    window.into_iter().chain(freeze).min().map(|end| end - ctx.needed)
+    let last = window.into_iter().chain(freeze).min().map(|end| end - ctx.needed);
+    let known = limited.then(|| ctx.policy.horizon().to - Span(1));
+    last.into_iter().chain(known).min()
 }
 
 /// Moments at which this gate may change.

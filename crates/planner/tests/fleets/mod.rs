@@ -392,7 +392,7 @@ fn patch(id: i64) -> impl Strategy<Value = PatchFacts> {
         prop_oneof![6 => urgency.prop_map(|urgent| DecisionKind::Approve { urgent }), 1 => Just(DecisionKind::Deny)],
         moments(),
     );
-    let decisions = proptest::collection::vec(decision, 0..5);
+    let decisions = proptest::collection::vec(decision, 2..6);
     let hold = (prop::option::of(1i64..=3), moments()).prop_map(|(ring, at)| HoldFact {
         id: HoldId(1),
         ring: ring.map(RingId),
