@@ -1,0 +1,41 @@
+//! A clock that jumps freezes permits; time that passes does not.
+
+use crate::support::*;
+use domain::Span;
+
+#[tokio::test]
+async fn a_jump_freezes_permits_until_an_administrator_confirms() {
+    for jump in [Span::hours(2), Span(-120)] {
+        let server = server().await;
+        let mut device = server.scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)])).await;
+        let patch = server.patch("a", "2").await;
+        server.approve(patch, PILOT).await;
+        server.service.tick().await.unwrap();
+        server.clock.jump(jump);
+        server.service.tick().await.unwrap();
+        assert_eq!(device.refusal(&server, patch).await.0, "clock", "I-12");
+        assert!(device.check_in(&server).await.orders.is_empty());
+        assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 1);
+        server.service.tick().await.unwrap();
+        assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 1);
+        server.service.confirm_clock(&server.officer().await, "checked against the radio").await.unwrap();
+        server.service.tick().await.unwrap();
+        device.permit(&server, patch).await;
+    }
+}
+
+#[tokio::test]
+async fn time_that_passes_and_restarts_are_no_jump() {
+    let server = server().await;
+    server.service.tick().await.unwrap();
+    server.pass(Span::days(9));
+    server.service.tick().await.unwrap();
+    let server = server.restart().await;
+    server.pass(Span::days(9));
+    server.service.tick().await.unwrap();
+    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 0);
+    server.clock.jump(Span::days(-1));
+    let server = server.restart().await;
+    server.service.tick().await.unwrap();
+    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 1, "back beyond what was seen before");
+}

@@ -1,0 +1,14 @@
+//! The server's side of the agent protocol, on the real migrations: what devices send, and what it leaves behind.
+//! "I-n" names an invariant of `docs/invariants.md`.
+
+mod clock;
+mod counts;
+mod enrol;
+mod hostile;
+mod messages;
+mod numbers;
+mod permits;
+mod reports;
+mod results;
+mod rollback;
+mod support;
