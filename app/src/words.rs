@@ -70,7 +70,7 @@ pub fn refusal(error: &UiError) -> String {
         UiError::NotSignedIn => "Your session has ended. Sign in again.".to_owned(),
         UiError::WrongCredentials => "Name or password is wrong.".to_owned(),
         UiError::LinkSpent => {
-            "This sign-in link is unknown, used or older than 15 minutes. Make a new one on the server: patchward admin link <name>.".to_owned()
+            "This sign-in link is unknown, used or older than 15 minutes. Make a new one on the server: patchward admin account sign-in-link <name>.".to_owned()
         }
         UiError::Throttled { retry_after } => {
             format!("Too many failed sign-ins. Try again in {}.", plural(*retry_after, "second", "seconds"))
@@ -127,6 +127,8 @@ const fn field_name(field: Field) -> &'static str {
         Field::Group => "Group",
         Field::Ring => "Ring",
         Field::Selection => "Selection",
+        Field::Zone => "Time zone",
+        Field::Rate => "Download rate",
     }
 }
 

@@ -62,7 +62,20 @@ const RULES: &[(&str, Rule)] = &[
             "planner", "service", "view", "app", "server", "leptos", "axum", "tokio", "reqwest", "regex",
         ]),
     ),
-    ("sim", Rule::Never(&["app", "leptos", "axum", "view"])),
+    ("sim", Rule::Never(&["app", "leptos", "axum"])),
+    (
+        "fleet",
+        Rule::Only(&[
+            "domain",
+            "protocol",
+            "ed25519-dalek",
+            "hex",
+            "serde",
+            "serde_json",
+            "sha2",
+        ]),
+    ),
+    ("bench", Rule::Never(&["service", "planner", "server", "app", "agent"])),
     (
         "xtask",
         Rule::Never(&[

@@ -2,6 +2,7 @@
 //!
 //! May not: be a dependency of anything that ships.
 
+mod bench;
 mod budget;
 mod check_deps;
 mod e2e;
@@ -40,6 +41,12 @@ enum Task {
     CheckDeps,
     /// Fail when WASM, JavaScript and CSS together are too big to send to a browser
     WasmBudget,
+    /// Measure the release binary and write docs/benchmarks.md
+    Bench {
+        /// Devices to enrol
+        #[arg(long, default_value_t = 10_000)]
+        devices: u32,
+    },
 }
 
 #[derive(Args)]
@@ -107,6 +114,10 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         }
         Task::WasmBudget => {
             budget::check()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Bench { devices } => {
+            bench::run(devices)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -55,6 +55,9 @@ const BANS: &[Ban] = &[
             // How long a package manager may run.
             "agent/src/command",
             "agent/src/driver",
+            // When a file was written.
+            "agent/src/installer/worker.rs",
+            "crates/bench/",
             "agent/src/transport",
             "agent/src/main.rs",
             "xtask/",

@@ -33,6 +33,10 @@ pub enum Action {
     DeviceGroup,
     /// A scan was asked for.
     ScanAsked,
+    /// It was put into another location.
+    DevicePlaced,
+    /// A location was made.
+    LocationCreated,
     /// A patch was approved.
     Approved,
     /// A patch was denied.
@@ -79,6 +83,8 @@ impl Action {
             Self::DeviceState => "device.state",
             Self::DeviceGroup => "device.group",
             Self::ScanAsked => "device.scan_asked",
+            Self::DevicePlaced => "device.location",
+            Self::LocationCreated => "location.created",
             Self::Approved => "patch.approved",
             Self::Denied => "patch.denied",
             Self::Withdrawn => "decision.withdrawn",

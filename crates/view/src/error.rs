@@ -75,6 +75,10 @@ pub enum Field {
     Ring,
     /// Selected patches.
     Selection,
+    /// Time zone.
+    Zone,
+    /// Download rate.
+    Rate,
 }
 
 /// What is wrong with a field.

@@ -7,6 +7,7 @@ pub mod decide;
 pub mod devices;
 pub mod hold;
 mod passwords;
+pub mod places;
 pub mod rollback;
 pub mod session;
 pub mod tokens;
