@@ -240,6 +240,7 @@ fn run(home: &Home, once: bool) -> Result<ExitCode> {
     tracing::info!(device = %enrolment.device, server = enrolment.server, scan_only = local.scan_only, "started");
     Ok(match driver.run(once, &stop)? {
         End::Stopped | End::Done => ExitCode::SUCCESS,
+        End::Renewed => return renew(),
         End::NoAnswer => ExitCode::FAILURE,
         End::Revoked => {
             tracing::error!(
@@ -248,6 +249,18 @@ fn run(home: &Home, once: bool) -> Result<ExitCode> {
             ExitCode::from(3)
         }
     })
+}
+
+/// Goes on as a new process with the files that are installed now; the service manager sees the same process id.
+fn renew() -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    tracing::info!("an update replaced files that the agent runs; it starts anew");
+    let own = std::env::current_exe()?;
+    let own = own.to_string_lossy();
+    let error = std::process::Command::new(own.trim_end_matches(" (deleted)"))
+        .args(std::env::args_os().skip(1))
+        .exec();
+    Err(error).context("cannot start anew")
 }
 
 fn scan(home: &Home, json: bool, refresh: bool) -> Result<()> {

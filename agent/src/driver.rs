@@ -5,7 +5,7 @@ use crate::{
     device::Device,
     identity,
     installer::Progress,
-    inventory::os,
+    inventory::{os, services},
     journal::{Job, Journal},
     machine::{Call, Effect, End, Event, Failure, Finish, Kept, State, Turn, step},
     transport::{CallError, Network, Transport},
@@ -72,6 +72,8 @@ pub struct Driver<N, D> {
     base: Option<Inventory>,
     kept: Kept,
     running: Option<(AttemptId, Job)>,
+    /// This process runs files that an attempt replaced.
+    outdated: bool,
 }
 
 struct Scanned {
@@ -101,6 +103,7 @@ impl<N: Network, D: Device> Driver<N, D> {
             base,
             kept,
             running: None,
+            outdated: false,
         })
     }
 
@@ -118,6 +121,7 @@ impl<N: Network, D: Device> Driver<N, D> {
         loop {
             let event = match events.pop_front() {
                 Some(event) => event,
+                None if self.outdated && !once && state.at_rest() => return Ok(End::Renewed),
                 None => self.wait(&state, stop),
             };
             let mut chance = [0; 2];
@@ -464,6 +468,7 @@ impl<N: Network, D: Device> Driver<N, D> {
         let open = self.journal.open_job().map(|(r, _)| (r.attempt, r.fence));
         let of = finish.permit.as_ref().map(|p| (p.attempt, p.fence)).or(open);
         self.running = None;
+        self.outdated = services::own_is_stale();
         let Some((attempt, fence)) = of else {
             return Event::Noted { unsent: self.unsent() };
         };

@@ -3,7 +3,7 @@
 
 mod stub;
 
-use domain::{Arch, PackageName, VersionText};
+use domain::VersionText;
 use protocol::v1::*;
 use std::{
     collections::BTreeSet,
@@ -209,6 +209,15 @@ fn a_scan_equals_apts_own_answer() {
         .map(|s| s.name.as_str())
         .collect();
     assert_eq!(unread, ["gone"]);
+    // Without a package manager that it knows, it still tells who it is.
+    device.script("mv /usr/bin/apt-get /usr/bin/apt-got");
+    device.once();
+    let bare = device.inventory();
+    assert_eq!(
+        (bare.host.manager, bare.packages.len(), bare.updates.len()),
+        (None, 0, 0)
+    );
+    assert_eq!(bare.host.os_id.as_str(), "debian");
     let fleet = device.fleet.lock().unwrap();
     assert!(matches!(fleet.reports[0].content, ReportContent::Full { .. }));
     assert!(matches!(
@@ -321,9 +330,22 @@ fn what_would_change_more_or_cannot_be_had_does_not_start() {
             why: NotStarted::LocalPolicy { .. }
         }
     ));
-    device.script("rm /etc/patchward-agent/policy; rm -rf /var/lib/patchward-agent/archives; echo '127.0.0.1 nothing' > /etc/hosts; \
-        sed -i 's#//[^/ ]*#//127.0.0.1:9#' /etc/apt/sources.list; sed -i 's/rsync hold/rsync install/' /var/lib/dpkg/status");
-    assert_eq!(device.installed().len(), before.len());
+    device.script(
+        "rm /etc/patchward-agent/policy
+         echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' > /etc/apt/apt.conf.d/99nowhere",
+    );
+    let (outcome, ..) = device.carry_out(&device.order(4, &["expat"]));
+    assert!(
+        matches!(
+            outcome,
+            Outcome::NotStarted {
+                why: NotStarted::Download { .. }
+            }
+        ),
+        "{outcome:?}"
+    );
+    let moved: Vec<String> = device.installed().difference(&before).cloned().collect();
+    assert!(moved.iter().all(|line| line.starts_with("hi  rsync ")), "{moved:?}");
     assert!(
         device
             .fleet
@@ -344,6 +366,7 @@ fn a_kill_at_any_point_is_recovered_by_looking() {
         ("kill-setting", "^Setting up", "everything"),
         ("kill-agent", "^Unpacking", "agent"),
         ("kill-apt", "^Preparing", "apt"),
+        ("stop-agent", "^Preparing", "politely"),
     ] {
         let Some(device) = Device::new(name) else { return };
         device.enroll();
@@ -352,6 +375,7 @@ fn a_kill_at_any_point_is_recovered_by_looking() {
         let killed = match whom {
             "everything" => "pkill -9 -f 'patchward-agent (run|worker)'; pkill -9 apt-get; pkill -9 dpkg",
             "apt" => "pkill -9 apt-get; pkill -9 dpkg",
+            "politely" => "pkill -TERM -f 'patchward-agent run'",
             _ => "pkill -9 -f 'patchward-agent run'",
         };
         let out = device.script(&format!(
@@ -371,7 +395,13 @@ fn a_kill_at_any_point_is_recovered_by_looking() {
             .unwrap_or_else(|| panic!("{name}: no end\n{out}"));
         let good = [Outcome::Succeeded, Outcome::InterruptedRecovered];
         assert!(good.contains(&outcome), "{name}: {outcome:?}\n{out}\n{log}");
-        if whom == "agent" {
+        if whom == "politely" {
+            assert!(
+                out.contains("first run ended with 0"),
+                "it waits for the package manager and ends well\n{out}"
+            );
+        }
+        if matches!(whom, "agent" | "politely") {
             assert_eq!(
                 outcome,
                 Outcome::Succeeded,
@@ -391,24 +421,26 @@ fn a_kill_at_any_point_is_recovered_by_looking() {
     }
 }
 
-/// A package in two versions; the second one's script fails.
-fn bad_packages(folder: &Path) {
+/// Builds packages into a flat archive in the device's share and makes it one of the device's sources.
+/// Each: name, version, extra control lines, body of the postinst.
+fn archive(device: &Device, packages: &[(&str, &str, &str, &str)]) {
+    use std::{fmt::Write, os::unix::fs::PermissionsExt};
+    let folder = device.share().join("repo");
     let mut index = String::new();
-    fs::create_dir_all(folder).unwrap();
-    for (version, script) in [("1", "exit 0"), ("2", "echo this is broken >&2; exit 7")] {
+    for (name, version, extra, script) in packages {
         let root = folder.join("build");
         fs::create_dir_all(root.join("DEBIAN")).unwrap();
         let control = format!(
-            "Package: bad\nVersion: {version}\nArchitecture: all\nMaintainer: Nobody <nobody@localhost>\n\
-             Section: misc\nPriority: optional\nDescription: fails in its second version\n"
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Nobody <nobody@localhost>\n\
+             Section: misc\nPriority: optional\n{extra}Description: made for a test\n"
         );
         fs::write(root.join("DEBIAN/control"), &control).unwrap();
         let postinst = root.join("DEBIAN/postinst");
         fs::write(&postinst, format!("#!/bin/sh\n{script}\n")).unwrap();
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&postinst, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::set_permissions(root.join("DEBIAN"), fs::Permissions::from_mode(0o755)).unwrap();
-        let file = format!("bad_{version}_all.deb");
+        for path in [&postinst, &root.join("DEBIAN")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let file = format!("{name}_{version}_all.deb");
         let built = Command::new("dpkg-deb")
             .arg("-b")
             .arg(&root)
@@ -418,32 +450,42 @@ fn bad_packages(folder: &Path) {
         assert!(built.unwrap().success());
         let bytes = fs::read(folder.join(&file)).unwrap();
         let hash = hex::encode(protocol::sign::sha256(&bytes));
-        index.push_str(&format!(
+        write!(
+            index,
             "{control}Filename: ./{file}\nSize: {}\nSHA256: {hash}\n\n",
             bytes.len()
-        ));
+        )
+        .unwrap();
         fs::remove_dir_all(root).unwrap();
     }
     fs::write(folder.join("Packages"), index).unwrap();
+    device.script(
+        "echo 'deb [trusted=yes] file:/mnt/share/repo ./' > /etc/apt/sources.list.d/own.list
+         apt-get -qq update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/own.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0",
+    );
+}
+
+fn versions(packages: &[PackageVersion]) -> Vec<(&str, Option<&str>)> {
+    packages
+        .iter()
+        .map(|p| (p.name.as_str(), p.version.as_ref().map(VersionText::as_str)))
+        .collect()
 }
 
 #[test]
 fn a_failing_maintainer_script_is_told_and_taken_back() {
     let Some(device) = Device::new("failing") else { return };
-    bad_packages(&device.share().join("repo"));
-    device.script(
-        "echo 'deb [trusted=yes] file:/mnt/share/repo ./' > /etc/apt/sources.list.d/bad.list
-         apt-get -qq update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/bad.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
-         apt-get -qq -y install bad=1",
+    archive(
+        &device,
+        &[
+            ("bad", "1", "", "exit 0"),
+            ("bad", "2", "", "echo this is broken >&2; exit 7"),
+        ],
     );
+    device.script("apt-get -qq -y install bad=1");
     device.enroll();
     let order = device.order(1, &["bad"]);
-    let wanted = PackageVersion {
-        name: PackageName::parse("bad").unwrap(),
-        arch: Arch::parse("all").unwrap(),
-        version: Some(VersionText::parse("2").unwrap()),
-    };
-    assert_eq!(order.packages, [wanted]);
+    assert_eq!(versions(&order.packages), [("bad", Some("2"))]);
     let (outcome, observed, log) = device.carry_out(&order);
     let Outcome::Failed {
         exit: Some(100),
@@ -456,12 +498,45 @@ fn a_failing_maintainer_script_is_told_and_taken_back() {
         message.as_str().contains("bad") && log.contains("this is broken"),
         "{message}\n{log}"
     );
-    assert_eq!(
-        observed[0].version.as_ref().map(VersionText::as_str),
-        Some("1"),
-        "back where it was\n{log}"
-    );
+    assert_eq!(versions(&observed), [("bad", Some("1"))], "back where it was\n{log}");
     device.in_order();
     // It still counts as missing, for the server to hold.
     assert!(device.inventory().updates.iter().any(|u| u.name.as_str() == "bad"));
+}
+
+/// What an update brings in anew is told before, permitted by name, marked as automatic, and goes away on the way back.
+#[test]
+fn a_package_that_an_update_brings_anew_comes_and_goes_with_it() {
+    let Some(device) = Device::new("brings-new") else {
+        return;
+    };
+    let source = "Source: tool\n";
+    let needs = "Source: tool\nDepends: libtool-data (= 1:2)\n";
+    archive(
+        &device,
+        &[
+            ("tool", "1:1", source, ""),
+            ("tool", "1:2", needs, ""),
+            ("libtool-data", "1:2", source, ""),
+        ],
+    );
+    device.script("apt-get -qq -y install tool=1:1");
+    device.enroll();
+    let order = device.order(1, &["tool"]);
+    assert_eq!(
+        versions(&order.packages),
+        [("libtool-data", Some("1:2")), ("tool", Some("1:2"))]
+    );
+    let (outcome, _, log) = device.carry_out(&order);
+    assert_eq!(outcome, Outcome::Succeeded, "{log}");
+    assert!(device.script("apt-mark showauto libtool-data").contains("libtool-data"));
+    let to_before = back(&device, &order);
+    assert_eq!(
+        versions(&to_before.packages),
+        [("libtool-data", None), ("tool", Some("1:1"))]
+    );
+    let (outcome, observed, log) = device.carry_out(&to_before);
+    assert_eq!(outcome, Outcome::Succeeded, "{log}");
+    assert_eq!(observed, to_before.packages);
+    device.in_order();
 }

@@ -162,6 +162,13 @@ impl State {
         at.into_iter().min().unwrap_or(Moment::MAX)
     }
 
+    /// Whether nothing is under way or owed, so that the process may be replaced.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        let owed = self.unsent > 0 || self.report_full.is_some() || self.reboot || self.open || !self.orders.is_empty();
+        self.activity == Activity::Idle && self.calling.is_none() && !owed
+    }
+
     /// Whether it waits for the package manager, which must never be stopped.
     #[must_use]
     pub fn running(&self) -> bool {

@@ -227,4 +227,6 @@ pub enum End {
     NoAnswer,
     /// The server revoked this device for ever.
     Revoked,
+    /// An update replaced files that this process runs; it goes on as a new one.
+    Renewed,
 }
