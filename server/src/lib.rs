@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod cli;
+pub mod demo;
 pub mod health;
 pub mod http;
 pub mod live;

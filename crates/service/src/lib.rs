@@ -69,6 +69,11 @@ impl Service {
         self.inner.clock.now()
     }
 
+    /// Closes the database after the work at hand. Nothing may be asked of it afterwards.
+    pub async fn close(&self) {
+        self.inner.store.close().await;
+    }
+
     /// How the server was set up.
     #[must_use]
     pub fn settings(&self) -> &Settings {

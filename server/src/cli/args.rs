@@ -63,6 +63,11 @@ pub enum Command {
         /// Number or product
         patch: String,
     },
+    /// Look around: 120 devices in three places with six months of history, in a database that is thrown away
+    ///
+    /// The devices are made up, the release histories are real. The devices go on living while it runs.
+    #[command(after_help = "Example:\n  patchward demo --listen 127.0.0.1:7700")]
+    Demo(Demo),
     /// Print the numbers that /metrics serves
     #[command(after_help = "Example (for node_exporter's textfile collector):\n  patchward metrics > /var/lib/node_exporter/patchward.prom")]
     Metrics,
@@ -91,6 +96,29 @@ pub struct Serve {
     /// Form of the log on standard error; PATCHWARD_LOG sets its level, e.g. `debug` or `warn`
     #[arg(long, env = "PATCHWARD_LOG_FORM", default_value = "text")]
     pub log: Log,
+}
+
+/// How to show the demonstration.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Address and port on this host; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+}
+
+impl Demo {
+    /// The same as for a real console.
+    #[must_use]
+    pub const fn serve(&self) -> Serve {
+        Serve {
+            listen: self.listen,
+            public_url: None,
+            behind_proxy: false,
+            insecure_http: false,
+            poll_seconds: 60,
+            log: Log::Text,
+        }
+    }
 }
 
 /// Form of the log.

@@ -260,6 +260,8 @@ fn field_name(field: Field) -> &'static str {
         Field::Group => "group",
         Field::Ring => "ring",
         Field::Selection => "selection",
+        Field::Zone => "time zone",
+        Field::Rate => "download rate",
     }
 }
 

@@ -26,6 +26,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     let data = cli.data;
     let command = match cli.command {
         Command::Serve(arguments) => return serve::run(data, arguments).await,
+        Command::Demo(arguments) => return crate::demo::run(arguments).await,
         Command::Restore { file } => return restore(data, &file).await,
         Command::Openapi => {
             print!("{}", crate::http::openapi::AGENT_V1);
@@ -87,7 +88,7 @@ fn settings(data: &Path) -> Settings {
 }
 
 /// Database, key and socket are for this user only, from the first byte on.
-fn private_files() {
+pub(crate) fn private_files() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 

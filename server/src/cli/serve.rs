@@ -7,7 +7,7 @@ use crate::state::{AppState, Reach, Stop};
 use anyhow::{Context as _, Result, bail};
 use domain::Role;
 use service::{Actor, Service, Settings};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,13 +30,23 @@ const FIRST_ACCOUNT: &str = "admin";
 /// Why it could not start.
 pub async fn run(data: PathBuf, arguments: Serve) -> Result<()> {
     start_log(arguments.log);
+    run_with(Settings::new(data), arguments, |_| std::future::ready(())).await
+}
+
+/// The same on settings of the caller's, with something that lives beside the server until it stops.
+///
+/// # Errors
+/// Why it could not start.
+pub async fn run_with<F>(mut settings: Settings, arguments: Serve, beside: impl FnOnce(Service) -> F) -> Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     check_reach(&arguments)?;
     private_files();
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another program using it?", arguments.listen))?;
     let address = listener.local_addr()?;
-    let mut settings = Settings::new(data);
     settings.public_url = public_url(arguments.public_url.as_deref(), address)?;
     settings.poll_seconds = arguments.poll_seconds;
     let service = Service::open(settings, clock()).await?;
@@ -44,28 +54,31 @@ pub async fn run(data: PathBuf, arguments: Serve) -> Result<()> {
     let commands = socket::listen(&service.settings().data)?;
 
     stop_on_signal(state.stop().clone())?;
-    let background = tokio::spawn(background(state.clone()));
+    let background = tokio::spawn(keep_working(state.clone()));
     let administration = tokio::spawn(socket::serve(commands, state.clone()));
     let link = first_sign_in(&service).await.context("cannot make the first administrator")?;
     announce(address, link.as_deref())?;
     tracing::info!(%address, public_url = %service.settings().public_url, data = %service.settings().data.display(), "serving");
 
+    let beside = tokio::spawn(beside(service.clone()));
     serve(listener, crate::router(state.clone()), state.stop().clone()).await;
+    beside.abort();
 
     // Both end on the same signal; neither may write after the last flush.
     let _ = background.await;
     let _ = administration.await;
+    socket::remove(&service.settings().data);
     service.flush_contacts().await.context("the last contacts of some devices were not written")?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn start_log(form: Log) {
+pub(crate) fn start_log(form: Log) {
     let filter = EnvFilter::try_from_env("PATCHWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match form {
         Log::Json => log.json().flatten_event(true).init(),
-        Log::Text => log.with_target(false).init(),
+        Log::Text => log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
     }
     // A fault in a handler is caught there; this is how the log learns of it.
     std::panic::set_hook(Box::new(|panic| {
@@ -149,6 +162,19 @@ fn stop_on_signal(stop: Stop) -> Result<()> {
         std::process::exit(1);
     });
     Ok(())
+}
+
+/// A fault in one step must not end all background work: it is logged, and the work begins again.
+async fn keep_working(state: AppState) {
+    while !state.stop().given() {
+        if tokio::spawn(background(state.clone())).await.is_err() {
+            state.health.wrote(false);
+            tokio::select! {
+                () = tokio::time::sleep(TICK_AT_LEAST) => {}
+                () = state.stop.wait() => {}
+            }
+        }
+    }
 }
 
 /// Writes last contacts and does what time brings, until the stop.

@@ -52,6 +52,11 @@ pub fn listen(data: &Path) -> Result<UnixListener> {
     UnixListener::bind(&place.path).with_context(what)
 }
 
+/// Takes the socket away, at the end of a server that still holds the lock. A file left by a crash does no harm.
+pub fn remove(data: &Path) {
+    let _ = std::fs::remove_file(data.join(NAME));
+}
+
 /// Answers until the server stops.
 pub async fn serve(listener: UnixListener, state: AppState) {
     let own = rustix::process::geteuid().as_raw();

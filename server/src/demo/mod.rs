@@ -1,0 +1,95 @@
+//! `patchward demo`: a fleet of 120 devices in three places with six months behind it, in a database that is thrown away.
+//!
+//! Nothing is inserted: the devices enrol, report, ask for permits and send results through the agent API, people decide through the same
+//! commands as on the pages, and the clock is moved through half a year. The release histories are real, the devices are not. Afterwards the
+//! devices go on living on the real clock, so that an approval on the page has its effect.
+
+mod devices;
+mod people;
+
+use crate::cli::{args::Demo, private_files, serve};
+use anyhow::{Context as _, Result};
+use domain::{Moment, Span};
+use devices::Fleet;
+use people::People;
+use service::{Clock as _, Service, Settings, SystemClock, clock::ManualClock};
+use std::{io::Write as _, path::Path, sync::Arc};
+
+/// Days of history.
+const DAYS: i64 = 182;
+/// Visits of each device a day; the first device of a ring goes alone, so one visit a day would make every rollout take weeks.
+const VISITS_A_DAY: i64 = 4;
+
+/// Makes the history, then serves it until it is stopped; the folder is removed at the end.
+///
+/// # Errors
+/// What could not be made or served.
+pub async fn run(arguments: Demo) -> Result<()> {
+    private_files();
+    let arguments = arguments.serve();
+    serve::start_log(arguments.log);
+    let folder = std::env::temp_dir().join(format!("patchward-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let remove = Remove(&folder);
+    let fleet = history(&folder).await?;
+    let mut settings = Settings::new(folder.clone());
+    settings.demo = true;
+    serve::run_with(settings, arguments, move |service| live(service, fleet)).await?;
+    drop(remove);
+    Ok(())
+}
+
+/// Removes the folder, also when something failed.
+struct Remove<'a>(&'a Path);
+
+impl Drop for Remove<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.0);
+    }
+}
+
+async fn history(folder: &Path) -> Result<Fleet> {
+    let end = SystemClock.now();
+    let start = end - Span::days(DAYS);
+    let clock = Arc::new(ManualClock::at(start));
+    let mut settings = Settings::new(folder.to_owned());
+    settings.demo = true;
+    let service = Service::open(settings, clock.clone()).await?;
+    let mut people = People::arrive(&service).await?;
+    let mut fleet = Fleet::build(start);
+    fleet.enroll(&service, &people).await?;
+    let mut out = std::io::stdout();
+    for day in 0..DAYS {
+        for visit in 0..VISITS_A_DAY {
+            let at = start + Span::days(day) + Span(visit * 86_400 / VISITS_A_DAY);
+            clock.set(at.min(end));
+            for device in 0..fleet.len() {
+                fleet.visit(&service, device, at).await?;
+            }
+            service.tick().await?;
+            service.flush_contacts().await?;
+        }
+        people.work(&service, start + Span::days(day), day, end).await?;
+        print!("\rMaking six months of history for {} devices: {} %", fleet.len(), (day + 1) * 100 / DAYS);
+        out.flush()?;
+    }
+    println!();
+    clock.set(end);
+    service.flush_contacts().await?;
+    service.close().await;
+    Ok(fleet)
+}
+
+/// The devices' life on the real clock: each visits once a minute, as real agents do.
+async fn live(service: Service, mut fleet: Fleet) {
+    let mut next = 0;
+    let mut beat = tokio::time::interval(std::time::Duration::from_millis(500));
+    loop {
+        beat.tick().await;
+        let now: Moment = service.now();
+        if let Err(error) = fleet.visit(&service, next, now).await {
+            tracing::debug!(%error, "a demonstration device could not visit");
+        }
+        next = (next + 1) % fleet.len();
+    }
+}

@@ -1,0 +1,99 @@
+//! The demonstration's people, named by their roles: what they decide in half a year.
+
+use super::devices::PLACES;
+use anyhow::{Context as _, Result};
+use domain::{DeviceId, GroupId, LocationId, Moment, RingId, Role, Span};
+use service::{
+    Actor, Service,
+    commands::{
+        decide::{Selection, Verb},
+        tokens::TokenRequest,
+    },
+};
+use view::{ApprovalFilter, CountBucket, PatchFilter, PatchSort};
+
+/// The ring that goes first, and the one after it, as the first migration makes them.
+const PILOT: RingId = RingId(1);
+const PRODUCTION: RingId = RingId(2);
+/// The last days stay undecided, so that there is something to do on the page.
+const OPEN_DAYS: i64 = 9;
+
+pub(super) struct People {
+    officer: Actor,
+    tokens: [String; 2],
+    places: Vec<LocationId>,
+}
+
+impl People {
+    /// Makes the accounts, places and enrolment tokens.
+    pub(super) async fn arrive(service: &Service) -> Result<Self> {
+        let host = Actor::host();
+        service.create_account(&host, "admin", Role::Administrator, None).await?;
+        let officer = service.create_account(&host, "security-officer", Role::SecurityOfficer, None).await?;
+        service.create_account(&host, "pilot-user", Role::PilotUser, None).await?;
+        service.create_account(&host, "auditor", Role::Auditor, None).await?;
+        let mut places = Vec::new();
+        for (name, zone, rate, _, _) in PLACES {
+            places.push(service.create_location(&host, name, zone, rate).await?);
+        }
+        let token = async |label: &str, group| {
+            let request = TokenRequest { label: label.to_owned(), group: Some(group), accept: true, scan_only: false, max_uses: 200, hours: 24 };
+            service.create_token(&host, request).await.map(|t| t.token)
+        };
+        let tokens = [token("Production devices", GroupId(2)).await?, token("Pilot devices", GroupId(1)).await?];
+        let officer =
+            Actor { account: Some(officer), name: "security-officer".to_owned(), role: Role::SecurityOfficer, session: None };
+        Ok(Self { officer, tokens, places })
+    }
+
+    pub(super) fn token(&self, pilot: bool) -> &str {
+        &self.tokens[usize::from(pilot)]
+    }
+
+    pub(super) async fn place(&self, service: &Service, device: DeviceId, place: usize) -> Result<()> {
+        let location = self.places.get(place).copied().context("no such place")?;
+        Ok(service.place_device(&Actor::host(), device, Some(location)).await?)
+    }
+
+    /// One day's work: approve for the pilots what is new, for production what the pilots have, and look at holds once a week.
+    pub(super) async fn work(&mut self, service: &Service, now: Moment, day: i64, end: Moment) -> Result<()> {
+        if end.since(now) < Span::days(OPEN_DAYS) {
+            return Ok(());
+        }
+        if day % 2 == 0 {
+            self.approve(service, PILOT, CountBucket::Missing, "New, missing on devices").await?;
+        }
+        if day % 7 == 3 {
+            self.approve(service, PRODUCTION, CountBucket::Installed, "Installed on the pilots").await?;
+            self.resume(service).await?;
+        }
+        Ok(())
+    }
+
+    async fn approve(&self, service: &Service, ring: RingId, bucket: CountBucket, reason: &str) -> Result<()> {
+        let filter = PatchFilter {
+            approval: Some(ApprovalFilter::None),
+            ring: Some(ring),
+            state: Some(bucket),
+            sort: PatchSort::Released,
+            ..PatchFilter::default()
+        };
+        let total = service.patches(&self.officer, &filter).await?.total;
+        if total > 0 {
+            let verb = Verb::Approve { urgent: false };
+            service.decide(&self.officer, Selection::Matching(filter, total), ring, verb, reason, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn resume(&self, service: &Service) -> Result<()> {
+        let filter = PatchFilter { approval: Some(ApprovalFilter::Held), ..PatchFilter::default() };
+        for row in service.patches(&self.officer, &filter).await?.rows {
+            let page = service.patch(&self.officer, row.id, None, 1).await?;
+            for hold in page.holds.iter().filter(|h| h.resolved.is_none()) {
+                service.resume(&self.officer, hold.id, "Looked at the device; the fault was its own full disk").await?;
+            }
+        }
+        Ok(())
+    }
+}
