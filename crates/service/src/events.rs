@@ -1,5 +1,6 @@
 //! What pages listen to: "something of this topic changed". Events carry no data; the page asks again by its usual, authorised way.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::broadcast;
 
 /// What kind of thing changed.
@@ -27,20 +28,29 @@ impl Topic {
 
 /// The bus. A listener that falls behind loses events, which is harmless: the next one makes it ask again.
 #[derive(Debug)]
-pub struct Events(broadcast::Sender<Topic>);
+pub struct Events {
+    sender: broadcast::Sender<Topic>,
+    sent: AtomicU64,
+}
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self(broadcast::channel(256).0)
+        Self { sender: broadcast::channel(256).0, sent: AtomicU64::new(0) }
     }
     /// Tells every page; called after the commit.
     pub fn send(&self, topic: Topic) {
+        self.sent.fetch_add(1, Ordering::SeqCst);
         // No listener is not an error.
-        let _ = self.0.send(topic);
+        let _ = self.sender.send(topic);
+    }
+    /// Grows with every committed change: what was read at one number still holds while it is the same.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
     }
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Topic> {
-        self.0.subscribe()
+        self.sender.subscribe()
     }
 }

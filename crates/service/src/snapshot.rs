@@ -263,6 +263,28 @@ pub async fn pair_facts(conn: &mut SqliteConnection, device: DeviceId, patch: Pa
     let Some(state) = state else { return Ok(PairFacts::new(PatchState::NotApplicable)) };
     let failures = rollouts::failures(conn, device, patch).await?;
     let blocked = rollouts::orders(conn, device).await?.iter().any(|o| o.patch == patch);
+    pair_of(state, &failures, blocked)
+}
+
+/// As [`pair_facts`], for every patch of a device at once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pairs(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTreeMap<PatchId, PairFacts>> {
+    let mut failures: BTreeMap<PatchId, Vec<Moment>> = BTreeMap::new();
+    for (patch, at) in rollouts::failures_of_device(conn, device).await? {
+        failures.entry(patch).or_default().push(at);
+    }
+    let orders = rollouts::orders(conn, device).await?;
+    let states = states::of_device(conn, device).await?;
+    let pair = |(patch, state): (PatchId, State)| {
+        let failures = failures.get(&patch).map_or(&[][..], Vec::as_slice);
+        Ok((patch, pair_of(&state, failures, orders.iter().any(|o| o.patch == patch))?))
+    };
+    states.into_iter().map(pair).collect()
+}
+
+fn pair_of(state: &State, failures: &[Moment], blocked: bool) -> Result<PairFacts> {
     let brake = match state.brake.as_deref() {
         None => None,
         Some(json) => Some(match serde_json::from_str(json).map_err(|e| Error::Inconsistent(format!("brake {json}: {e}")))? {

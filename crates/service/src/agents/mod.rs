@@ -51,7 +51,7 @@ impl Refused {
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        if let Error::ReadOnly(_) = error {
+        if let Error::ReadOnly(_) | Error::Database(sqlx::Error::PoolTimedOut) = error {
             tracing::error!(error = %error, source = ?std::error::Error::source(&error), "an agent's message could not be written");
             return Self::new(RefusalCode::Unavailable, "The server cannot write now. Nothing was taken; it will be asked for again.");
         }

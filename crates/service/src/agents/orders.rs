@@ -6,7 +6,6 @@ use crate::{
         devices::Device,
         inventory as stored,
         rollouts::{self, OpenPatch},
-        states,
     },
 };
 use domain::{Arch, Moment, PackageName, PatchId, VersionText, compare_debian};
@@ -14,7 +13,9 @@ use protocol::{
     ShortText, limits,
     v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion},
 };
+use planner::{Decision, Schedule};
 use sqlx::{Acquire as _, SqliteConnection};
+use std::sync::Arc;
 
 /// Orders in one reply; the rest comes with the next.
 const MAX_ORDERS: usize = 20;
@@ -22,6 +23,7 @@ const MAX_ORDERS: usize = 20;
 impl Service {
     /// Rollbacks that were ordered, installs that the planner would permit now, and notices of those that it sees coming.
     pub(super) async fn orders(&self, device: &Device, now: Moment) -> Result<(Vec<Order>, Vec<DeviceNotice>)> {
+        let sent = self.events().sent();
         let mut read = self.store().read().await?;
         let approved = match device.ring {
             Some(ring) => rollouts::approved_and_open(&mut read, device.id, ring).await?,
@@ -40,51 +42,50 @@ impl Service {
             }
         }
         // Going back comes before going on.
-        let installs = free && orders.is_empty();
-        let notices = self.installs(&mut tx, device, now, &approved, installs, &mut orders).await?;
+        let may_start = free && orders.is_empty();
+        let decided = if approved.is_empty() { Vec::new() } else { self.decide_all(&mut tx, device, now, &approved, sent).await? };
+        let notices = decided
+            .iter()
+            .filter_map(|(open, decision)| Some(self.notice(open, decision.earliest?.max(now))))
+            .take(MAX_ORDERS)
+            .collect();
+        let ready = decided.iter().filter(|(open, decision)| may_start && decision.installs() && !open.put_off(now));
+        installs(&mut tx, device, ready.map(|(open, _)| *open), &mut orders).await?;
         tx.commit().await?;
         Ok((orders, notices))
     }
 
-    async fn installs(
+    /// The planner's answer for every patch that is approved for the device's ring. What is known of the patches themselves is the same for
+    /// the whole fleet, and is read once for every committed change.
+    async fn decide_all<'p>(
         &self,
         conn: &mut SqliteConnection,
         device: &Device,
         now: Moment,
-        approved: &[OpenPatch],
-        may_start: bool,
-        orders: &mut Vec<Order>,
-    ) -> Result<Vec<DeviceNotice>> {
-        let mut notices = Vec::new();
-        if approved.is_empty() {
-            return Ok(notices);
-        }
+        approved: &'p [OpenPatch],
+        sent: u64,
+    ) -> Result<Vec<(&'p OpenPatch, Decision)>> {
         let policy = snapshot::policy(conn, now).await?;
         let facts = snapshot::device_facts(conn, device).await?;
-        let mut inventory = None;
+        let schedule = Schedule::new(&policy, &facts);
+        let pairs = snapshot::pairs(conn, device.id).await?;
+        let memory = &self.inner.agents;
+        let mut decided = Vec::with_capacity(approved.len());
         for open in approved {
-            let Some(patch) = snapshot::patch_facts(conn, now, open.patch).await? else { continue };
-            let state = states::of_pair(conn, device.id, open.patch).await?;
-            let pair = snapshot::pair_facts(conn, device.id, open.patch, state.as_ref()).await?;
-            let decision = planner::decide(&policy, &facts, &patch, &pair, now);
-            if let Some(earliest) = decision.earliest
-                && notices.len() < MAX_ORDERS
-            {
-                notices.push(self.notice(open, earliest.max(now)));
-            }
-            if !may_start || !decision.installs() || orders.len() >= MAX_ORDERS || open.put_off(now) {
-                continue;
-            }
-            if inventory.is_none() {
-                inventory = stored::load(conn, device.id).await?;
-            }
-            let Some(inventory) = &inventory else { continue };
-            let packages = packages(conn, inventory, open.patch, &open.source, &open.version).await?;
-            if !packages.is_empty() {
-                orders.push(Order { patch: open.patch, kind: ActionKind::Install, packages });
+            let patch = match memory.facts(sent, open.patch) {
+                Some(facts) => facts,
+                None => {
+                    let Some(facts) = snapshot::patch_facts(conn, now, open.patch).await? else { continue };
+                    let facts = Arc::new(facts);
+                    memory.remember(sent, open.patch, Arc::clone(&facts));
+                    facts
+                }
+            };
+            if let Some(pair) = pairs.get(&open.patch) {
+                decided.push((open, schedule.decide(&patch, pair, now)));
             }
         }
-        Ok(notices)
+        Ok(decided)
     }
 
     fn notice(&self, open: &OpenPatch, earliest: Moment) -> DeviceNotice {
@@ -95,6 +96,27 @@ impl Service {
             link: ShortText::fit(&format!("{}/patches/{}", self.settings().public_url, open.patch)),
         }
     }
+}
+
+/// Orders for what may start now, with the packages as the device's last scan offers them.
+async fn installs(
+    conn: &mut SqliteConnection,
+    device: &Device,
+    ready: impl Iterator<Item = &OpenPatch>,
+    orders: &mut Vec<Order>,
+) -> Result<()> {
+    let mut inventory = None;
+    for open in ready.take(MAX_ORDERS) {
+        if inventory.is_none() {
+            inventory = stored::load(conn, device.id).await?;
+        }
+        let Some(inventory) = &inventory else { return Ok(()) };
+        let packages = packages(conn, inventory, open.patch, &open.source, &open.version).await?;
+        if !packages.is_empty() {
+            orders.push(Order { patch: open.patch, kind: ActionKind::Install, packages });
+        }
+    }
+    Ok(())
 }
 
 /// The exact packages of a patch for one device: what it offers of it, or, when its engine offers something newer by now, the patch's packages

@@ -61,7 +61,9 @@ impl Service {
             },
         };
         tx.commit().await?;
-        self.events().send(Topic::Patches);
+        if let PermitReply::Granted(_) = reply {
+            self.events().send(Topic::Patches);
+        }
         // Not remembered for repeats: the same question later must ask the planner again.
         ok(&reply)
     }

@@ -5,32 +5,27 @@ use domain::{Category, CategoryBasis, Moment, OsReleaseId, PatchId, Severity};
 use protocol::v1::HostFacts;
 use sqlx::{Row as _, SqliteConnection};
 
-/// The release that a device reports; added when it is new, its name kept up to date.
+/// The release that a device reports; added when it is new. Its name stays the first one seen: point releases name themselves anew, and
+/// the name would change with every report of a mixed fleet.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn os_release(conn: &mut SqliteConnection, host: &HostFacts) -> Result<OsReleaseId> {
-    let known = sqlx::query("SELECT id, codename, name FROM os_release WHERE os_id = ? AND version = ?")
+    let known: Option<i64> = sqlx::query_scalar("SELECT id FROM os_release WHERE os_id = ? AND version = ?")
         .bind(host.os_id.as_str())
         .bind(host.os_version.as_str())
         .fetch_optional(&mut *conn)
         .await?;
-    if let Some(row) = known {
-        let same = row.try_get::<&str, _>(1)? == host.os_codename.as_str() && row.try_get::<&str, _>(2)? == host.os_name.as_str();
-        if same {
-            return Ok(OsReleaseId(row.try_get(0)?));
-        }
+    if let Some(id) = known {
+        return Ok(OsReleaseId(id));
     }
-    let id = sqlx::query_scalar(
-        "INSERT INTO os_release (os_id, version, codename, name) VALUES (?,?,?,?)
-         ON CONFLICT (os_id, version) DO UPDATE SET codename = excluded.codename, name = excluded.name RETURNING id",
-    )
-    .bind(host.os_id.as_str())
-    .bind(host.os_version.as_str())
-    .bind(host.os_codename.as_str())
-    .bind(host.os_name.as_str())
-    .fetch_one(conn)
-    .await?;
+    let id = sqlx::query_scalar("INSERT INTO os_release (os_id, version, codename, name) VALUES (?,?,?,?) RETURNING id")
+        .bind(host.os_id.as_str())
+        .bind(host.os_version.as_str())
+        .bind(host.os_codename.as_str())
+        .bind(host.os_name.as_str())
+        .fetch_one(conn)
+        .await?;
     Ok(OsReleaseId(id))
 }
 

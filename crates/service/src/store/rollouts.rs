@@ -269,17 +269,17 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
     let rows = sqlx::query(
         "WITH last AS (
             SELECT device_id, ring_id, state, proven_at, finished_at, max(id) AS id FROM attempt
-            WHERE patch_id = ? AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) GROUP BY device_id)
-         SELECT last.ring_id, d.os_release_id,
-                sum(last.state = 3 AND last.proven_at IS NOT NULL AND o.device_id IS NULL),
-                min(CASE WHEN last.state = 3 AND o.device_id IS NULL THEN last.proven_at END),
-                sum(last.state IN (4, 5, 8)), sum(last.state = 8), sum(last.state IN (1, 2)), sum(last.state NOT IN (1, 2)),
-                max(CASE WHEN last.state NOT IN (1, 2) THEN last.finished_at END)
-         FROM last JOIN device d ON d.id = last.device_id
-         LEFT JOIN rollback_order o ON o.device_id = last.device_id AND o.patch_id = ? AND o.lifted_at IS NULL
-         WHERE last.ring_id IS NOT NULL GROUP BY last.ring_id, d.os_release_id",
+            WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) GROUP BY device_id),
+         kept AS (
+            SELECT last.*, last.state = 3
+                AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = last.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.device_id = last.device_id AND b.patch_id = ?1 AND b.kind = 2 AND b.state = 3 AND b.id > last.id)
+                AS stands FROM last)
+         SELECT kept.ring_id, d.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
+                sum(kept.state IN (4, 5, 8)), sum(kept.state = 8), sum(kept.state IN (1, 2)), sum(kept.state NOT IN (1, 2)),
+                max(CASE WHEN kept.state NOT IN (1, 2) THEN kept.finished_at END)
+         FROM kept JOIN device d ON d.id = kept.device_id WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id, d.os_release_id",
     )
-    .bind(patch.0)
     .bind(patch.0)
     .fetch_all(conn)
     .await?;
@@ -325,13 +325,29 @@ pub async fn failures(conn: &mut SqliteConnection, device: DeviceId, patch: Patc
     let rows: Vec<i64> = sqlx::query_scalar(
         "SELECT coalesce(finished_at, deadline) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND kind = 1 AND state IN (4, 5, 8)
            AND id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND state = 3), 0)
-           AND coalesce(finished_at, deadline) >= coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = ?2), 0) ORDER BY id",
+           AND coalesce(finished_at, deadline) > coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = ?2), 0) ORDER BY id",
     )
     .bind(device.0)
     .bind(patch.0)
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Moment).collect())
+}
+
+/// As [`failures`], for every patch of a device.
+///
+/// # Errors
+/// When the database fails.
+pub async fn failures_of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec<(PatchId, Moment)>> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT a.patch_id, coalesce(a.finished_at, a.deadline) FROM attempt a WHERE a.device_id = ?1 AND a.kind = 1 AND a.state IN (4, 5, 8)
+           AND a.id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = a.patch_id AND state = 3), 0)
+           AND coalesce(a.finished_at, a.deadline) > coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = a.patch_id), 0) ORDER BY a.id",
+    )
+    .bind(device.0)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(patch, at)| (PatchId(patch), Moment(at))).collect())
 }
 
 /// Failed devices of a patch in a ring since a person last let it go on: what the hold threshold counts.

@@ -37,7 +37,7 @@ async fn hostile_bodies_change_nothing() {
     ];
     for (from, to) in mutations {
         assert!(good.contains(from), "{from} in {good}");
-        assert_eq!(send(good.replacen(from, to, 1).into_bytes(), REPORT).await, RefusalCode::Malformed, "{to}");
+        assert_eq!(send(good.replace(from, to).into_bytes(), REPORT).await, RefusalCode::Malformed, "{to}");
     }
     assert_eq!(server.dump().await, before);
 }
@@ -106,4 +106,24 @@ async fn a_revoked_device_is_told_so_and_changes_nothing() {
     assert_eq!(refused(&device.send(&server, CHECK_IN, message).await), RefusalCode::Revoked);
     server.service.flush_contacts().await.unwrap();
     assert_eq!(server.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_fault_in_the_middle_of_a_report_leaves_nothing_and_the_next_try_works() {
+    let server = server().await;
+    let mut device = server.scanned(1, PILOT, inventory(&[("a", "1"), ("b", "1")], &[("a", "2", true)])).await;
+    let mut sql = server.sql().await;
+    sqlx::query("CREATE TRIGGER fault BEFORE UPDATE OF inventory_digest ON device BEGIN SELECT RAISE(ABORT, 'fault'); END")
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    let before = server.dump().await;
+    let next = inventory(&[("a", "2"), ("b", "1")], &[("b", "2", false), ("a", "3", false)]);
+    let message = full(&next);
+    assert_eq!(refused(&device.send(&server, REPORT, message).await), RefusalCode::Internal);
+    assert_eq!(server.dump().await, before, "I-24");
+    sqlx::query("DROP TRIGGER fault").execute(&mut sql).await.unwrap();
+    device.report(&server, next).await;
+    assert_eq!(server.number("SELECT count(*) FROM patch").await, 3, "what was learnt and not committed was forgotten");
+    server.recount().await;
 }
