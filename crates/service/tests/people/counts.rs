@@ -1,0 +1,351 @@
+//! Every number is a query: a count equals the list that it links to.
+
+use crate::support::*;
+use domain::{DeviceState, PatchState, Severity, Span};
+use view::*;
+
+/// A fleet in which every state occurs, in different numbers.
+async fn fleet() -> World {
+    let w = world().await;
+    let mut patches = Vec::new();
+    for n in 0..9 {
+        patches.push(w.patch_of(&format!("p{n}"), "1", Severity::ALL[n % 5]).await);
+    }
+    for n in 0..23_i64 {
+        let device = w.device(if n % 3 == 0 { 1 } else { 2 }, &format!("host{n:02}")).await;
+        for (at, patch) in patches.iter().enumerate() {
+            let all = PatchState::ALL;
+            let state = all[(n as usize * 5 + at * 3) % all.len()];
+            w.state(device, *patch, PatchState::Missing, false).await;
+            w.state(device, *patch, state, false).await;
+        }
+    }
+    w.run("UPDATE device SET silent = 1 WHERE id % 7 = 0").await.unwrap();
+    w.run("UPDATE device SET last_scan_at = NULL WHERE id % 11 = 0")
+        .await
+        .unwrap();
+    w.run("UPDATE device SET state = 0 WHERE id IN (3, 4)").await.unwrap();
+    w.run("UPDATE device SET state = 2 WHERE id = 5").await.unwrap();
+    w.run("UPDATE device SET reboot_since = 1 WHERE id % 5 = 0")
+        .await
+        .unwrap();
+    w
+}
+
+#[tokio::test]
+async fn a_patch_counts_what_its_lists_hold() {
+    let w = fleet().await;
+    let filter = PatchFilter {
+        superseded: true,
+        ..PatchFilter::default()
+    };
+    let list = w.service.patches(&w.administrator, &filter).await.unwrap();
+    assert_eq!(list.total, 9);
+    for row in &list.rows {
+        let mut sum = 0;
+        let mut by_ring = [0, 0];
+        for bucket in CountBucket::ALL {
+            let page = w
+                .service
+                .patch(&w.administrator, row.id, Some(*bucket), 1)
+                .await
+                .unwrap();
+            let count = row.counts.get(*bucket);
+            assert_eq!(
+                (page.devices_total, page.devices.len() as u32),
+                (count, count),
+                "{} {}",
+                row.product,
+                bucket.word()
+            );
+            assert!(page.devices.iter().all(|d| CountBucket::of(d.state) == Some(*bucket)));
+            sum += count;
+            for (at, lane) in page.lanes.iter().enumerate() {
+                let of_ring = page
+                    .devices
+                    .iter()
+                    .filter(|d| d.ring.as_deref() == Some(lane.name.as_str()))
+                    .count() as u32;
+                assert_eq!(
+                    lane.counts.get(*bucket),
+                    of_ring,
+                    "{} {} {}",
+                    row.product,
+                    bucket.word(),
+                    lane.name
+                );
+                by_ring[at] += of_ring;
+            }
+        }
+        let all = w.service.patch(&w.administrator, row.id, None, 1).await.unwrap();
+        assert_eq!((all.devices_total, by_ring.iter().sum::<u32>()), (sum, sum));
+    }
+}
+
+#[tokio::test]
+async fn filters_find_exactly_the_patches_that_they_name() {
+    let w = fleet().await;
+    let ask = async |filter: PatchFilter| w.service.patches(&w.administrator, &filter).await.unwrap();
+    let all = ask(PatchFilter {
+        superseded: true,
+        ..PatchFilter::default()
+    })
+    .await
+    .rows;
+    for bucket in CountBucket::ALL {
+        let found = ask(PatchFilter {
+            state: Some(*bucket),
+            ..PatchFilter::default()
+        })
+        .await;
+        let expected = all.iter().filter(|r| r.counts.get(*bucket) > 0).count();
+        assert_eq!(
+            (found.total as usize, found.rows.len()),
+            (expected, expected),
+            "{}",
+            bucket.word()
+        );
+    }
+    for severity in Severity::ALL {
+        let found = ask(PatchFilter {
+            severity: Some(*severity),
+            ..PatchFilter::default()
+        })
+        .await;
+        assert_eq!(
+            found.total as usize,
+            all.iter().filter(|r| r.severity >= *severity).count()
+        );
+    }
+    for sort in PatchSort::ALL {
+        let rows = ask(PatchFilter {
+            sort: *sort,
+            ..PatchFilter::default()
+        })
+        .await
+        .rows;
+        assert_eq!(rows.len(), 9);
+        let ordered = |by: &dyn Fn(&PatchRow, &PatchRow) -> bool| rows.windows(2).all(|p| by(&p[0], &p[1]));
+        assert!(match sort {
+            PatchSort::Severity => ordered(&|a, b| (a.severity, a.counts.missing) >= (b.severity, b.counts.missing)),
+            PatchSort::Missing => ordered(&|a, b| a.counts.missing >= b.counts.missing),
+            PatchSort::Released => ordered(&|a, b| a.released >= b.released),
+            PatchSort::Product => ordered(&|a, b| a.product <= b.product),
+            PatchSort::Failed => ordered(&|a, b| a.counts.failed >= b.counts.failed),
+        });
+    }
+    assert_eq!(
+        ask(PatchFilter {
+            q: "P3".into(),
+            ..PatchFilter::default()
+        })
+        .await
+        .total,
+        1
+    );
+    assert_eq!(
+        ask(PatchFilter {
+            q: "%".into(),
+            ..PatchFilter::default()
+        })
+        .await
+        .total,
+        0,
+        "a sign is a sign"
+    );
+    assert_eq!(
+        ask(PatchFilter {
+            q: "' OR 1=1 --".into(),
+            ..PatchFilter::default()
+        })
+        .await
+        .total,
+        0
+    );
+    assert_eq!(
+        ask(PatchFilter {
+            product: "p3".into(),
+            ..PatchFilter::default()
+        })
+        .await
+        .total,
+        1
+    );
+    assert_eq!(
+        ask(PatchFilter {
+            product: "p".into(),
+            ..PatchFilter::default()
+        })
+        .await
+        .total,
+        0
+    );
+    assert_eq!(
+        ask(PatchFilter {
+            page: 999,
+            ..PatchFilter::default()
+        })
+        .await
+        .page,
+        1
+    );
+}
+
+#[tokio::test]
+async fn superseded_patches_are_out_of_sight_until_asked_for() {
+    let w = fleet().await;
+    w.supersede(domain::PatchId(1), domain::PatchId(2)).await;
+    let ask = async |filter: PatchFilter| w.service.patches(&w.administrator, &filter).await.unwrap();
+    assert_eq!(ask(PatchFilter::default()).await.total, 8);
+    let with = ask(PatchFilter {
+        superseded: true,
+        ..PatchFilter::default()
+    })
+    .await;
+    assert_eq!(with.total, 9);
+    let row = with.rows.iter().find(|r| r.id.0 == 1).unwrap();
+    assert_eq!(row.superseded_by, Some((domain::PatchId(2), "1".to_owned())));
+    let bucket = ask(PatchFilter {
+        state: Some(CountBucket::Superseded),
+        ..PatchFilter::default()
+    })
+    .await;
+    assert!(
+        bucket.rows.iter().any(|r| r.id.0 == 1),
+        "the count of superseded devices links to it"
+    );
+    let page = w
+        .service
+        .patch(&w.administrator, domain::PatchId(2), None, 1)
+        .await
+        .unwrap();
+    assert_eq!(page.supersedes, [(domain::PatchId(1), "1".to_owned())]);
+}
+
+#[tokio::test]
+async fn the_fleets_numbers_equal_the_device_list() {
+    let w = fleet().await;
+    let list = w
+        .service
+        .patches(&w.administrator, &PatchFilter::default())
+        .await
+        .unwrap();
+    let show = async |show| {
+        let filter = DeviceFilter {
+            show,
+            ..DeviceFilter::default()
+        };
+        w.service.devices(&w.administrator, &filter).await.unwrap()
+    };
+    for (count, of) in [
+        (list.devices, DeviceShow::Active),
+        (list.silent, DeviceShow::Silent),
+        (list.pending_devices, DeviceShow::Pending),
+    ] {
+        let found = show(of).await;
+        assert_eq!((found.total, found.rows.len() as u32), (count, count), "{}", of.word());
+        assert!(count > 0);
+    }
+    for row in show(DeviceShow::All).await.rows {
+        let page = w.service.device(&w.administrator, row.id).await.unwrap();
+        let open = page.patches.iter().filter(|p| p.state.is_open()).count() as u32;
+        let in_bucket = |b| {
+            page.patches
+                .iter()
+                .filter(|p| CountBucket::of(p.state) == Some(b))
+                .count() as u32
+        };
+        assert_eq!((row.open, row.security), (open, open), "{}", row.hostname);
+        assert_eq!(
+            (row.failed, row.pending),
+            (in_bucket(CountBucket::Failed), in_bucket(CountBucket::Pending))
+        );
+        assert_eq!(page.row, row);
+    }
+    assert!(show(DeviceShow::Failed).await.rows.iter().all(|r| r.failed > 0));
+    assert!(
+        show(DeviceShow::Reboot)
+            .await
+            .rows
+            .iter()
+            .all(|r| r.reboot_since.is_some())
+    );
+    assert!(
+        show(DeviceShow::Stopped)
+            .await
+            .rows
+            .iter()
+            .all(|r| r.state == DeviceState::Quarantined)
+    );
+    let ring = DeviceFilter {
+        ring: Some(PILOT),
+        ..DeviceFilter::default()
+    };
+    let pilots = w.service.devices(&w.administrator, &ring).await.unwrap();
+    assert!(pilots.total == 8 && pilots.rows.iter().all(|r| r.ring.as_deref() == Some("Pilot")));
+    let q = |q: &str| DeviceFilter {
+        q: q.into(),
+        ..DeviceFilter::default()
+    };
+    for (text, expected) in [("HOST01", 1), ("key-of-host0", 10), ("debian", 23), ("_", 0)] {
+        assert_eq!(
+            w.service.devices(&w.administrator, &q(text)).await.unwrap().total,
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn gauges_are_the_same_numbers() {
+    let w = fleet().await;
+    w.service
+        .hold(&w.administrator, domain::PatchId(1), "wait")
+        .await
+        .unwrap();
+    let gauges = w.service.gauges().await.unwrap();
+    let list = w
+        .service
+        .patches(&w.administrator, &PatchFilter::default())
+        .await
+        .unwrap();
+    assert_eq!(gauges.devices[DeviceState::Active as usize].1, list.devices);
+    assert_eq!((gauges.silent, gauges.open_holds), (list.silent, 1));
+    let open = list.rows.iter().filter(|r| r.counts.missing > 0).count() as u32;
+    assert_eq!(gauges.open_patches.iter().map(|(_, n)| n).sum::<u32>(), open);
+    assert_eq!(i64::from(gauges.audit_records), w.records().await);
+}
+
+#[tokio::test]
+async fn a_group_in_a_group_has_its_ring() {
+    let w = world().await;
+    w.run(
+        "INSERT INTO device_group (id, name, parent_id) VALUES (3, 'Kiosks', 1), (4, 'Lobby', 3), (5, 'Loose', NULL)",
+    )
+    .await
+    .unwrap();
+    let (device, loose) = (w.device(4, "kiosk1").await, w.device(5, "loose1").await);
+    let ring = DeviceFilter {
+        ring: Some(PILOT),
+        ..DeviceFilter::default()
+    };
+    let found = w.service.devices(&w.administrator, &ring).await.unwrap();
+    assert_eq!(
+        found
+            .rows
+            .iter()
+            .map(|r| (r.id, r.group.as_deref()))
+            .collect::<Vec<_>>(),
+        [(device, Some("Lobby"))]
+    );
+    assert_eq!(w.service.device(&w.administrator, loose).await.unwrap().row.ring, None);
+    assert_eq!(
+        found
+            .groups
+            .iter()
+            .filter(|g| g.ring.as_deref() == Some("Pilot"))
+            .count(),
+        3
+    );
+    w.pass(Span(1));
+}

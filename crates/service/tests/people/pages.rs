@@ -1,0 +1,184 @@
+//! Why not yet: ladders, lanes, soak.
+
+use crate::support::*;
+use domain::{DeviceId, PatchId, PatchState, RingId, Span};
+use service::commands::decide::{Selection, Verb};
+use view::{RingLane, StepStatus};
+
+async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: bool) {
+    let these = Selection::These(vec![(patch, None)]);
+    w.service
+        .decide(
+            &w.administrator,
+            these,
+            ring,
+            Verb::Approve { urgent },
+            "because",
+            false,
+        )
+        .await
+        .unwrap();
+}
+
+async fn lanes(w: &World, patch: PatchId) -> Vec<RingLane> {
+    w.service.patch(&w.administrator, patch, None, 1).await.unwrap().lanes
+}
+
+/// One pilot and one production device that miss the same patch.
+async fn two() -> (World, PatchId, DeviceId, DeviceId) {
+    let w = world().await;
+    let (patch, pilot, production) = (
+        w.patch("openssl", "3.0.17").await,
+        w.device(1, "p1").await,
+        w.device(2, "w1").await,
+    );
+    for device in [pilot, production] {
+        w.state(device, patch, PatchState::Missing, false).await;
+    }
+    (w, patch, pilot, production)
+}
+
+#[tokio::test]
+async fn the_ladder_shows_every_gate_and_the_headline_is_the_first_closed_one() {
+    let (w, patch, pilot, production) = two().await;
+    let page = w.service.device(&w.administrator, pilot).await.unwrap();
+    assert_eq!(page.patches.len(), 1);
+    let line = &page.patches[0];
+    assert_eq!(line.ladder.len(), planner::Gate::ALL.len());
+    let first = line.ladder.iter().find(|s| s.status != StepStatus::Open).unwrap();
+    assert_eq!((first.gate.as_str(), first.status), ("approved", StepStatus::Closed));
+    assert!(
+        line.headline.starts_with(first.text.split(';').next().unwrap()),
+        "{} / {}",
+        line.headline,
+        first.text
+    );
+    assert_eq!(
+        line.headline,
+        "Not approved for Pilot; waits until a security officer approves it for Pilot"
+    );
+    assert_eq!(*line, w.service.explain(&w.administrator, pilot, patch).await.unwrap());
+
+    approve(&w, patch, PILOT, false).await;
+    let line = w.service.explain(&w.administrator, pilot, patch).await.unwrap();
+    assert_eq!(
+        (line.headline.as_str(), line.earliest.is_some()),
+        ("May be installed now", true)
+    );
+    approve(&w, patch, PRODUCTION, false).await;
+    let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
+    assert!(
+        line.headline.contains("No device in Pilot has it yet"),
+        "{}",
+        line.headline
+    );
+    w.service.move_device(&w.administrator, production, None).await.unwrap();
+    let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
+    assert!(
+        line.headline.starts_with("The device is in no ring"),
+        "{}",
+        line.headline
+    );
+}
+
+#[tokio::test]
+async fn soak_counts_from_the_first_proof_stops_at_a_hold_and_opens_production() {
+    let (w, patch, pilot, production) = two().await;
+    approve(&w, patch, PILOT, false).await;
+    approve(&w, patch, PRODUCTION, false).await;
+    let soak = lanes(&w, patch).await[0].soak.unwrap();
+    assert_eq!(
+        (soak.started, soak.needed, soak.elapsed, soak.unseen_per_mille),
+        (None, 604_800, 0, None)
+    );
+    w.installed(pilot, patch, 1).await;
+    w.pass(Span::days(5));
+    let now = lanes(&w, patch).await;
+    let soak = now[0].soak.unwrap();
+    assert_eq!(
+        (soak.started, soak.elapsed, soak.successes, soak.unseen_per_mille),
+        (Some(START), 5 * 86_400, 1, Some(950))
+    );
+    assert_eq!(now[0].headline, "On the one device that needs it");
+    assert_eq!((now[1].soak, now[1].opens_at), (None, Some(START + Span::days(7))));
+    assert!(
+        now[1].headline.starts_with("Soaking in Pilot: 5 of 7 days"),
+        "{}",
+        now[1].headline
+    );
+    assert_eq!(now[1].decision.as_ref().map(|d| d.by.as_str()), Some("anna"));
+
+    let hold = w.service.hold(&w.administrator, patch, "odd noise").await.unwrap();
+    w.pass(Span::days(3));
+    let now = lanes(&w, patch).await;
+    assert_eq!(now[0].soak.unwrap().elapsed, 5 * 86_400, "a hold stops the clock");
+    assert_eq!(now[1].opens_at, None, "a person must come first");
+    w.service.resume(&w.administrator, hold, "was the fan").await.unwrap();
+    let now = lanes(&w, patch).await;
+    assert_eq!(
+        (now[0].soak.unwrap().elapsed, now[1].opens_at),
+        (5 * 86_400, Some(START + Span::days(10)))
+    );
+    w.pass(Span::days(2));
+    let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
+    assert_eq!(line.headline, "May be installed now");
+    assert_eq!(lanes(&w, patch).await[0].soak.unwrap().elapsed, 604_800);
+}
+
+#[tokio::test]
+async fn an_urgent_approval_skips_the_soak_where_everybody_sees_it() {
+    let (w, patch, _, production) = two().await;
+    approve(&w, patch, PRODUCTION, true).await;
+    let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
+    assert_eq!(line.headline, "May be installed now");
+    let soaked = line.ladder.iter().find(|s| s.gate == "soaked").unwrap();
+    assert_eq!(
+        (soaked.status, soaked.text.as_str()),
+        (StepStatus::Open, "Skipped by the urgent approval of anna")
+    );
+    let timeline = w
+        .service
+        .patch(&w.administrator, patch, None, 1)
+        .await
+        .unwrap()
+        .timeline;
+    assert_eq!(timeline[0].text, "Approved for Production, urgent: the soak is skipped");
+}
+
+#[tokio::test]
+async fn what_a_device_did_is_told_in_sentences() {
+    let (w, patch, pilot, _) = two().await;
+    w.run(
+        r#"UPDATE device SET reboot_reasons = '[{"kind":"kernel","running":"6.1.0-1","installed":"6.1.0-2"}]',
+             services = '[{"unit":"ssh.service","pid":7,"file":"/usr/lib/libssl.so.3"}]',
+             sources = '[{"name":"bookworm"},{"name":"bookworm-security","error":"Temporary failure resolving"}]'"#,
+    )
+    .await
+    .unwrap();
+    w.run(r#"INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, finished_at, detail, log)
+             VALUES (1, 1, 1, 1, 1, 4, 100, 200, 300, 250, '{"kind":"failed","exit":100,"message":"E: broken"}', 'the log')"#)
+        .await
+        .unwrap();
+    w.state(pilot, patch, PatchState::Failed, false).await;
+    let page = w.service.device(&w.administrator, pilot).await.unwrap();
+    assert_eq!(page.reboot, ["Kernel 6.1.0-1 runs, 6.1.0-2 is installed"]);
+    assert_eq!(
+        page.services,
+        ["ssh.service (process 7) still runs /usr/lib/libssl.so.3, which was replaced"]
+    );
+    assert_eq!(
+        page.sources[1],
+        (
+            "bookworm-security".to_owned(),
+            Some("Temporary failure resolving".to_owned())
+        )
+    );
+    let (of, title, attempt) = &page.attempts[0];
+    assert_eq!(
+        (*of, title.as_str(), attempt.outcome.as_str()),
+        (patch, "openssl 3.0.17", "Failed: exit 100, E: broken")
+    );
+    let devices = w.service.patch(&w.administrator, patch, None, 1).await.unwrap().devices;
+    let line = devices.iter().find(|d| d.device == pilot).unwrap();
+    assert_eq!(line.attempt.as_ref().unwrap().log, "the log");
+}
