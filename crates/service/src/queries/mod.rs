@@ -7,6 +7,7 @@ pub mod devices;
 pub mod metrics;
 pub mod patch;
 pub mod patches;
+pub mod recount;
 mod words;
 
 use crate::store::lists::Group;

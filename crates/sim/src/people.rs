@@ -1,0 +1,493 @@
+//! People: they look at the pages every few hours, approve, deny, change their minds, report problems, take things back.
+
+use crate::{
+    Violation,
+    archive::PRODUCTS,
+    chance::Chance,
+    computer::number_of,
+    oracle::{PILOT, PRODUCTION, Ruling, What},
+    queue::Place,
+    world::World,
+};
+use domain::{DeviceId, DeviceState, GroupId, HoldId, PatchId, RingId, Role, Span};
+use protocol::v1::{ActionKind, Outcome};
+use service::{
+    Actor, Error, Service,
+    commands::{
+        decide::{Selection, Verb},
+        tokens::TokenRequest,
+    },
+};
+use std::collections::BTreeSet;
+use view::{Approval, PatchFilter, PatchRow};
+
+/// Who they are and how they are inclined.
+pub struct People {
+    pub(crate) chance: Chance,
+    pub(crate) admin: Actor,
+    officer: Actor,
+    tester: Actor,
+    /// Approve something undecided, so many times in a thousand.
+    eager: u32,
+}
+
+impl People {
+    /// Makes their accounts.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn hire(seed: u64, service: &Service) -> Result<Self, Violation> {
+        let mut chance = Chance::new(seed, "people", 0);
+        let mut actors = Vec::new();
+        for (name, role) in [
+            ("anna", Role::Administrator),
+            ("olli", Role::SecurityOfficer),
+            ("tiina", Role::PilotUser),
+        ] {
+            let id = service
+                .create_account(&Actor::host(), name, role, None)
+                .await
+                .map_err(Violation::world)?;
+            actors.push(Actor {
+                account: Some(id),
+                name: name.to_owned(),
+                role,
+                session: None,
+            });
+        }
+        let eager = u32::try_from(chance.between(100, 700)).unwrap_or(300);
+        let mut next = || {
+            actors
+                .pop()
+                .ok_or_else(|| Violation::new("sim", "an account is missing"))
+        };
+        let (tester, officer, admin) = (next()?, next()?, next()?);
+        Ok(Self {
+            chance,
+            admin,
+            officer,
+            tester,
+            eager,
+        })
+    }
+}
+
+/// What a row of the status view is.
+fn what(row: &PatchRow) -> Option<What> {
+    let os = crate::archive::RELEASES
+        .iter()
+        .position(|(_, codename)| row.os.contains(codename))?;
+    let product = PRODUCTS.iter().position(|p| p.source == row.product)?;
+    Some((os, product, number_of(&row.version)?))
+}
+
+/// A refusal is an answer; anything else is a fault.
+fn settled<T>(result: Result<T, Error>) -> Result<Option<T>, Violation> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Refused(_) | Error::NotFound | Error::Changed) => Ok(None),
+        Err(error) => Err(Violation::world(format!("{error:?}"))),
+    }
+}
+
+impl World {
+    /// The group that a device is meant for.
+    fn group_of(&self, place: Place) -> Option<GroupId> {
+        match place % 10 {
+            0..=2 => Some(GroupId(1)),
+            9 if place % 20 == 19 => None,
+            _ => Some(GroupId(2)),
+        }
+    }
+
+    /// The ring of the group that a device enrols into.
+    pub(crate) fn ring_of(&self, place: Place) -> Option<RingId> {
+        self.group_of(place).map(|g| RingId(g.0))
+    }
+
+    /// A token for a device, when the server is there to make one.
+    pub(crate) async fn make_token(&mut self, place: Place) -> Result<Option<String>, Violation> {
+        let Some(service) = self.server.service() else {
+            return Ok(None);
+        };
+        let accept = self.people.chance.permille(850);
+        let request = TokenRequest {
+            label: format!("for d{place}"),
+            group: self.group_of(place),
+            accept,
+            scan_only: false,
+            max_uses: 1,
+            hours: 24,
+        };
+        let token = service
+            .create_token(&self.people.admin, request)
+            .await
+            .map_err(Violation::world)?;
+        Ok(Some(token.token))
+    }
+
+    /// People look at everything and do something.
+    pub(crate) async fn people(&mut self) -> Result<(), Violation> {
+        let gap = if self.calm {
+            Span::hours(2)
+        } else {
+            self.people.chance.gap(Span::hours(5))
+        };
+        self.queue.put(self.now + gap, crate::queue::Happening::People);
+        let Some(service) = self.server.service() else {
+            return Ok(());
+        };
+        self.mend_clock(&service).await?;
+        let rows = self.read_patches(&service).await?;
+        self.let_in(&service).await?;
+        for row in &rows {
+            self.look_at_holds(&service, row.id, row.held).await?;
+        }
+        if self.calm {
+            return Ok(());
+        }
+        for row in &rows {
+            self.rule(&service, row).await?;
+        }
+        let what = self.people.chance.below(14);
+        self.meddle(&service, what, &rows).await
+    }
+
+    async fn mend_clock(&mut self, service: &Service) -> Result<(), Violation> {
+        if self.oracle.clock_wrong && (self.calm || self.people.chance.permille(400)) {
+            self.server.set_off(Span(0));
+            service
+                .confirm_clock(&self.people.admin, "the clock is right again")
+                .await
+                .map_err(Violation::world)?;
+            (self.oracle.clock_wrong, self.jump_unseen) = (false, false);
+            self.trace.add(self.now, format_args!("people set the clock right"));
+        }
+        Ok(())
+    }
+
+    /// Reads every page of the status view, and compares decisions with what was acknowledged (I-23).
+    async fn read_patches(&mut self, service: &Service) -> Result<Vec<PatchRow>, Violation> {
+        let mut rows = Vec::new();
+        for page in 1.. {
+            let filter = PatchFilter {
+                superseded: true,
+                page,
+                ..PatchFilter::default()
+            };
+            let list = service
+                .patches(&self.people.admin, &filter)
+                .await
+                .map_err(Violation::world)?;
+            rows.extend(list.rows);
+            if page >= list.pages {
+                break;
+            }
+        }
+        rows.sort_by_key(|r| r.id);
+        for row in &rows {
+            let Some(what) = what(row) else {
+                return Err(Violation::new(
+                    "sim",
+                    format!("an unknown patch: {} {} {}", row.product, row.version, row.os),
+                ));
+            };
+            let book = self.oracle.meets(row.id, what);
+            for shown in &row.approvals {
+                let own = match book.rulings.get(&shown.ring) {
+                    None => Approval::None,
+                    Some(Ruling::Approved { urgent }) => Approval::Approved { urgent: *urgent },
+                    Some(Ruling::Denied) => Approval::Denied,
+                };
+                if own != shown.approval {
+                    let text = format!(
+                        "patch {} ring {}: people decided {own:?}, shown is {:?}",
+                        row.id, shown.ring, shown.approval
+                    );
+                    return Err(Violation::new("I-23", text));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Accepts who waits; lets a quarantined device back once its copy is gone.
+    async fn let_in(&mut self, service: &Service) -> Result<(), Violation> {
+        for state in [DeviceState::Pending, DeviceState::Quarantined] {
+            for device in self.oracle.in_state(state) {
+                if self.oracle.has_live_copy(device) || !(self.calm || self.people.chance.permille(500)) {
+                    continue;
+                }
+                if settled(service.accept_device(&self.people.admin, device, "looked at it").await)?.is_some() {
+                    self.oracle.accepted(device);
+                    self.trace.add(self.now, format_args!("people accept device {device}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads which holds are open.
+    pub(crate) async fn read_holds(
+        &mut self,
+        service: &Service,
+        patch: PatchId,
+    ) -> Result<BTreeSet<HoldId>, Violation> {
+        let page = service
+            .patch(&self.people.admin, patch, None, 1)
+            .await
+            .map_err(Violation::world)?;
+        let open = page
+            .holds
+            .iter()
+            .filter(|h| h.resolved.is_none())
+            .map(|h| h.id)
+            .collect();
+        self.oracle.reads_holds(patch, &open)?;
+        Ok(open)
+    }
+
+    async fn look_at_holds(&mut self, service: &Service, patch: PatchId, held: bool) -> Result<(), Violation> {
+        let known = self
+            .oracle
+            .patches
+            .get(&patch)
+            .is_some_and(|b| !b.holds.is_empty() || b.owed.is_some());
+        if !held && !known {
+            return Ok(());
+        }
+        let open = self.read_holds(service, patch).await?;
+        if !self.calm && !self.people.chance.permille(250) {
+            return Ok(());
+        }
+        for hold in open {
+            if settled(service.resume(&self.people.officer, hold, "looked at it").await)?.is_some() {
+                self.oracle.resumes(patch, hold, self.now);
+                self.trace
+                    .add(self.now, format_args!("people resolve hold {hold} of patch {patch}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what is undecided.
+    async fn rule(&mut self, service: &Service, row: &PatchRow) -> Result<(), Violation> {
+        for ring in [PILOT, PRODUCTION] {
+            let undecided = self
+                .oracle
+                .patches
+                .get(&row.id)
+                .is_some_and(|b| !b.rulings.contains_key(&ring));
+            let chance = &mut self.people.chance;
+            let eager = if row.superseded_by.is_some() {
+                self.people.eager / 10
+            } else {
+                self.people.eager
+            };
+            if !undecided || !chance.permille(eager) {
+                continue;
+            }
+            let verb = match chance.below(100) {
+                0..=3 => Verb::Deny,
+                4..=8 => Verb::Approve { urgent: true },
+                _ => Verb::Approve { urgent: false },
+            };
+            self.decide(
+                service,
+                row.id,
+                Some(row.revision).filter(|_| ring == PILOT),
+                ring,
+                verb,
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn decide(
+        &mut self,
+        service: &Service,
+        patch: PatchId,
+        revision: Option<i64>,
+        ring: RingId,
+        verb: Verb,
+    ) -> Result<(), Violation> {
+        let selection = Selection::These(vec![(patch, revision)]);
+        let done = settled(
+            service
+                .decide(&self.people.officer, selection, ring, verb, "as the tests say", true)
+                .await,
+        )?;
+        if !done.is_some_and(|d| d.decided.contains(&patch)) {
+            return Ok(());
+        }
+        self.trace.add(
+            self.now,
+            format_args!("people decide patch {patch} ring {ring}: {verb:?}"),
+        );
+        if let Some(book) = self.oracle.patches.get_mut(&patch) {
+            match verb {
+                Verb::Approve { urgent } => book.rulings.insert(ring, Ruling::Approved { urgent }),
+                Verb::Deny => book.rulings.insert(ring, Ruling::Denied),
+                Verb::Withdraw => book.rulings.remove(&ring),
+            };
+        }
+        Ok(())
+    }
+
+    /// One of the things that people also do.
+    async fn meddle(&mut self, service: &Service, what: u64, rows: &[PatchRow]) -> Result<(), Violation> {
+        let (now, people) = (self.now, &mut self.people);
+        let Some(patch) = people.chance.pick(rows).map(|r| r.id) else {
+            return Ok(());
+        };
+        let ring = if people.chance.permille(500) { PILOT } else { PRODUCTION };
+        let active = self.oracle.in_state(DeviceState::Active);
+        let device = people.chance.pick(&active).copied();
+        match (what, device) {
+            (0 | 1, _) => {
+                let decided = self
+                    .oracle
+                    .patches
+                    .get(&patch)
+                    .is_some_and(|b| b.rulings.contains_key(&ring));
+                let verb = if decided { Verb::Withdraw } else { Verb::Deny };
+                self.decide(service, patch, None, ring, verb).await?;
+            }
+            (2, _) => {
+                let hold = service
+                    .hold(&people.tester, patch, "it looks wrong")
+                    .await
+                    .map_err(Violation::world)?;
+                self.oracle.stop(patch, Some(hold), now);
+                self.trace
+                    .add(now, format_args!("people hold patch {patch} (hold {hold})"));
+            }
+            (3, Some(device)) => {
+                if let Some(hold) = settled(
+                    service
+                        .report_problem(&people.tester, device, patch, "it does not print")
+                        .await,
+                )? {
+                    self.oracle.stop(patch, Some(hold), now);
+                    self.trace.add(
+                        now,
+                        format_args!("people report a problem with patch {patch} (hold {hold})"),
+                    );
+                }
+            }
+            (4 | 5, _) => self.take_back(service).await?,
+            (6, _) => self.take_back_ring(service, ring, patch).await?,
+            (7, _) => self.lift(service).await?,
+            (8, Some(device)) => drop(settled(service.ask_scan(&people.admin, device).await)?),
+            (9, Some(device)) if people.chance.permille(400) => {
+                let group =
+                    [Some(GroupId(1)), Some(GroupId(2)), None][usize::try_from(people.chance.below(3)).unwrap_or(0)];
+                if settled(service.move_device(&people.admin, device, group).await)?.is_some() {
+                    self.trace
+                        .add(now, format_args!("people move device {device} to {group:?}"));
+                    if let Some(book) = self.oracle.devices.get_mut(&device) {
+                        book.ring = group.map(|g| RingId(g.0));
+                    }
+                }
+            }
+            (10, Some(device)) if people.chance.permille(60) => {
+                if settled(service.revoke_device(&people.admin, device, "stolen").await)?.is_some() {
+                    self.trace.add(now, format_args!("people revoke device {device}"));
+                    self.oracle.revoked(device);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Something that was installed by a permit, to be taken back.
+    fn something_installed(&mut self) -> Option<(DeviceId, PatchId)> {
+        let done: Vec<_> = self
+            .oracle
+            .attempts
+            .values()
+            .filter(|a| {
+                a.kind == ActionKind::Install
+                    && matches!(a.ended, Some(Outcome::Succeeded | Outcome::InterruptedRecovered))
+            })
+            .map(|a| (a.device, a.patch))
+            .collect();
+        self.people.chance.pick(&done).copied()
+    }
+
+    async fn take_back(&mut self, service: &Service) -> Result<(), Violation> {
+        let Some((device, patch)) = self.something_installed() else {
+            return Ok(());
+        };
+        if settled(
+            service
+                .roll_back(&self.people.officer, device, patch, "it does not print")
+                .await,
+        )?
+        .is_some()
+        {
+            self.trace.add(
+                self.now,
+                format_args!("people take patch {patch} back on device {device}"),
+            );
+            self.oracle.back(patch, &[device], self.now);
+            self.read_holds(service, patch).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_back_ring(&mut self, service: &Service, ring: RingId, patch: PatchId) -> Result<(), Violation> {
+        if !self.people.chance.permille(300) {
+            return Ok(());
+        }
+        if let Some(count) = settled(
+            service
+                .roll_back_ring(&self.people.officer, ring, patch, "nobody can print")
+                .await,
+        )? {
+            self.trace.add(
+                self.now,
+                format_args!("people take patch {patch} back on {count} devices of ring {ring}"),
+            );
+            // Whom it met is read from the pages: they are blocked.
+            let mut devices = Vec::new();
+            for page in 1.. {
+                let shown = service
+                    .patch(&self.people.admin, patch, None, page)
+                    .await
+                    .map_err(Violation::world)?;
+                devices.extend(shown.devices.iter().filter(|d| d.blocked).map(|d| d.device));
+                if shown.devices.is_empty() || page > 5 {
+                    break;
+                }
+            }
+            self.oracle.back(patch, &devices, self.now);
+            self.read_holds(service, patch).await?;
+        }
+        Ok(())
+    }
+
+    async fn lift(&mut self, service: &Service) -> Result<(), Violation> {
+        let blocked: Vec<_> = self
+            .oracle
+            .devices
+            .iter()
+            .flat_map(|(d, b)| b.blocked.iter().map(|p| (*d, *p)))
+            .collect();
+        let Some((device, patch)) = self.people.chance.pick(&blocked).copied() else {
+            return Ok(());
+        };
+        if settled(service.lift_block(&self.people.officer, device, patch, "mended").await)?.is_some() {
+            self.trace.add(
+                self.now,
+                format_args!("people lift the block of patch {patch} on device {device}"),
+            );
+            if let Some(book) = self.oracle.devices.get_mut(&device) {
+                book.blocked.remove(&patch);
+            }
+        }
+        Ok(())
+    }
+}
