@@ -35,7 +35,10 @@ pub struct Events {
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self { sender: broadcast::channel(256).0, sent: AtomicU64::new(0) }
+        Self {
+            sender: broadcast::channel(256).0,
+            sent: AtomicU64::new(0),
+        }
     }
     /// Tells every page; called after the commit.
     pub fn send(&self, topic: Topic) {

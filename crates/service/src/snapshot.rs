@@ -12,12 +12,12 @@ use crate::{
     },
 };
 use domain::{
-    AccountId, Category, DecisionId, DeviceId, GroupId, HoldId, Moment, OsReleaseId, PatchId, PatchState, ProblemId, RingId, Span, Urgency,
-    compare_debian,
+    AccountId, Category, DecisionId, DeviceId, GroupId, HoldId, Moment, OsReleaseId, PatchId, PatchState, ProblemId,
+    RingId, Span, Urgency, compare_debian,
 };
 use planner::{
-    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, EvidencePolicy, Group, HoldCause, HoldFact, PairFacts,
-    PatchFacts, Policy, Ring, decide,
+    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, EvidencePolicy, Group, HoldCause,
+    HoldFact, PairFacts, PatchFacts, Policy, Ring, decide,
 };
 use sqlx::SqliteConnection;
 use std::collections::BTreeMap;
@@ -77,7 +77,11 @@ pub async fn policy(conn: &mut SqliteConnection, now: Moment) -> Result<Compiled
         blocks_inheritance: false,
         missed: None,
     });
-    let policy = Policy { rings, groups: groups.collect(), ..Policy::default() };
+    let policy = Policy {
+        rings,
+        groups: groups.collect(),
+        ..Policy::default()
+    };
     Ok(policy.compile(now, std::iter::empty()))
 }
 
@@ -86,8 +90,12 @@ pub async fn policy(conn: &mut SqliteConnection, now: Moment) -> Result<Compiled
 /// # Errors
 /// When the database fails.
 pub async fn pair(conn: &mut SqliteConnection, now: Moment, device: DeviceId, patch: PatchId) -> Result<Option<Pair>> {
-    let Some(row) = devices::by_id(conn, device).await? else { return Ok(None) };
-    let Some(facts) = patch_facts(conn, now, patch).await? else { return Ok(None) };
+    let Some(row) = devices::by_id(conn, device).await? else {
+        return Ok(None);
+    };
+    let Some(facts) = patch_facts(conn, now, patch).await? else {
+        return Ok(None);
+    };
     let state = states::of_pair(conn, device, patch).await?;
     Ok(Some(Pair {
         policy: policy(conn, now).await?,
@@ -102,7 +110,9 @@ pub async fn pair(conn: &mut SqliteConnection, now: Moment, device: DeviceId, pa
 /// # Errors
 /// When the database fails.
 pub async fn device(conn: &mut SqliteConnection, now: Moment, device: DeviceId) -> Result<Option<DeviceSnapshot>> {
-    let Some(row) = devices::by_id(conn, device).await? else { return Ok(None) };
+    let Some(row) = devices::by_id(conn, device).await? else {
+        return Ok(None);
+    };
     let mut patches = Vec::new();
     for state in states::of_device(conn, device).await?.into_values() {
         let unsettled = state.state.is_open() || matches!(state.state, PatchState::Superseded | PatchState::Unknown);
@@ -114,13 +124,20 @@ pub async fn device(conn: &mut SqliteConnection, now: Moment, device: DeviceId) 
             patches.push((facts, pair));
         }
     }
-    Ok(Some(DeviceSnapshot { policy: policy(conn, now).await?, device: device_facts(conn, &row).await?, patches }))
+    Ok(Some(DeviceSnapshot {
+        policy: policy(conn, now).await?,
+        device: device_facts(conn, &row).await?,
+        patches,
+    }))
 }
 
 /// What the planner would say of a patch to a healthy device of a ring that lacks it: the ring's lane on the patch's page.
 #[must_use]
 pub fn patch_lane(now: Moment, policy: &Compiled, facts: &PatchFacts, ring: RingId) -> Decision {
-    let device = DeviceFacts { last_scan: Some(now), ..DeviceFacts::new(DeviceId(0), facts.os_release, ring) };
+    let device = DeviceFacts {
+        last_scan: Some(now),
+        ..DeviceFacts::new(DeviceId(0), facts.os_release, ring)
+    };
     decide(policy, &device, facts, &PairFacts::new(PatchState::Missing), now)
 }
 
@@ -152,17 +169,24 @@ pub async fn device_facts(conn: &mut SqliteConnection, row: &Device) -> Result<D
 /// # Errors
 /// When the database fails.
 pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchId) -> Result<Option<PatchFacts>> {
-    let Some(row) = rollouts::patch(conn, patch).await? else { return Ok(None) };
+    let Some(row) = rollouts::patch(conn, patch).await? else {
+        return Ok(None);
+    };
     let (superseded_by, successor_approved) = successors(conn, &row).await?;
     let decisions = decisions(conn, patch).await?;
     let holds = rollouts::holds(conn, patch).await?;
     let evidence = evidence(conn, now, patch, &holds).await?;
     Ok(Some(PatchFacts {
-        category: Category::from_code(row.category).ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
+        category: Category::from_code(row.category)
+            .ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
         size: u64::try_from(row.size).unwrap_or(0),
         superseded_by,
         successor_approved,
-        holds: holds.iter().filter(|h| h.resolved_at.is_none()).map(|h| hold(h, &evidence)).collect::<Result<_>>()?,
+        holds: holds
+            .iter()
+            .filter(|h| h.resolved_at.is_none())
+            .map(|h| hold(h, &evidence))
+            .collect::<Result<_>>()?,
         decisions,
         evidence,
         ..PatchFacts::new(patch, row.os_release)
@@ -171,10 +195,15 @@ pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchI
 
 /// The newer patch that counts, and the rings in which any newer one is approved: an approved one before the newest.
 async fn successors(conn: &mut SqliteConnection, row: &PatchRow) -> Result<(Option<PatchId>, Vec<RingId>)> {
-    let Some(newest) = row.superseded_by else { return Ok((None, Vec::new())) };
+    let Some(newest) = row.superseded_by else {
+        return Ok((None, Vec::new()));
+    };
     let mut approved = rollouts::approved_versions(conn, row.os_release, &row.source).await?;
     approved.retain(|(_, version, _)| compare_debian(version, &row.version).is_gt());
-    let by = approved.iter().max_by(|a, b| compare_debian(&a.1, &b.1)).map_or(newest, |(patch, _, _)| *patch);
+    let by = approved
+        .iter()
+        .max_by(|a, b| compare_debian(&a.1, &b.1))
+        .map_or(newest, |(patch, _, _)| *patch);
     let mut rings: Vec<RingId> = approved.into_iter().map(|(_, _, ring)| ring).collect();
     rings.sort_unstable();
     rings.dedup();
@@ -186,31 +215,67 @@ async fn decisions(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<De
     rows.into_iter()
         .map(|d| {
             let kind = match d.kind {
-                1 => DecisionKind::Approve { urgent: if d.urgent { Urgency::SkipSoak } else { Urgency::Normal } },
+                1 => DecisionKind::Approve {
+                    urgent: if d.urgent { Urgency::SkipSoak } else { Urgency::Normal },
+                },
                 2 => DecisionKind::Deny,
                 other => return Err(Error::Inconsistent(format!("decision kind {other}"))),
             };
-            Ok(DecisionFact { id: DecisionId(d.id), ring: RingId(d.ring), kind, at: Moment(d.at), by: AccountId(d.account) })
+            Ok(DecisionFact {
+                id: DecisionId(d.id),
+                ring: RingId(d.ring),
+                kind,
+                at: Moment(d.at),
+                by: AccountId(d.account),
+            })
         })
         .collect()
 }
 
 fn hold(row: &HoldRow, evidence: &BTreeMap<RingId, Evidence>) -> Result<HoldFact> {
     let sum = |of: fn(&Evidence) -> u32| evidence.values().map(of).sum::<u32>();
-    let causes = [Cause::Person, Cause::Problem, Cause::Failure, Cause::Vanished, Cause::Restored, Cause::RolledBack];
+    let causes = [
+        Cause::Person,
+        Cause::Problem,
+        Cause::Failure,
+        Cause::Vanished,
+        Cause::Restored,
+        Cause::RolledBack,
+    ];
     let cause = match causes.into_iter().find(|c| *c as i64 == row.cause) {
         Some(Cause::Problem) => HoldCause::Problem(ProblemId(row.problem.unwrap_or(0))),
-        Some(Cause::Failure) => HoldCause::Failures { failed: sum(|e| e.failures), finished: sum(|e| e.finished) },
-        Some(Cause::Vanished) => HoldCause::Vanished { devices: sum(|e| e.vanished) },
+        Some(Cause::Failure) => HoldCause::Failures {
+            failed: sum(|e| e.failures),
+            finished: sum(|e| e.finished),
+        },
+        Some(Cause::Vanished) => HoldCause::Vanished {
+            devices: sum(|e| e.vanished),
+        },
         Some(Cause::Person | Cause::Restored | Cause::RolledBack) => HoldCause::Person,
         None => return Err(Error::Inconsistent(format!("hold cause {}", row.cause))),
     };
-    let by = row.opened_by.strip_prefix("account:").and_then(|t| t.split(' ').next()).and_then(|t| t.parse().ok()).map(AccountId);
-    Ok(HoldFact { id: HoldId(row.id), ring: None, cause, at: Moment(row.opened_at), by })
+    let by = row
+        .opened_by
+        .strip_prefix("account:")
+        .and_then(|t| t.split(' ').next())
+        .and_then(|t| t.parse().ok())
+        .map(AccountId);
+    Ok(HoldFact {
+        id: HoldId(row.id),
+        ring: None,
+        cause,
+        at: Moment(row.opened_at),
+        by,
+    })
 }
 
 /// What each ring has shown, and how long resolved holds stopped its soak.
-async fn evidence(conn: &mut SqliteConnection, now: Moment, patch: PatchId, holds: &[HoldRow]) -> Result<BTreeMap<RingId, Evidence>> {
+async fn evidence(
+    conn: &mut SqliteConnection,
+    now: Moment,
+    patch: PatchId,
+    holds: &[HoldRow],
+) -> Result<BTreeMap<RingId, Evidence>> {
     let mut rings: BTreeMap<RingId, Evidence> = BTreeMap::new();
     for row in rollouts::evidence(conn, patch).await? {
         add(rings.entry(RingId(row.ring)).or_default(), &row);
@@ -259,8 +324,15 @@ fn paused(since: Moment, now: Moment, holds: &[HoldRow]) -> Span {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn pair_facts(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId, state: Option<&State>) -> Result<PairFacts> {
-    let Some(state) = state else { return Ok(PairFacts::new(PatchState::NotApplicable)) };
+pub async fn pair_facts(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    patch: PatchId,
+    state: Option<&State>,
+) -> Result<PairFacts> {
+    let Some(state) = state else {
+        return Ok(PairFacts::new(PatchState::NotApplicable));
+    };
     let failures = rollouts::failures(conn, device, patch).await?;
     let blocked = rollouts::orders(conn, device).await?.iter().any(|o| o.patch == patch);
     pair_of(state, &failures, blocked)
@@ -279,7 +351,10 @@ pub async fn pairs(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTre
     let states = states::of_device(conn, device).await?;
     let pair = |(patch, state): (PatchId, State)| {
         let failures = failures.get(&patch).map_or(&[][..], Vec::as_slice);
-        Ok((patch, pair_of(&state, failures, orders.iter().any(|o| o.patch == patch))?))
+        Ok((
+            patch,
+            pair_of(&state, failures, orders.iter().any(|o| o.patch == patch))?,
+        ))
     };
     states.into_iter().map(pair).collect()
 }
@@ -287,11 +362,13 @@ pub async fn pairs(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTre
 fn pair_of(state: &State, failures: &[Moment], blocked: bool) -> Result<PairFacts> {
     let brake = match state.brake.as_deref() {
         None => None,
-        Some(json) => Some(match serde_json::from_str(json).map_err(|e| Error::Inconsistent(format!("brake {json}: {e}")))? {
-            protocol::v1::Brake::Held => Brake::Held,
-            protocol::v1::Brake::Phased { percent } => Brake::Phased { percent },
-            protocol::v1::Brake::Pinned { .. } => Brake::Pinned,
-        }),
+        Some(json) => Some(
+            match serde_json::from_str(json).map_err(|e| Error::Inconsistent(format!("brake {json}: {e}")))? {
+                protocol::v1::Brake::Held => Brake::Held,
+                protocol::v1::Brake::Phased { percent } => Brake::Phased { percent },
+                protocol::v1::Brake::Pinned { .. } => Brake::Pinned,
+            },
+        ),
     };
     Ok(PairFacts {
         since: Some(state.since),
@@ -343,10 +420,16 @@ impl planner::words::Names for Words {
         self.rings.get(&id).cloned().unwrap_or_else(|| format!("ring {id}"))
     }
     fn account(&self, id: AccountId) -> String {
-        self.accounts.get(&id).cloned().unwrap_or_else(|| format!("account {id}"))
+        self.accounts
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| format!("account {id}"))
     }
     fn release(&self, id: OsReleaseId) -> String {
-        self.releases.get(&id).cloned().unwrap_or_else(|| format!("release {id}"))
+        self.releases
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| format!("release {id}"))
     }
 }
 
@@ -360,8 +443,21 @@ mod tests {
 
     #[test]
     fn overlapping_holds_pause_the_soak_once() {
-        let hold = |opened_at, resolved_at| HoldRow { id: 1, cause: 1, opened_at, opened_by: "host".to_owned(), resolved_at, problem: None };
-        let holds = [hold(50, Some(120)), hold(110, Some(130)), hold(115, Some(118)), hold(200, None), hold(10, Some(20))];
+        let hold = |opened_at, resolved_at| HoldRow {
+            id: 1,
+            cause: 1,
+            opened_at,
+            opened_by: "host".to_owned(),
+            resolved_at,
+            problem: None,
+        };
+        let holds = [
+            hold(50, Some(120)),
+            hold(110, Some(130)),
+            hold(115, Some(118)),
+            hold(200, None),
+            hold(10, Some(20)),
+        ];
         assert_eq!(paused(Moment(100), Moment(300), &holds), Span(30));
         assert_eq!(paused(Moment(100), Moment(300), &[]), Span(0));
     }

@@ -29,7 +29,12 @@ pub(super) struct Caller {
 impl Caller {
     /// What a write transaction must leave behind of this message: its sequence number is on disk before any permit is.
     pub(super) fn contact(&self) -> Contact {
-        Contact { device: self.device.id, seq: self.seq, at: self.now, said: None }
+        Contact {
+            device: self.device.id,
+            seq: self.seq,
+            at: self.now,
+            said: None,
+        }
     }
 
     /// The name in the audit log.
@@ -40,7 +45,7 @@ impl Caller {
 
 /// A message to act on, or the reply to its repeat.
 pub(super) enum Call<T> {
-    New(Caller, T),
+    New(Box<Caller>, T),
     Again(WireReply),
 }
 
@@ -67,22 +72,44 @@ impl Service {
             return Err(BodyError::TooLarge(body.len()).into());
         }
         let device = devices::by_key(&mut *self.store().read().await?, key_id).await?;
-        let device = device.ok_or_else(|| Refused::new(RefusalCode::UnknownDevice, "No device has this key. Enrol again with a new token."))?;
+        let device = device.ok_or_else(|| {
+            Refused::new(
+                RefusalCode::UnknownDevice,
+                "No device has this key. Enrol again with a new token.",
+            )
+        })?;
         sign::verify_request(&device.public_key, path, body, signature)
             .map_err(|e| Refused::new(RefusalCode::BadSignature, format!("{e}.")))?;
         if device.state == DeviceState::Revoked {
             self.inner.agents.forget(device.id);
-            return Err(Refused::new(RefusalCode::Revoked, "This device was revoked. To manage it again, enrol it anew."));
+            return Err(Refused::new(
+                RefusalCode::Revoked,
+                "This device was revoked. To manage it again, enrol it anew.",
+            ));
         }
         let sealed: Sealed<T> = limits::parse(body)?;
         let now = self.now();
-        match self.inner.agents.take_turn(&device, sealed.seq, sealed.sent_at, sign::sha256(body), now) {
-            Turn::Act => Ok(Call::New(Caller { device, seq: sealed.seq, now }, sealed.message)),
+        match self
+            .inner
+            .agents
+            .take_turn(&device, sealed.seq, sealed.sent_at, sign::sha256(body), now)
+        {
+            Turn::Act => Ok(Call::New(
+                Box::new(Caller {
+                    device,
+                    seq: sealed.seq,
+                    now,
+                }),
+                sealed.message,
+            )),
             Turn::Again(reply) => Ok(Call::Again(reply)),
             Turn::Stale => Err(Refused::new(RefusalCode::Stale, "A later message was taken already.")),
             Turn::Clone => {
                 self.quarantine(&device, now).await?;
-                Err(Refused::new(RefusalCode::Stale, "Two agents use this device's key. It is in quarantine until a person has looked."))
+                Err(Refused::new(
+                    RefusalCode::Stale,
+                    "Two agents use this device's key. It is in quarantine until a person has looked.",
+                ))
             }
         }
     }
@@ -94,7 +121,10 @@ impl Service {
         }
         let why = "Two agents use the same key: messages came with the same or an older number but other content.";
         let mut tx = self.store().write().await?;
-        let Some(device) = devices::by_key(&mut tx, &device.key_id).await?.filter(|d| d.state != DeviceState::Revoked) else {
+        let Some(device) = devices::by_key(&mut tx, &device.key_id)
+            .await?
+            .filter(|d| d.state != DeviceState::Revoked)
+        else {
             return Ok(());
         };
         devices::set_state(&mut tx, device.id, DeviceState::Quarantined, why).await?;

@@ -56,7 +56,11 @@ impl Release {
     fn add(&mut self, known: Known) {
         self.source_of.insert(known.id, known.source.clone());
         let list = self.by_source.entry(known.source.clone()).or_default();
-        let at = list.partition_point(|k| compare_debian(&k.version, &known.version).then(k.id.cmp(&known.id)).is_lt());
+        let at = list.partition_point(|k| {
+            compare_debian(&k.version, &known.version)
+                .then(k.id.cmp(&known.id))
+                .is_lt()
+        });
         list.insert(at, known);
     }
 
@@ -70,7 +74,11 @@ impl Release {
     ) -> Result<()> {
         let mut packages: Vec<NewPackage<'_>> = Vec::new();
         for offer in offers(inventory) {
-            let known = self.of_source(offer.source).iter().find(|k| offer.is(k)).map(|k| (k.id, k.security));
+            let known = self
+                .of_source(offer.source)
+                .iter()
+                .find(|k| offer.is(k))
+                .map(|k| (k.id, k.security));
             let patch = match known {
                 Some((patch, security)) => {
                     if offer.security && !security {
@@ -87,7 +95,15 @@ impl Release {
                 let (name, arch) = (u.name.as_str(), u.arch.as_str());
                 if listed.is_none_or(|k| !k.packages.iter().any(|(n, a)| n == name && a == arch)) {
                     added.push((name.to_owned(), arch.to_owned()));
-                    packages.push((patch.0, name, arch, u.version.as_str(), u.size, u.sha256.as_str(), u.installed.is_none()));
+                    packages.push((
+                        patch.0,
+                        name,
+                        arch,
+                        u.version.as_str(),
+                        u.size,
+                        u.sha256.as_str(),
+                        u.installed.is_none(),
+                    ));
                 }
             }
             if !added.is_empty() {
@@ -98,12 +114,22 @@ impl Release {
     }
 
     fn change(&mut self, source: &str, patch: PatchId, with: impl FnOnce(&mut Known)) {
-        if let Some(known) = self.by_source.get_mut(source).and_then(|list| list.iter_mut().find(|k| k.id == patch)) {
+        if let Some(known) = self
+            .by_source
+            .get_mut(source)
+            .and_then(|list| list.iter_mut().find(|k| k.id == patch))
+        {
             with(known);
         }
     }
 
-    async fn insert(&mut self, conn: &mut SqliteConnection, id: OsReleaseId, offer: &Offer<'_>, now: Moment) -> Result<PatchId> {
+    async fn insert(
+        &mut self,
+        conn: &mut SqliteConnection,
+        id: OsReleaseId,
+        offer: &Offer<'_>,
+        now: Moment,
+    ) -> Result<PatchId> {
         let origin = offer.origin();
         let new = NewPatch {
             release: id,
@@ -130,8 +156,12 @@ impl Release {
 
     /// The newest version of a source package replaces every older one, whatever the order in which they were seen.
     async fn supersede(&mut self, conn: &mut SqliteConnection, source: &str) -> Result<()> {
-        let Some(list) = self.by_source.get_mut(source) else { return Ok(()) };
-        let Some(newest) = list.last().map(|k| (k.id, k.version.clone())) else { return Ok(()) };
+        let Some(list) = self.by_source.get_mut(source) else {
+            return Ok(());
+        };
+        let Some(newest) = list.last().map(|k| (k.id, k.version.clone())) else {
+            return Ok(());
+        };
         for known in list {
             let by = compare_debian(&known.version, &newest.1).is_lt().then_some(newest.0);
             if known.superseded_by != by {
@@ -155,19 +185,28 @@ pub(super) struct Offer<'a> {
 pub(super) fn offers(inventory: &Inventory) -> Vec<Offer<'_>> {
     let mut by_patch: BTreeMap<(&str, &str), Vec<&Update>> = BTreeMap::new();
     for update in &inventory.updates {
-        by_patch.entry((update.source.as_str(), update.source_version.as_str())).or_default().push(update);
+        by_patch
+            .entry((update.source.as_str(), update.source_version.as_str()))
+            .or_default()
+            .push(update);
     }
     by_patch
         .into_iter()
         .filter(|(_, updates)| updates.iter().any(|u| u.installed.is_some()))
-        .map(|((source, version), updates)| Offer { source, version, security: updates.iter().any(|u| u.security), updates })
+        .map(|((source, version), updates)| Offer {
+            source,
+            version,
+            security: updates.iter().any(|u| u.security),
+            updates,
+        })
         .collect()
 }
 
 impl Offer<'_> {
     /// Whether a known patch is this: the same exact version from one of the same origins.
     pub(super) fn is(&self, known: &Known) -> bool {
-        known.version == self.version && (known.origin == self.origin() || self.origins().any(|o| origin_text(o) == known.origin))
+        known.version == self.version
+            && (known.origin == self.origin() || self.origins().any(|o| origin_text(o) == known.origin))
     }
 
     fn origins(&self) -> impl Iterator<Item = &Origin> {
@@ -192,20 +231,31 @@ impl Offer<'_> {
 
     /// The line of the package named like the source, or of the first one.
     fn summary(&self) -> &str {
-        let named = self.updates.iter().find(|u| u.name.as_str() == self.source && !u.summary.as_str().is_empty());
-        named.or_else(|| self.updates.iter().find(|u| !u.summary.as_str().is_empty())).map_or("", |u| u.summary.as_str())
+        let named = self
+            .updates
+            .iter()
+            .find(|u| u.name.as_str() == self.source && !u.summary.as_str().is_empty());
+        named
+            .or_else(|| self.updates.iter().find(|u| !u.summary.as_str().is_empty()))
+            .map_or("", |u| u.summary.as_str())
     }
 }
 
 fn is_security(origin: &Origin) -> bool {
-    origin.label.as_str().ends_with("-Security") || origin.codename.as_str().ends_with("-security") || origin.archive.as_str().ends_with("-security")
+    origin.label.as_str().ends_with("-Security")
+        || origin.codename.as_str().ends_with("-security")
+        || origin.archive.as_str().ends_with("-security")
 }
 
 /// `Debian-Security bookworm-security`, `Ubuntu noble-security`: label and suite. Debian's archive names move with every release
 /// (`oldstable-security`), Ubuntu's code name is the same for all its archives (ENGINES 0.2).
 pub(super) fn origin_text(origin: &Origin) -> String {
     let (archive, codename) = (origin.archive.as_str(), origin.codename.as_str());
-    let suite = if codename.is_empty() || archive.strip_prefix(codename).is_some_and(|rest| rest.starts_with('-')) { archive } else { codename };
+    let suite = if codename.is_empty() || archive.strip_prefix(codename).is_some_and(|rest| rest.starts_with('-')) {
+        archive
+    } else {
+        codename
+    };
     format!("{} {suite}", origin.label).trim().to_owned()
 }
 
@@ -221,14 +271,27 @@ mod tests {
     use protocol::ShortText;
 
     fn origin(label: &str, archive: &str, codename: &str) -> Origin {
-        Origin { label: ShortText::fit(label), archive: ShortText::fit(archive), codename: ShortText::fit(codename) }
+        Origin {
+            label: ShortText::fit(label),
+            archive: ShortText::fit(archive),
+            codename: ShortText::fit(codename),
+        }
     }
 
     #[test]
     fn origins_keep_their_name_when_the_archive_moves_on() {
-        assert_eq!(origin_text(&origin("Debian-Security", "oldstable-security", "bookworm-security")), "Debian-Security bookworm-security");
-        assert_eq!(origin_text(&origin("Ubuntu", "noble-security", "noble")), "Ubuntu noble-security");
-        assert_eq!(origin_text(&origin("Docker CE", "bookworm", "bookworm")), "Docker CE bookworm");
+        assert_eq!(
+            origin_text(&origin("Debian-Security", "oldstable-security", "bookworm-security")),
+            "Debian-Security bookworm-security"
+        );
+        assert_eq!(
+            origin_text(&origin("Ubuntu", "noble-security", "noble")),
+            "Ubuntu noble-security"
+        );
+        assert_eq!(
+            origin_text(&origin("Docker CE", "bookworm", "bookworm")),
+            "Docker CE bookworm"
+        );
         assert_eq!(origin_text(&origin("", "stable", "")), "stable");
     }
 

@@ -40,8 +40,18 @@ impl<'a> Scan<'a> {
         for offer in offers(inventory) {
             by_source.entry(offer.source).or_default().push(offer);
         }
-        let unread = inventory.sources.iter().filter(|s| s.error.is_some()).map(|s| s.name.as_str()).collect();
-        Self { inventory, installed, offers: by_source, unread }
+        let unread = inventory
+            .sources
+            .iter()
+            .filter(|s| s.error.is_some())
+            .map(|s| s.name.as_str())
+            .collect();
+        Self {
+            inventory,
+            installed,
+            offers: by_source,
+            unread,
+        }
     }
 
     fn offer_of(&self, known: &Known) -> Option<&Offer<'a>> {
@@ -85,7 +95,11 @@ impl<'a> Scan<'a> {
     /// An older version is installed and this one is not offered.
     fn older(&self, known: &Known, before: Option<PatchState>, history: &History) -> Option<PatchState> {
         let newer = |o: &Offer<'_>| compare_debian(o.version, &known.version).is_gt();
-        if self.offers.get(known.source.as_str()).is_some_and(|list| list.iter().any(newer)) {
+        if self
+            .offers
+            .get(known.source.as_str())
+            .is_some_and(|list| list.iter().any(newer))
+        {
             return Some(PatchState::Superseded);
         }
         // What a source had found stays until the source can be read again (DESIGN principle 8).
@@ -102,7 +116,13 @@ impl<'a> Scan<'a> {
             });
         }
         let replaced = known.superseded_by.is_some();
-        before.map(|state| if replaced && state != PatchState::NotApplicable { PatchState::Superseded } else { PatchState::NotApplicable })
+        before.map(|state| {
+            if replaced && state != PatchState::NotApplicable {
+                PatchState::Superseded
+            } else {
+                PatchState::NotApplicable
+            }
+        })
     }
 
     /// Installed, unless something seen on the device says that the old code still runs.
@@ -120,8 +140,12 @@ impl<'a> Scan<'a> {
         };
         let of_file = |file: &str| belongs(file, &known.source) || packages().any(|name| belongs(file, name));
         let reboot = inventory.reboot.iter().any(|reason| match reason {
-            RebootReason::FlagFile { packages: named } => packages().any(|name| named.iter().any(|n| n.as_str() == name)),
-            RebootReason::Kernel { installed, .. } => packages().any(|name| name.strip_suffix(installed.as_str()).is_some_and(|p| p.ends_with('-'))),
+            RebootReason::FlagFile { packages: named } => {
+                packages().any(|name| named.iter().any(|n| n.as_str() == name))
+            }
+            RebootReason::Kernel { installed, .. } => {
+                packages().any(|name| name.strip_suffix(installed.as_str()).is_some_and(|p| p.ends_with('-')))
+            }
             RebootReason::CoreProcess { file, .. } => of_file(file.as_str()),
         });
         if reboot {
@@ -151,23 +175,48 @@ impl<'a> Scan<'a> {
             let history = history.get(&known.id).unwrap_or(&none);
             if let Some(state) = self.state(known, row.map(|r| r.state), history) {
                 let brake = match (self.offer_of(known), row) {
-                    (Some(offer), _) => offer.updates.iter().find_map(|u| u.brake.as_ref()).and_then(|b| serde_json::to_string(b).ok()),
+                    (Some(offer), _) => offer
+                        .updates
+                        .iter()
+                        .find_map(|u| u.brake.as_ref())
+                        .and_then(|b| serde_json::to_string(b).ok()),
                     (None, Some(row)) if row.state == state => row.brake.clone(),
                     _ => None,
                 };
                 let ours = history.ours && !state.is_open();
-                let to = State { patch: known.id, state, since: now, ours, brake, security: known.security };
+                let to = State {
+                    patch: known.id,
+                    state,
+                    since: now,
+                    ours,
+                    brake,
+                    security: known.security,
+                };
                 changes.extend(change(row, to));
             }
         }
         // Rows of products that are gone, or of a release that the device has left.
         for row in before.values() {
             let known = release.by_id(row.patch);
-            let here = known.is_some_and(|k| self.installed.contains_key(k.source.as_str()) || self.offers.contains_key(k.source.as_str()));
+            let here = known.is_some_and(|k| {
+                self.installed.contains_key(k.source.as_str()) || self.offers.contains_key(k.source.as_str())
+            });
             if !here {
                 let blocked = history.get(&row.patch).is_some_and(|h| h.blocked);
-                let state = if blocked && known.is_some() { PatchState::RolledBack } else { PatchState::NotApplicable };
-                changes.extend(change(Some(row), State { state, since: now, brake: None, ..row.clone() }));
+                let state = if blocked && known.is_some() {
+                    PatchState::RolledBack
+                } else {
+                    PatchState::NotApplicable
+                };
+                changes.extend(change(
+                    Some(row),
+                    State {
+                        state,
+                        since: now,
+                        brake: None,
+                        ..row.clone()
+                    },
+                ));
             }
         }
         changes
@@ -179,7 +228,10 @@ fn change(row: Option<&State>, mut to: State) -> Option<Change> {
     if let Some(same) = row.filter(|r| r.state == to.state) {
         to.since = same.since;
     }
-    (row != Some(&to)).then(|| Change { from: row.map(|r| r.state), to })
+    (row != Some(&to)).then(|| Change {
+        from: row.map(|r| r.state),
+        to,
+    })
 }
 
 /// Whether a file's name points to a package: `/usr/lib/x86_64-linux-gnu/libssl.so.3` to `libssl3`, `/usr/lib/systemd/…` to `systemd`,
@@ -190,9 +242,15 @@ fn belongs(file: &str, package: &str) -> bool {
     if file.split('/').any(|part| part == package) {
         return true;
     }
-    let Some((stem, version)) = base.split_once(".so") else { return false };
+    let Some((stem, version)) = base.split_once(".so") else {
+        return false;
+    };
     let version = version.trim_start_matches('.').split('.').next().unwrap_or("");
-    let dash = if stem.ends_with(|c: char| c.is_ascii_digit()) && !version.is_empty() { "-" } else { "" };
+    let dash = if stem.ends_with(|c: char| c.is_ascii_digit()) && !version.is_empty() {
+        "-"
+    } else {
+        ""
+    };
     let name = package.strip_suffix("t64").unwrap_or(package);
     name.strip_prefix(stem).and_then(|rest| rest.strip_prefix(dash)) == Some(version)
 }
@@ -204,7 +262,9 @@ mod tests {
     #[test]
     fn library_names_point_to_their_packages() {
         assert!(belongs("/usr/lib/x86_64-linux-gnu/libssl.so.3 (deleted)", "libssl3"));
-        assert!(belongs("/usr/lib/x86_64-linux-gnu/libdb-5.3.so", "libdb-5.3") || !belongs("/x/libdb-5.3.so", "libssl3"));
+        assert!(
+            belongs("/usr/lib/x86_64-linux-gnu/libdb-5.3.so", "libdb-5.3") || !belongs("/x/libdb-5.3.so", "libssl3")
+        );
         assert!(belongs("/usr/lib/x86_64-linux-gnu/libssl.so.3", "libssl3t64"));
         assert!(belongs("/usr/lib/systemd/libsystemd-shared-252.so", "systemd"));
         assert!(belongs("/usr/sbin/cron", "cron"));

@@ -28,11 +28,17 @@ impl Service {
         let request: EnrollRequest = limits::parse(body)?;
         let public_key = public_key(&request.public_key)?;
         if sign::key_id(&public_key) != key_id {
-            return Err(Refused::new(RefusalCode::BadSignature, "The key in the header is not the key in the message."));
+            return Err(Refused::new(
+                RefusalCode::BadSignature,
+                "The key in the header is not the key in the message.",
+            ));
         }
         sign::verify_request(&public_key, ENROLL, body, signature)
             .map_err(|e| Refused::new(RefusalCode::BadSignature, format!("{e}.")))?;
-        check_shape(&request.token, &sign::key_id(&self.signing_key().verifying_key().to_bytes()))?;
+        check_shape(
+            &request.token,
+            &sign::key_id(&self.signing_key().verifying_key().to_bytes()),
+        )?;
         let now = self.now();
         let mut tx = self.store().write().await?;
         let known = devices::token(&mut tx, &sign::sha256(request.token.as_bytes())).await?;
@@ -44,7 +50,11 @@ impl Service {
         let os_release = catalog::os_release(&mut tx, &request.host).await?;
         let scan_only = token.scan_only || request.scan_only;
         let id = devices::insert(&mut tx, &token, &public_key, &request.host, os_release, scan_only, now).await?;
-        let state = if token.accept { DeviceState::Active } else { DeviceState::Pending };
+        let state = if token.accept {
+            DeviceState::Active
+        } else {
+            DeviceState::Pending
+        };
         let record = Record {
             actor: format!("device:{id}"),
             action: Action::DeviceEnrolled,
@@ -62,12 +72,24 @@ impl Service {
     }
 
     /// The same token and key again: a lost reply costs no second use. Another token for a known key is not an enrolment.
-    async fn again(&self, conn: &mut SqliteConnection, device: &Device, token: &Token, now: Moment) -> Answer<WireReply> {
+    async fn again(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        token: &Token,
+        now: Moment,
+    ) -> Answer<WireReply> {
         if device.state == DeviceState::Revoked {
-            return Err(Refused::new(RefusalCode::Revoked, "This key belongs to a device that was revoked. Enrol with a new key."));
+            return Err(Refused::new(
+                RefusalCode::Revoked,
+                "This key belongs to a device that was revoked. Enrol with a new key.",
+            ));
         }
         if devices::token_of(conn, device.id).await? != Some(token.id) {
-            return Err(Refused::new(RefusalCode::Stale, "This key is enrolled already, by another token."));
+            return Err(Refused::new(
+                RefusalCode::Stale,
+                "This key is enrolled already, by another token.",
+            ));
         }
         ok(&self.enrolled(device.id, &device.key_id, device.state, now))
     }
@@ -102,23 +124,38 @@ fn check_shape(token: &str, server: &str) -> Answer<()> {
         Some((secret, key)) if fits(secret) && key.len() == 32 && key.bytes().all(|b| b.is_ascii_hexdigit()) => {
             Err(unknown_token("This enrolment token was made by another server."))
         }
-        _ => Err(Refused::new(RefusalCode::Malformed, "This is not a whole enrolment token; copy it again, from pwe_ to the end.")),
+        _ => Err(Refused::new(
+            RefusalCode::Malformed,
+            "This is not a whole enrolment token; copy it again, from pwe_ to the end.",
+        )),
     }
 }
 
 fn check_token(token: &Token, now: Moment) -> Answer<()> {
     let refused = |code, detail: &str| Err(Refused::new(code, detail));
     if token.revoked {
-        return refused(RefusalCode::TokenRevoked, "This enrolment token was revoked. Make a new one.");
+        return refused(
+            RefusalCode::TokenRevoked,
+            "This enrolment token was revoked. Make a new one.",
+        );
     }
     if token.expires <= now {
-        return refused(RefusalCode::TokenExpired, "This enrolment token has expired. Make a new one.");
+        return refused(
+            RefusalCode::TokenExpired,
+            "This enrolment token has expired. Make a new one.",
+        );
     }
     if token.uses >= token.max_uses {
-        return refused(RefusalCode::TokenUsedUp, "This enrolment token was used as often as it may be. Make a new one.");
+        return refused(
+            RefusalCode::TokenUsedUp,
+            "This enrolment token was used as often as it may be. Make a new one.",
+        );
     }
     if !token.accept && token.pending >= MAX_PENDING {
-        return refused(RefusalCode::TooMany, "Too many devices wait for acceptance. Accept or revoke some first.");
+        return refused(
+            RefusalCode::TooMany,
+            "Too many devices wait for acceptance. Accept or revoke some first.",
+        );
     }
     Ok(())
 }

@@ -65,13 +65,30 @@ impl Memory {
                 };
             }
             if seq < last.seq {
-                return if sent_at > last.sent_at { Turn::Clone } else { Turn::Stale };
+                return if sent_at > last.sent_at {
+                    Turn::Clone
+                } else {
+                    Turn::Stale
+                };
             }
         } else if seq < device.seq {
             return Turn::Stale;
         }
-        let said = seen.remove(&device.id).and_then(|s| if s.waiting { s.said } else { None });
-        seen.insert(device.id, Seen { seq, sent_at, body, reply: None, at: now, said, waiting: true });
+        let said = seen
+            .remove(&device.id)
+            .and_then(|s| if s.waiting { s.said } else { None });
+        seen.insert(
+            device.id,
+            Seen {
+                seq,
+                sent_at,
+                body,
+                reply: None,
+                at: now,
+                said,
+                waiting: true,
+            },
+        );
         Turn::Act
     }
 
@@ -102,7 +119,12 @@ impl Memory {
             .filter(|(_, s)| s.waiting)
             .map(|(&device, s)| {
                 s.waiting = false;
-                Contact { device, seq: s.seq, at: s.at, said: s.said.clone() }
+                Contact {
+                    device,
+                    seq: s.seq,
+                    at: s.at,
+                    said: s.said.clone(),
+                }
             })
             .collect();
         batch.sort_by_key(|c| c.device);
@@ -122,7 +144,11 @@ impl Memory {
     /// What was read of a patch while nothing has been committed since.
     pub(super) fn facts(&self, sent: u64, patch: PatchId) -> Option<Arc<PatchFacts>> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        if facts.0 == sent { facts.1.get(&patch).cloned() } else { None }
+        if facts.0 == sent {
+            facts.1.get(&patch).cloned()
+        } else {
+            None
+        }
     }
 
     /// Remembers what was read of a patch; `sent` is the number of changes before it was read.

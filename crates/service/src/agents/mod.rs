@@ -44,8 +44,14 @@ impl Refused {
     }
 
     fn reply(self) -> WireReply {
-        let refusal = Refusal { code: self.0, detail: ShortText::fit(&self.1) };
-        WireReply { status: self.0.status(), body: serde_json::to_vec(&refusal).unwrap_or_default() }
+        let refusal = Refusal {
+            code: self.0,
+            detail: ShortText::fit(&self.1),
+        };
+        WireReply {
+            status: self.0.status(),
+            body: serde_json::to_vec(&refusal).unwrap_or_default(),
+        }
     }
 }
 
@@ -53,11 +59,17 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         if let Error::ReadOnly(_) | Error::Database(sqlx::Error::PoolTimedOut) = error {
             tracing::error!(error = %error, source = ?std::error::Error::source(&error), "an agent's message could not be written");
-            return Self::new(RefusalCode::Unavailable, "The server cannot write now. Nothing was taken; it will be asked for again.");
+            return Self::new(
+                RefusalCode::Unavailable,
+                "The server cannot write now. Nothing was taken; it will be asked for again.",
+            );
         }
         let id = crate::random::number();
         tracing::error!(id, error = %error, source = ?std::error::Error::source(&error), "an agent's message failed");
-        Self::new(RefusalCode::Internal, format!("The server failed; its log has the details under {id}."))
+        Self::new(
+            RefusalCode::Internal,
+            format!("The server failed; its log has the details under {id}."),
+        )
     }
 }
 

@@ -9,11 +9,11 @@ use crate::{
     },
 };
 use domain::{Arch, Moment, PackageName, PatchId, VersionText, compare_debian};
+use planner::{Decision, Schedule};
 use protocol::{
     ShortText, limits,
     v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion},
 };
-use planner::{Decision, Schedule};
 use sqlx::{Acquire as _, SqliteConnection};
 use std::sync::Arc;
 
@@ -37,19 +37,32 @@ impl Service {
         let mut orders = Vec::new();
         let free = !device.clock_suspect && rollouts::open_attempt(&mut tx, device.id).await?.is_none();
         for order in rollbacks.into_iter().filter(|o| free && !o.done) {
-            if super::permit::rollback_wait(&mut tx, device.id, order.patch, now).await?.is_none() {
-                orders.push(Order { patch: order.patch, kind: ActionKind::RollBack, packages: order.packages });
+            if super::permit::rollback_wait(&mut tx, device.id, order.patch, now)
+                .await?
+                .is_none()
+            {
+                orders.push(Order {
+                    patch: order.patch,
+                    kind: ActionKind::RollBack,
+                    packages: order.packages,
+                });
             }
         }
         // Going back comes before going on.
         let may_start = free && orders.is_empty();
-        let decided = if approved.is_empty() { Vec::new() } else { self.decide_all(&mut tx, device, now, &approved, sent).await? };
+        let decided = if approved.is_empty() {
+            Vec::new()
+        } else {
+            self.decide_all(&mut tx, device, now, &approved, sent).await?
+        };
         let notices = decided
             .iter()
             .filter_map(|(open, decision)| Some(self.notice(open, decision.earliest?.max(now))))
             .take(MAX_ORDERS)
             .collect();
-        let ready = decided.iter().filter(|(open, decision)| may_start && decision.installs() && !open.put_off(now));
+        let ready = decided
+            .iter()
+            .filter(|(open, decision)| may_start && decision.installs() && !open.put_off(now));
         installs(&mut tx, device, ready.map(|(open, _)| *open), &mut orders).await?;
         tx.commit().await?;
         Ok((orders, notices))
@@ -75,7 +88,9 @@ impl Service {
             let patch = match memory.facts(sent, open.patch) {
                 Some(facts) => facts,
                 None => {
-                    let Some(facts) = snapshot::patch_facts(conn, now, open.patch).await? else { continue };
+                    let Some(facts) = snapshot::patch_facts(conn, now, open.patch).await? else {
+                        continue;
+                    };
                     let facts = Arc::new(facts);
                     memory.remember(sent, open.patch, Arc::clone(&facts));
                     facts
@@ -113,7 +128,11 @@ async fn installs(
         let Some(inventory) = &inventory else { return Ok(()) };
         let packages = packages(conn, inventory, open.patch, &open.source, &open.version).await?;
         if !packages.is_empty() {
-            orders.push(Order { patch: open.patch, kind: ActionKind::Install, packages });
+            orders.push(Order {
+                patch: open.patch,
+                kind: ActionKind::Install,
+                packages,
+            });
         }
     }
     Ok(())
@@ -132,19 +151,35 @@ pub(super) async fn packages(
         .updates
         .iter()
         .filter(|u| u.source.as_str() == source && u.source_version.as_str() == version)
-        .map(|u| PackageVersion { name: u.name.clone(), arch: u.arch.clone(), version: Some(u.version.clone()) })
+        .map(|u| PackageVersion {
+            name: u.name.clone(),
+            arch: u.arch.clone(),
+            version: Some(u.version.clone()),
+        })
         .collect();
     if !offered.is_empty() {
-        return Ok(if offered.len() > limits::MAX_PATCH_PACKAGES { Vec::new() } else { offered });
+        return Ok(if offered.len() > limits::MAX_PATCH_PACKAGES {
+            Vec::new()
+        } else {
+            offered
+        });
     }
     let mut older = Vec::new();
     for (name, arch, version, fresh) in rollouts::packages(conn, patch).await? {
         let has_older = inventory.packages.iter().any(|p| {
             p.name.as_str() == name && p.arch.as_str() == arch && compare_debian(p.version.as_str(), &version).is_lt()
         });
-        let parsed = (PackageName::parse(&name), Arch::parse(&arch), VersionText::parse(&version));
+        let parsed = (
+            PackageName::parse(&name),
+            Arch::parse(&arch),
+            VersionText::parse(&version),
+        );
         if let (true, false, (Ok(name), Ok(arch), Ok(version))) = (has_older, fresh, parsed) {
-            older.push(PackageVersion { name, arch, version: Some(version) });
+            older.push(PackageVersion {
+                name,
+                arch,
+                version: Some(version),
+            });
         }
     }
     Ok(older)

@@ -34,14 +34,21 @@ struct No {
 }
 
 fn no(gate: &'static str, reason: impl Into<String>) -> No {
-    No { gate, reason: reason.into(), opens_at: None }
+    No {
+        gate,
+        reason: reason.into(),
+        opens_at: None,
+    }
 }
 
 impl Service {
     /// Grants or refuses one start.
     pub(super) async fn permit(&self, caller: &Caller, message: &PermitRequest) -> Answer<WireReply> {
         if message.current.len() > limits::MAX_PATCH_PACKAGES {
-            return Err(Refused::new(RefusalCode::Malformed, "More packages than one patch may have."));
+            return Err(Refused::new(
+                RefusalCode::Malformed,
+                "More packages than one patch may have.",
+            ));
         }
         let mut tx = self.store().write().await?;
         // The row as it is now: a revocation may have been committed since the signature was checked.
@@ -49,7 +56,10 @@ impl Service {
         let device = device.filter(|d| d.state != DeviceState::Revoked);
         let device = device.ok_or_else(|| Refused::new(RefusalCode::Revoked, "This device was revoked."))?;
         if device.state != DeviceState::Active {
-            return Err(Refused::new(RefusalCode::NotActive, "A person must accept this device before it may install anything."));
+            return Err(Refused::new(
+                RefusalCode::NotActive,
+                "A person must accept this device before it may install anything.",
+            ));
         }
         devices::write_contacts(&mut tx, &[caller.contact()]).await?;
         let reply = match self.ask(&mut tx, &device, message, caller.now).await? {
@@ -76,7 +86,10 @@ impl Service {
         now: Moment,
     ) -> Result<std::result::Result<Permit, No>> {
         if device.clock_suspect {
-            return Ok(Err(no("clock", "The server's clock jumped; an administrator must confirm it first.")));
+            return Ok(Err(no(
+                "clock",
+                "The server's clock jumped; an administrator must confirm it first.",
+            )));
         }
         let mut open = attempts::open_of(conn, device.id).await?;
         if let Some(late) = open.take_if(|a| a.stage == Stage::Permitted && a.start_by < now) {
@@ -179,7 +192,10 @@ async fn may_install(
         _ => Vec::new(),
     };
     if packages.is_empty() {
-        return Ok(Err(no("applicable", "The last scan does not offer these versions; scan again.")));
+        return Ok(Err(no(
+            "applicable",
+            "The last scan does not offer these versions; scan again.",
+        )));
     }
     Ok(Ok(packages))
 }
@@ -197,7 +213,11 @@ fn refusal(decision: &Decision, names: &dyn words::Names) -> No {
         Some(GateStatus::OpensAt { at, .. }) => Some(at),
         _ => decision.earliest,
     };
-    No { gate: first.map_or("applicable", |f| f.gate.word()), reason: words::headline(decision, names), opens_at }
+    No {
+        gate: first.map_or("applicable", |f| f.gate.word()),
+        reason: words::headline(decision, names),
+        opens_at,
+    }
 }
 
 /// Going back needs an order in force, and nothing else under way: neither approval nor soak, because it is a person's own decision.
@@ -211,16 +231,25 @@ async fn may_roll_back(
     if device.scan_only {
         return Ok(Err(no("covered", "This device is only looked at, never changed.")));
     }
-    let order = rollouts::orders(conn, device.id).await?.into_iter().find(|o| o.patch == patch && !o.done);
+    let order = rollouts::orders(conn, device.id)
+        .await?
+        .into_iter()
+        .find(|o| o.patch == patch && !o.done);
     let Some(order) = order else {
-        return Ok(Err(no("rollback", "No rollback of this patch is ordered on this device.")));
+        return Ok(Err(no(
+            "rollback",
+            "No rollback of this patch is ordered on this device.",
+        )));
     };
     if let Some(open) = open {
         return Ok(Err(no("slot", format!("Attempt {} runs on this device.", open.id))));
     }
     if let Some(until) = rollback_wait(conn, device.id, patch, now).await? {
         let reason = "Going back failed; the next try waits, or a person must order it anew.";
-        return Ok(Err(No { opens_at: until, ..no("retries", reason) }));
+        return Ok(Err(No {
+            opens_at: until,
+            ..no("retries", reason)
+        }));
     }
     Ok(Ok(order.packages))
 }

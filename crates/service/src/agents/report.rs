@@ -1,12 +1,6 @@
 //! The report: one scan to its final state in one transaction.
 
-use super::{
-    Answer, Refused, WireReply,
-    authenticate::Caller,
-    catalog::Release,
-    derive::Scan,
-    ok,
-};
+use super::{Answer, Refused, WireReply, authenticate::Caller, catalog::Release, derive::Scan, ok};
 use crate::{
     Result, Service,
     audit::{Action, Record},
@@ -79,7 +73,9 @@ fn mismatch(detail: &str) -> Refused {
 
 fn check(mut inventory: Inventory, digest: &Digest) -> Answer<Checked> {
     inventory.normalize();
-    inventory.check().map_err(|e| Refused::new(RefusalCode::Malformed, format!("{e}.")))?;
+    inventory
+        .check()
+        .map_err(|e| Refused::new(RefusalCode::Malformed, format!("{e}.")))?;
     let json = json(&inventory)?.into_bytes();
     if hex::encode(sign::sha256(&json)) != digest.0 {
         return Err(mismatch("The digest does not fit the inventory. Send a full report."));
@@ -98,13 +94,17 @@ async fn apply(
     let held = devices::by_id(conn, caller.device.id).await?.and_then(|d| d.digest);
     let inventory = stored::load(conn, caller.device.id).await?;
     let (Some(held), Some(inventory)) = (held, inventory) else {
-        return Err(mismatch("The server holds no inventory of this device. Send a full report."));
+        return Err(mismatch(
+            "The server holds no inventory of this device. Send a full report.",
+        ));
     };
     if held == digest.0 {
         return check(inventory, digest);
     }
     if held != base.0 {
-        return Err(mismatch("The changes do not start from what the server holds. Send a full report."));
+        return Err(mismatch(
+            "The changes do not start from what the server holds. Send a full report.",
+        ));
     }
     check(changes.apply(inventory), digest)
 }
@@ -116,7 +116,8 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, release: &Release, i
     let mut attempts = attempts::of_device(conn, device).await?;
     let orders = rollouts::orders(conn, device).await?;
     let scan = Scan::of(inventory);
-    let proofs = prove(conn, caller, release, &scan, &mut attempts).await? + done(conn, release, &scan, &orders, now).await?;
+    let proofs =
+        prove(conn, caller, release, &scan, &mut attempts).await? + done(conn, release, &scan, &orders, now).await?;
     let histories = attempts::histories(&attempts, orders.iter().map(|o| o.patch));
     let changes = scan.changes(release, &before, &histories, now);
     states::apply(conn, device, &changes).await?;
@@ -132,8 +133,13 @@ async fn prove(
     attempts: &mut [Attempt],
 ) -> Result<usize> {
     let mut proofs = 0;
-    for attempt in attempts.iter_mut().filter(|a| a.proven_at.is_none() && matches!(a.stage, Stage::Succeeded | Stage::Vanished)) {
-        let Some(known) = release.by_id(attempt.patch) else { continue };
+    for attempt in attempts
+        .iter_mut()
+        .filter(|a| a.proven_at.is_none() && matches!(a.stage, Stage::Succeeded | Stage::Vanished))
+    {
+        let Some(known) = release.by_id(attempt.patch) else {
+            continue;
+        };
         let shown = match attempt.kind {
             ActionKind::Install => scan.proves(known),
             ActionKind::RollBack => scan.disproves(known),
@@ -146,7 +152,10 @@ async fn prove(
             let record = Record {
                 actor: caller.name(),
                 action: Action::AttemptEnded,
-                object: format!("attempt:{} device:{} patch:{}", attempt.id, caller.device.id, attempt.patch),
+                object: format!(
+                    "attempt:{} device:{} patch:{}",
+                    attempt.id, caller.device.id, attempt.patch
+                ),
                 before: Some(serde_json::json!({ "outcome": "vanished" }).to_string()),
                 after: Some(serde_json::json!({ "outcome": "succeeded" }).to_string()),
                 reason: "A later scan shows the versions asked for.".to_owned(),
@@ -161,7 +170,13 @@ async fn prove(
 }
 
 /// Rollback orders that the scan shows carried out. The block stays until a person lifts it (I-33).
-async fn done(conn: &mut SqliteConnection, release: &Release, scan: &Scan<'_>, orders: &[RollbackOrder], now: Moment) -> Result<usize> {
+async fn done(
+    conn: &mut SqliteConnection,
+    release: &Release,
+    scan: &Scan<'_>,
+    orders: &[RollbackOrder],
+    now: Moment,
+) -> Result<usize> {
     let mut proofs = 0;
     for order in orders.iter().filter(|o| !o.done) {
         if release.by_id(order.patch).is_some_and(|known| scan.disproves(known)) {

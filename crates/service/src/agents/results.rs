@@ -14,7 +14,10 @@ use crate::{
 use domain::{Moment, PatchState};
 use protocol::{
     limits, sign,
-    v1::{ActionKind, AttemptEvent, AttemptRecord, NotStarted, Outcome, PackageVersion, RefusalCode, Results, ResultsReply},
+    v1::{
+        ActionKind, AttemptEvent, AttemptRecord, NotStarted, Outcome, PackageVersion, RefusalCode, Results,
+        ResultsReply,
+    },
 };
 use sqlx::SqliteConnection;
 
@@ -22,15 +25,29 @@ impl Service {
     /// Takes the records of a device's journal.
     pub(super) async fn results(&self, caller: &Caller, message: &Results) -> Answer<WireReply> {
         if message.results.len() > limits::MAX_RESULTS {
-            let detail = format!("{} results; the limit is {}.", message.results.len(), limits::MAX_RESULTS);
+            let detail = format!(
+                "{} results; the limit is {}.",
+                message.results.len(),
+                limits::MAX_RESULTS
+            );
             return Err(Refused::new(RefusalCode::Malformed, detail));
         }
-        if let Some(bad) = message.results.iter().find(|r| !is_id(&r.id) || lists(r).any(|l| l.len() > limits::MAX_PATCH_PACKAGES)) {
-            return Err(Refused::new(RefusalCode::Malformed, format!("The result of attempt {} does not fit.", bad.attempt)));
+        if let Some(bad) = message
+            .results
+            .iter()
+            .find(|r| !is_id(&r.id) || lists(r).any(|l| l.len() > limits::MAX_PATCH_PACKAGES))
+        {
+            return Err(Refused::new(
+                RefusalCode::Malformed,
+                format!("The result of attempt {} does not fit.", bad.attempt),
+            ));
         }
         let mut tx = self.store().write().await?;
         devices::write_contacts(&mut tx, &[caller.contact()]).await?;
-        let mut reply = ResultsReply { acknowledged: Vec::new(), refused: Vec::new() };
+        let mut reply = ResultsReply {
+            acknowledged: Vec::new(),
+            refused: Vec::new(),
+        };
         for record in &message.results {
             if take(&mut tx, caller, record).await? {
                 reply.acknowledged.push(record.id.clone());
@@ -78,7 +95,9 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, record: &AttemptReco
     attempts::take_result(conn, &record.id, &hash, caller.device.id, attempt.id, caller.now).await?;
     match &record.event {
         AttemptEvent::Started { from } => started(conn, caller, &attempt, from).await?,
-        AttemptEvent::Finished { outcome, observed, log, .. } => {
+        AttemptEvent::Finished {
+            outcome, observed, log, ..
+        } => {
             finished(conn, caller, &attempt, outcome, observed, log.as_str()).await?;
         }
     }
@@ -86,7 +105,12 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, record: &AttemptReco
 }
 
 /// Only an attempt without an end can start: a `started` that comes after its `finished` changes nothing but what was installed before.
-async fn started(conn: &mut SqliteConnection, caller: &Caller, attempt: &Attempt, from: &[PackageVersion]) -> Result<()> {
+async fn started(
+    conn: &mut SqliteConnection,
+    caller: &Caller,
+    attempt: &Attempt,
+    from: &[PackageVersion],
+) -> Result<()> {
     match attempt.stage {
         Stage::Permitted => {
             attempts::start(conn, attempt.id, from, caller.now).await?;
@@ -101,7 +125,10 @@ async fn started(conn: &mut SqliteConnection, caller: &Caller, attempt: &Attempt
 
 /// Whether an end may still be recorded: an attempt without one, or one that the server had given up on (I-30).
 const fn is_undecided(stage: Stage) -> bool {
-    matches!(stage, Stage::Permitted | Stage::Started | Stage::Lapsed | Stage::Vanished)
+    matches!(
+        stage,
+        Stage::Permitted | Stage::Started | Stage::Lapsed | Stage::Vanished
+    )
 }
 
 async fn finished(
@@ -120,9 +147,14 @@ async fn finished(
     let record = Record {
         actor: caller.name(),
         action: Action::AttemptEnded,
-        object: format!("attempt:{} device:{} patch:{}", attempt.id, attempt.device, attempt.patch),
+        object: format!(
+            "attempt:{} device:{} patch:{}",
+            attempt.id, attempt.device, attempt.patch
+        ),
         before: None,
-        after: Some(serde_json::json!({ "kind": attempt.kind, "judged": format!("{stage:?}"), "outcome": outcome }).to_string()),
+        after: Some(
+            serde_json::json!({ "kind": attempt.kind, "judged": format!("{stage:?}"), "outcome": outcome }).to_string(),
+        ),
         reason: String::new(),
     };
     audit::append(conn, caller.now, &record).await?;
@@ -136,7 +168,12 @@ async fn finished(
 }
 
 /// An end is what was observed, never what was claimed (DESIGN principle 9).
-async fn judge(conn: &mut SqliteConnection, attempt: &Attempt, outcome: &Outcome, observed: &[PackageVersion]) -> Result<Stage> {
+async fn judge(
+    conn: &mut SqliteConnection,
+    attempt: &Attempt,
+    outcome: &Outcome,
+    observed: &[PackageVersion],
+) -> Result<Stage> {
     Ok(match outcome {
         Outcome::Succeeded | Outcome::InterruptedRecovered => {
             if shows(conn, attempt, observed).await? {
@@ -145,8 +182,12 @@ async fn judge(conn: &mut SqliteConnection, attempt: &Attempt, outcome: &Outcome
                 Stage::Failed
             }
         }
-        Outcome::NotStarted { why: NotStarted::AlreadyThere } if shows(conn, attempt, observed).await? => Stage::Succeeded,
-        Outcome::NotStarted { why: NotStarted::PermitExpired } => Stage::Lapsed,
+        Outcome::NotStarted {
+            why: NotStarted::AlreadyThere,
+        } if shows(conn, attempt, observed).await? => Stage::Succeeded,
+        Outcome::NotStarted {
+            why: NotStarted::PermitExpired,
+        } => Stage::Lapsed,
         Outcome::NotStarted { .. } => Stage::NotStarted,
         Outcome::Failed { .. } => Stage::Failed,
         Outcome::Broken { .. } => Stage::Broken,
@@ -166,14 +207,18 @@ async fn shows(conn: &mut SqliteConnection, attempt: &Attempt, observed: &[Packa
     let packages = rollouts::packages(conn, attempt.patch).await?;
     Ok(observed.iter().all(|o| {
         packages.iter().any(|(name, arch, version, _)| {
-            o.name.as_str() == name && o.arch.as_str() == arch && o.version.as_ref().is_some_and(|v| v.as_str() == version)
+            o.name.as_str() == name
+                && o.arch.as_str() == arch
+                && o.version.as_ref().is_some_and(|v| v.as_str() == version)
         })
     }))
 }
 
 /// The state on the page, until the next scan shows it.
 async fn settle(conn: &mut SqliteConnection, attempt: &Attempt, stage: Stage, now: Moment) -> Result<()> {
-    let Some(state) = states::of_pair(conn, attempt.device, attempt.patch).await? else { return Ok(()) };
+    let Some(state) = states::of_pair(conn, attempt.device, attempt.patch).await? else {
+        return Ok(());
+    };
     let to = match stage {
         Stage::Succeeded if state.state.is_open() => PatchState::Installed,
         Stage::Failed | Stage::Broken | Stage::Vanished if state.state.is_open() => PatchState::Failed,
@@ -181,14 +226,28 @@ async fn settle(conn: &mut SqliteConnection, attempt: &Attempt, stage: Stage, no
         _ => return Ok(()),
     };
     let ours = to == PatchState::Installed;
-    let change = states::Change { from: Some(state.state), to: states::State { state: to, since: now, ours, ..state } };
+    let change = states::Change {
+        from: Some(state.state),
+        to: states::State {
+            state: to,
+            since: now,
+            ours,
+            ..state
+        },
+    };
     states::apply(conn, attempt.device, &[change]).await
 }
 
 fn sentence(stage: Stage, outcome: &Outcome) -> String {
     match (stage, outcome) {
         (Stage::Vanished, _) => "The device started the install and was not heard of again.".to_owned(),
-        (_, Outcome::Failed { exit: Some(exit), message }) => format!("The install failed with exit code {exit}: {message}"),
+        (
+            _,
+            Outcome::Failed {
+                exit: Some(exit),
+                message,
+            },
+        ) => format!("The install failed with exit code {exit}: {message}"),
         (_, Outcome::Failed { exit: None, message }) => format!("The install failed: {message}"),
         (_, Outcome::Broken { message }) => format!("The package manager is broken: {message}"),
         _ => "The device said that it succeeded, but does not show the versions asked for.".to_owned(),
@@ -196,9 +255,19 @@ fn sentence(stage: Stage, outcome: &Outcome) -> String {
 }
 
 /// Stops the rollout when failures reach the ring's threshold, or when the first device of a ring fails, in the same transaction (I-29).
-pub(super) async fn hold(conn: &mut SqliteConnection, attempt: &Attempt, stage: Stage, detail: &str, now: Moment) -> Result<()> {
+pub(super) async fn hold(
+    conn: &mut SqliteConnection,
+    attempt: &Attempt,
+    stage: Stage,
+    detail: &str,
+    now: Moment,
+) -> Result<()> {
     let failed = rollouts::failed_devices(conn, attempt.patch, attempt.ring).await?;
-    let threshold = rollouts::rings(conn).await?.into_iter().find(|r| Some(r.id) == attempt.ring).map_or(1, |r| r.hold_failures.max(1));
+    let threshold = rollouts::rings(conn)
+        .await?
+        .into_iter()
+        .find(|r| Some(r.id) == attempt.ring)
+        .map_or(1, |r| r.hold_failures.max(1));
     let evidence = rollouts::evidence(conn, attempt.patch).await?;
     let own = evidence.iter().filter(|e| Some(e.ring) == attempt.ring.map(|r| r.0));
     let (finished, failures) = own.fold((0, 0), |(f, n), e| (f + e.finished, n + e.failures));
@@ -206,14 +275,23 @@ pub(super) async fn hold(conn: &mut SqliteConnection, attempt: &Attempt, stage: 
     if failed < threshold && !first {
         return Ok(());
     }
-    let cause = if stage == Stage::Vanished { Cause::Vanished } else { Cause::Failure };
+    let cause = if stage == Stage::Vanished {
+        Cause::Vanished
+    } else {
+        Cause::Failure
+    };
     let id = holds::open(conn, attempt.patch, cause, Some(attempt.device), detail, now, "server").await?;
     let record = Record {
         actor: "server".to_owned(),
         action: Action::Held,
-        object: format!("hold:{id} patch:{} device:{} attempt:{}", attempt.patch, attempt.device, attempt.id),
+        object: format!(
+            "hold:{id} patch:{} device:{} attempt:{}",
+            attempt.patch, attempt.device, attempt.id
+        ),
         before: None,
-        after: Some(serde_json::json!({ "failed": failed, "threshold": threshold, "first_of_ring": first }).to_string()),
+        after: Some(
+            serde_json::json!({ "failed": failed, "threshold": threshold, "first_of_ring": first }).to_string(),
+        ),
         reason: detail.to_owned(),
     };
     audit::append(conn, now, &record).await?;

@@ -49,14 +49,21 @@ impl Service {
     /// Returns whether the clock is suspect: nothing may be concluded from it then.
     async fn watch_clock(&self, now: Moment) -> Result<bool> {
         let steady = self.inner.clock.steady();
-        let last = self.inner.agents.last_tick.lock().unwrap_or_else(PoisonError::into_inner).replace((now, steady));
+        let last = self
+            .inner
+            .agents
+            .last_tick
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace((now, steady));
         let mut read = self.store().read().await?;
         let high_water = Moment(meta(&mut read, "clock_high_water").await?);
         let suspect = devices::clock_suspect(&mut read).await?;
         drop(read);
         let expected = last.map(|(then, at)| then + Span(steady.0 - at.0));
         // Before the first tick of a run nothing tells how much time has passed; but it never goes back.
-        let jumped = now + MAX_BACK < expected.unwrap_or(high_water).max(high_water) || expected.is_some_and(|e| e + MAX_FORWARD < now);
+        let jumped = now + MAX_BACK < expected.unwrap_or(high_water).max(high_water)
+            || expected.is_some_and(|e| e + MAX_FORWARD < now);
         if suspect {
             return Ok(true);
         }
@@ -73,7 +80,11 @@ impl Service {
                 reason: "The clock jumped. No permit is given until an administrator confirms it.".to_owned(),
             };
             audit::append(&mut tx, now, &record).await?;
-            tracing::error!(expected = expected.rfc3339(), seen = now.rfc3339(), "the clock jumped: no permits until an administrator confirms it");
+            tracing::error!(
+                expected = expected.rfc3339(),
+                seen = now.rfc3339(),
+                "the clock jumped: no permits until an administrator confirms it"
+            );
         } else if now > high_water {
             set_meta(&mut tx, "clock_high_water", now.0).await?;
         }
@@ -105,7 +116,12 @@ impl Service {
         audit::append(&mut tx, now, &record).await?;
         tx.commit().await?;
         let steady = self.inner.clock.steady();
-        *self.inner.agents.last_tick.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, steady));
+        *self
+            .inner
+            .agents
+            .last_tick
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((now, steady));
         self.events().send(Topic::Devices);
         Ok(())
     }
@@ -114,13 +130,19 @@ impl Service {
     /// neither a result nor a contact by its deadline (I-30).
     async fn give_up(&self, seen: &Attempt, now: Moment) -> Result<()> {
         let mut tx = self.store().write().await?;
-        let Some(attempt) = attempts::by_id(&mut tx, seen.id).await?.filter(|a| a.stage.is_open()) else { return Ok(()) };
-        let Some(device) = devices::by_id(&mut tx, attempt.device).await? else { return Ok(()) };
+        let Some(attempt) = attempts::by_id(&mut tx, seen.id).await?.filter(|a| a.stage.is_open()) else {
+            return Ok(());
+        };
+        let Some(device) = devices::by_id(&mut tx, attempt.device).await? else {
+            return Ok(());
+        };
         let contact = device.last_contact.max(self.inner.agents.last_contact(device.id));
         let heard = contact.is_some_and(|at| at > attempt.start_by);
         let stage = match attempt.stage {
             Stage::Permitted if heard => Stage::Lapsed,
-            _ if attempt.deadline < now && contact.is_none_or(|at| at + Span(self.settings().vanish_seconds) < now) => Stage::Vanished,
+            _ if attempt.deadline < now && contact.is_none_or(|at| at + Span(self.settings().vanish_seconds) < now) => {
+                Stage::Vanished
+            }
             // It talks, but never of this attempt: its journal is gone.
             _ if attempt.deadline + LOST < now => Stage::Vanished,
             _ => return Ok(()),
@@ -130,7 +152,10 @@ impl Service {
             let record = Record {
                 actor: "server".to_owned(),
                 action: Action::AttemptEnded,
-                object: format!("attempt:{} device:{} patch:{}", attempt.id, attempt.device, attempt.patch),
+                object: format!(
+                    "attempt:{} device:{} patch:{}",
+                    attempt.id, attempt.device, attempt.patch
+                ),
                 before: None,
                 after: Some(serde_json::json!({ "outcome": "vanished" }).to_string()),
                 reason: "No result and no contact by the deadline.".to_owned(),

@@ -34,10 +34,12 @@ impl Stage {
     /// [`Error::Inconsistent`] for a code that this version does not know.
     pub fn from_code(code: i64) -> Result<Self> {
         use Stage::{Broken, Failed, Lapsed, NotStarted, Permitted, Started, Succeeded, Vanished};
-        [Permitted, Started, Succeeded, Failed, Broken, NotStarted, Lapsed, Vanished]
-            .into_iter()
-            .find(|s| *s as i64 == code)
-            .ok_or_else(|| Error::Inconsistent(format!("attempt state {code}")))
+        [
+            Permitted, Started, Succeeded, Failed, Broken, NotStarted, Lapsed, Vanished,
+        ]
+        .into_iter()
+        .find(|s| *s as i64 == code)
+        .ok_or_else(|| Error::Inconsistent(format!("attempt state {code}")))
     }
 
     /// Without a result.
@@ -140,7 +142,10 @@ fn attempt(row: &SqliteRow) -> Result<Attempt> {
 /// # Errors
 /// When the database fails.
 pub async fn by_id(conn: &mut SqliteConnection, id: AttemptId) -> Result<Option<Attempt>> {
-    let row = sqlx::query(attempt_sql!("WHERE id = ?")).bind(id.0).fetch_optional(conn).await?;
+    let row = sqlx::query(attempt_sql!("WHERE id = ?"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(attempt).transpose()
 }
 
@@ -149,7 +154,10 @@ pub async fn by_id(conn: &mut SqliteConnection, id: AttemptId) -> Result<Option<
 /// # Errors
 /// When the database fails.
 pub async fn open_of(conn: &mut SqliteConnection, device: DeviceId) -> Result<Option<Attempt>> {
-    let row = sqlx::query(attempt_sql!("WHERE device_id = ? AND state IN (1, 2)")).bind(device.0).fetch_optional(conn).await?;
+    let row = sqlx::query(attempt_sql!("WHERE device_id = ? AND state IN (1, 2)"))
+        .bind(device.0)
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(attempt).transpose()
 }
 
@@ -171,11 +179,13 @@ pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: Patch
 /// # Errors
 /// When the database fails.
 pub async fn last_success(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Option<Attempt>> {
-    let row = sqlx::query(attempt_sql!("WHERE device_id = ? AND patch_id = ? AND kind = 1 AND state = 3 ORDER BY id DESC LIMIT 1"))
-        .bind(device.0)
-        .bind(patch.0)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query(attempt_sql!(
+        "WHERE device_id = ? AND patch_id = ? AND kind = 1 AND state = 3 ORDER BY id DESC LIMIT 1"
+    ))
+    .bind(device.0)
+    .bind(patch.0)
+    .fetch_optional(conn)
+    .await?;
     row.as_ref().map(attempt).transpose()
 }
 
@@ -184,7 +194,10 @@ pub async fn last_success(conn: &mut SqliteConnection, device: DeviceId, patch: 
 /// # Errors
 /// When the database fails.
 pub async fn of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec<Attempt>> {
-    let rows = sqlx::query(attempt_sql!("WHERE device_id = ? ORDER BY id")).bind(device.0).fetch_all(conn).await?;
+    let rows = sqlx::query(attempt_sql!("WHERE device_id = ? ORDER BY id"))
+        .bind(device.0)
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(attempt).collect()
 }
 
@@ -193,7 +206,9 @@ pub async fn of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<
 /// # Errors
 /// When the database fails.
 pub async fn all_open(conn: &mut SqliteConnection) -> Result<Vec<Attempt>> {
-    let rows = sqlx::query(attempt_sql!("WHERE state IN (1, 2) ORDER BY device_id")).fetch_all(conn).await?;
+    let rows = sqlx::query(attempt_sql!("WHERE state IN (1, 2) ORDER BY device_id"))
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(attempt).collect()
 }
 
@@ -244,7 +259,12 @@ pub async fn start(conn: &mut SqliteConnection, id: AttemptId, from: &[PackageVe
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_previous(conn: &mut SqliteConnection, id: AttemptId, from: &[PackageVersion], now: Moment) -> Result<()> {
+pub async fn set_previous(
+    conn: &mut SqliteConnection,
+    id: AttemptId,
+    from: &[PackageVersion],
+    now: Moment,
+) -> Result<()> {
     sqlx::query("UPDATE attempt SET started_at = coalesce(started_at, ?), previous = ? WHERE id = ?")
         .bind(now.0)
         .bind(super::states::json(&from)?)
@@ -258,7 +278,14 @@ pub async fn set_previous(conn: &mut SqliteConnection, id: AttemptId, from: &[Pa
 ///
 /// # Errors
 /// When the database fails.
-pub async fn finish(conn: &mut SqliteConnection, id: AttemptId, stage: Stage, detail: &str, log: &str, now: Moment) -> Result<()> {
+pub async fn finish(
+    conn: &mut SqliteConnection,
+    id: AttemptId,
+    stage: Stage,
+    detail: &str,
+    log: &str,
+    now: Moment,
+) -> Result<()> {
     sqlx::query("UPDATE attempt SET state = ?, finished_at = ?, detail = ?, log = ? WHERE id = ?")
         .bind(stage as i64)
         .bind(now.0)
@@ -302,7 +329,10 @@ pub async fn close_all(conn: &mut SqliteConnection, device: DeviceId, now: Momen
 /// # Errors
 /// When the database fails.
 pub async fn result_hash(conn: &mut SqliteConnection, id: &str) -> Result<Option<(DeviceId, Vec<u8>)>> {
-    let row = sqlx::query("SELECT device_id, hash FROM result WHERE id = ?").bind(id).fetch_optional(conn).await?;
+    let row = sqlx::query("SELECT device_id, hash FROM result WHERE id = ?")
+        .bind(id)
+        .fetch_optional(conn)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some((DeviceId(row.try_get(0)?), row.try_get(1)?)))
 }

@@ -19,13 +19,14 @@ pub async fn os_release(conn: &mut SqliteConnection, host: &HostFacts) -> Result
     if let Some(id) = known {
         return Ok(OsReleaseId(id));
     }
-    let id = sqlx::query_scalar("INSERT INTO os_release (os_id, version, codename, name) VALUES (?,?,?,?) RETURNING id")
-        .bind(host.os_id.as_str())
-        .bind(host.os_version.as_str())
-        .bind(host.os_codename.as_str())
-        .bind(host.os_name.as_str())
-        .fetch_one(conn)
-        .await?;
+    let id =
+        sqlx::query_scalar("INSERT INTO os_release (os_id, version, codename, name) VALUES (?,?,?,?) RETURNING id")
+            .bind(host.os_id.as_str())
+            .bind(host.os_version.as_str())
+            .bind(host.os_codename.as_str())
+            .bind(host.os_name.as_str())
+            .fetch_one(conn)
+            .await?;
     Ok(OsReleaseId(id))
 }
 
@@ -53,10 +54,12 @@ pub struct Known {
 /// # Errors
 /// When the database fails.
 pub async fn of_release(conn: &mut SqliteConnection, release: OsReleaseId) -> Result<Vec<Known>> {
-    let rows = sqlx::query("SELECT id, source, version, origin, category, superseded_by FROM patch WHERE os_release_id = ? ORDER BY id")
-        .bind(release.0)
-        .fetch_all(&mut *conn)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id, source, version, origin, category, superseded_by FROM patch WHERE os_release_id = ? ORDER BY id",
+    )
+    .bind(release.0)
+    .fetch_all(&mut *conn)
+    .await?;
     let mut known = Vec::with_capacity(rows.len());
     for row in &rows {
         known.push(Known {
@@ -112,7 +115,11 @@ pub struct NewPatch<'a> {
 /// # Errors
 /// When the database fails.
 pub async fn insert(conn: &mut SqliteConnection, patch: &NewPatch<'_>, now: Moment) -> Result<PatchId> {
-    let category = if patch.security { Category::Security } else { Category::Unknown };
+    let category = if patch.security {
+        Category::Security
+    } else {
+        Category::Unknown
+    };
     let id = sqlx::query_scalar(
         "INSERT INTO patch (os_release_id, source, version, origin, vendor, summary, severity, category, category_basis, first_seen_at, size)
          VALUES (?,?,?,?,?,?,?,?,?,?,0) RETURNING id",
@@ -179,6 +186,10 @@ pub async fn make_security(conn: &mut SqliteConnection, patch: PatchId) -> Resul
 /// # Errors
 /// When the database fails.
 pub async fn supersede(conn: &mut SqliteConnection, patch: PatchId, by: Option<PatchId>) -> Result<()> {
-    sqlx::query("UPDATE patch SET superseded_by = ? WHERE id = ?").bind(by.map(|p| p.0)).bind(patch.0).execute(conn).await?;
+    sqlx::query("UPDATE patch SET superseded_by = ? WHERE id = ?")
+        .bind(by.map(|p| p.0))
+        .bind(patch.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }

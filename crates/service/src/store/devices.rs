@@ -134,7 +134,10 @@ pub(crate) fn signed(value: u64) -> i64 {
 /// # Errors
 /// When the database fails.
 pub async fn by_key(conn: &mut SqliteConnection, key_id: &str) -> Result<Option<Device>> {
-    let row = sqlx::query(device_sql!("d.key_id = ?")).bind(key_id).fetch_optional(conn).await?;
+    let row = sqlx::query(device_sql!("d.key_id = ?"))
+        .bind(key_id)
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(device).transpose()
 }
 
@@ -143,7 +146,10 @@ pub async fn by_key(conn: &mut SqliteConnection, key_id: &str) -> Result<Option<
 /// # Errors
 /// When the database fails.
 pub async fn by_id(conn: &mut SqliteConnection, id: DeviceId) -> Result<Option<Device>> {
-    let row = sqlx::query(device_sql!("d.id = ?")).bind(id.0).fetch_optional(conn).await?;
+    let row = sqlx::query(device_sql!("d.id = ?"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(device).transpose()
 }
 
@@ -201,8 +207,10 @@ pub async fn token(conn: &mut SqliteConnection, hash: &[u8]) -> Result<Option<To
 /// # Errors
 /// When the database fails.
 pub async fn token_of(conn: &mut SqliteConnection, id: DeviceId) -> Result<Option<TokenId>> {
-    let token: Option<i64> =
-        sqlx::query_scalar("SELECT token_id FROM device WHERE id = ?").bind(id.0).fetch_one(conn).await?;
+    let token: Option<i64> = sqlx::query_scalar("SELECT token_id FROM device WHERE id = ?")
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
     Ok(token.map(TokenId))
 }
 
@@ -219,7 +227,11 @@ pub async fn insert(
     scan_only: bool,
     now: Moment,
 ) -> Result<DeviceId> {
-    let state = if token.accept { DeviceState::Active } else { DeviceState::Pending };
+    let state = if token.accept {
+        DeviceState::Active
+    } else {
+        DeviceState::Pending
+    };
     let id = sqlx::query_scalar(
         "INSERT INTO device (key_id, public_key, state, token_id, scan_only, hostname, os_release_id, arch, manager, zone, group_id,
                              enrolled_at, last_contact_at, boot_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
@@ -240,7 +252,10 @@ pub async fn insert(
     .bind(host.boot_id.as_str())
     .fetch_one(&mut *conn)
     .await?;
-    sqlx::query("UPDATE enrol_token SET uses = uses + 1 WHERE id = ?").bind(token.id.0).execute(conn).await?;
+    sqlx::query("UPDATE enrol_token SET uses = uses + 1 WHERE id = ?")
+        .bind(token.id.0)
+        .execute(conn)
+        .await?;
     Ok(DeviceId(id))
 }
 
@@ -279,7 +294,10 @@ pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -
     let rows: Vec<serde_json::Value> = contacts
         .iter()
         .map(|c| {
-            let (boot, agent, policy) = c.said.as_ref().map_or((None, None, None), |(b, a, p)| (Some(b), Some(a), Some(p)));
+            let (boot, agent, policy) = c
+                .said
+                .as_ref()
+                .map_or((None, None, None), |(b, a, p)| (Some(b), Some(a), Some(p)));
             serde_json::json!([c.device.0, c.seq, c.at.0, boot, agent, policy])
         })
         .collect();
@@ -321,7 +339,13 @@ pub struct Reported<'a> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn write_report(conn: &mut SqliteConnection, id: DeviceId, seq: u64, now: Moment, said: &Reported<'_>) -> Result<()> {
+pub async fn write_report(
+    conn: &mut SqliteConnection,
+    id: DeviceId,
+    seq: u64,
+    now: Moment,
+    said: &Reported<'_>,
+) -> Result<()> {
     sqlx::query(
         "UPDATE device SET hostname = ?, os_release_id = ?, arch = ?, manager = ?, zone = ?, boot_id = ?, inventory_digest = ?,
                 last_scan_at = ?, last_contact_at = ?, seq = max(seq, ?), silent = 0, scan_asked_at = NULL,
@@ -371,7 +395,8 @@ pub async fn fallen_silent(conn: &mut SqliteConnection, before: Moment, limit: i
 /// # Errors
 /// When the database fails.
 pub async fn clock_suspect(conn: &mut SqliteConnection) -> Result<bool> {
-    let value: Option<String> =
-        sqlx::query_scalar("SELECT value FROM meta WHERE key = 'clock_suspect'").fetch_optional(conn).await?;
+    let value: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'clock_suspect'")
+        .fetch_optional(conn)
+        .await?;
     Ok(value.is_some_and(|v| v != "0"))
 }

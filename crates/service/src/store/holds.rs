@@ -29,6 +29,9 @@ pub async fn open(
     .bind(by)
     .fetch_one(&mut *conn)
     .await?;
-    sqlx::query("UPDATE patch SET revision = revision + 1 WHERE id = ?").bind(patch.0).execute(conn).await?;
+    sqlx::query("UPDATE patch SET revision = revision + 1 WHERE id = ?")
+        .bind(patch.0)
+        .execute(conn)
+        .await?;
     Ok(HoldId(id))
 }

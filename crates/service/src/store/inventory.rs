@@ -15,12 +15,16 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # Errors
 /// When the database fails or the stored bytes do not hold an inventory.
 pub async fn load(conn: &mut SqliteConnection, device: DeviceId) -> Result<Option<Inventory>> {
-    let body: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT body FROM device_inventory WHERE device_id = ?").bind(device.0).fetch_optional(conn).await?;
+    let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM device_inventory WHERE device_id = ?")
+        .bind(device.0)
+        .fetch_optional(conn)
+        .await?;
     let Some(body) = body else { return Ok(None) };
     let fault = |e: String| Error::Inconsistent(format!("the inventory of device {device}: {e}"));
     let json = zstd::bulk::decompress(&body, MAX_BYTES).map_err(|e| fault(e.to_string()))?;
-    serde_json::from_slice(&json).map(Some).map_err(|e| fault(e.to_string()))
+    serde_json::from_slice(&json)
+        .map(Some)
+        .map_err(|e| fault(e.to_string()))
 }
 
 /// Stores the JSON of a normalised inventory.

@@ -34,7 +34,12 @@ pub async fn orders(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec
             let id = row.try_get(0)?;
             let packages = serde_json::from_str(row.try_get(2)?)
                 .map_err(|e| Error::Inconsistent(format!("rollback order {id}: {e}")))?;
-            Ok(RollbackOrder { id, patch: PatchId(row.try_get(1)?), packages, done: row.try_get(3)? })
+            Ok(RollbackOrder {
+                id,
+                patch: PatchId(row.try_get(1)?),
+                packages,
+                done: row.try_get(3)?,
+            })
         })
         .collect()
 }
@@ -44,7 +49,11 @@ pub async fn orders(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec
 /// # Errors
 /// When the database fails.
 pub async fn order_done(conn: &mut SqliteConnection, order: i64, now: Moment) -> Result<()> {
-    sqlx::query("UPDATE rollback_order SET done_at = ? WHERE id = ?").bind(now.0).bind(order).execute(conn).await?;
+    sqlx::query("UPDATE rollback_order SET done_at = ? WHERE id = ?")
+        .bind(now.0)
+        .bind(order)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -95,7 +104,9 @@ pub async fn rings(conn: &mut SqliteConnection) -> Result<Vec<RingRow>> {
 /// # Errors
 /// When the database fails.
 pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<(i64, Option<i64>)>> {
-    Ok(sqlx::query_as("SELECT id, parent_id FROM device_group ORDER BY id").fetch_all(conn).await?)
+    Ok(sqlx::query_as("SELECT id, parent_id FROM device_group ORDER BY id")
+        .fetch_all(conn)
+        .await?)
 }
 
 /// The patch itself, as the planner needs it.
@@ -122,10 +133,11 @@ pub struct PatchRow {
 /// # Errors
 /// When the database fails.
 pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<PatchRow>> {
-    let row = sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by FROM patch WHERE id = ?")
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by FROM patch WHERE id = ?")
+            .bind(id.0)
+            .fetch_optional(conn)
+            .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(PatchRow {
         id,
@@ -142,7 +154,11 @@ pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<Pa
 ///
 /// # Errors
 /// When the database fails.
-pub async fn approved_versions(conn: &mut SqliteConnection, release: OsReleaseId, source: &str) -> Result<Vec<(PatchId, String, RingId)>> {
+pub async fn approved_versions(
+    conn: &mut SqliteConnection,
+    release: OsReleaseId,
+    source: &str,
+) -> Result<Vec<(PatchId, String, RingId)>> {
     let rows: Vec<(i64, String, i64)> = sqlx::query_as(
         "SELECT p.id, p.version, d.ring_id FROM patch p JOIN decision d ON d.patch_id = p.id
          WHERE p.os_release_id = ? AND p.source = ? AND d.withdrawn_at IS NULL AND d.kind = 1",
@@ -151,7 +167,10 @@ pub async fn approved_versions(conn: &mut SqliteConnection, release: OsReleaseId
     .bind(source)
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|(p, version, ring)| (PatchId(p), version, RingId(ring))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(p, version, ring)| (PatchId(p), version, RingId(ring)))
+        .collect())
 }
 
 /// A decision in force.
@@ -347,7 +366,10 @@ pub async fn failures_of_device(conn: &mut SqliteConnection, device: DeviceId) -
     .bind(device.0)
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|(patch, at)| (PatchId(patch), Moment(at))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(patch, at)| (PatchId(patch), Moment(at)))
+        .collect())
 }
 
 /// Failed devices of a patch in a ring since a person last let it go on: what the hold threshold counts.
@@ -408,7 +430,12 @@ pub async fn approved_and_open(conn: &mut SqliteConnection, device: DeviceId, ri
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(patch, source, version, at)| OpenPatch { patch: PatchId(patch), source, version, not_started: at.map(Moment) })
+        .map(|(patch, source, version, at)| OpenPatch {
+            patch: PatchId(patch),
+            source,
+            version,
+            not_started: at.map(Moment),
+        })
         .collect())
 }
 
@@ -417,8 +444,10 @@ pub async fn approved_and_open(conn: &mut SqliteConnection, device: DeviceId, ri
 /// # Errors
 /// When the database fails.
 pub async fn open_attempt(conn: &mut SqliteConnection, device: DeviceId) -> Result<Option<AttemptId>> {
-    let id: Option<i64> =
-        sqlx::query_scalar("SELECT id FROM attempt WHERE device_id = ? AND state IN (1, 2)").bind(device.0).fetch_optional(conn).await?;
+    let id: Option<i64> = sqlx::query_scalar("SELECT id FROM attempt WHERE device_id = ? AND state IN (1, 2)")
+        .bind(device.0)
+        .fetch_optional(conn)
+        .await?;
     Ok(id.map(AttemptId))
 }
 
@@ -427,10 +456,12 @@ pub async fn open_attempt(conn: &mut SqliteConnection, device: DeviceId) -> Resu
 /// # Errors
 /// When the database fails.
 pub async fn packages(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<(String, String, String, bool)>> {
-    Ok(sqlx::query_as("SELECT name, arch, version, fresh FROM patch_package WHERE patch_id = ? ORDER BY name, arch")
-        .bind(patch.0)
-        .fetch_all(conn)
-        .await?)
+    Ok(
+        sqlx::query_as("SELECT name, arch, version, fresh FROM patch_package WHERE patch_id = ? ORDER BY name, arch")
+            .bind(patch.0)
+            .fetch_all(conn)
+            .await?,
+    )
 }
 
 /// Names by number.

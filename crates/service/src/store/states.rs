@@ -87,12 +87,32 @@ pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: Patch
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId, state: PatchState, now: Moment) -> Result<()> {
-    let Some(before) = of_pair(conn, device, patch).await? else { return Ok(()) };
+pub async fn set(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    patch: PatchId,
+    state: PatchState,
+    now: Moment,
+) -> Result<()> {
+    let Some(before) = of_pair(conn, device, patch).await? else {
+        return Ok(());
+    };
     if before.state == state {
         return Ok(());
     }
-    apply(conn, device, &[Change { from: Some(before.state), to: State { state, since: now, ..before } }]).await
+    apply(
+        conn,
+        device,
+        &[Change {
+            from: Some(before.state),
+            to: State {
+                state,
+                since: now,
+                ..before
+            },
+        }],
+    )
+    .await
 }
 
 /// What one state adds to the counts of its patch: one column or none.
@@ -106,8 +126,16 @@ fn patch_counts(state: PatchState, sign: i64, counts: &mut [i64; 7]) {
 fn device_counts(state: PatchState, security: bool, sign: i64, counts: &mut [i64; 4]) {
     counts[0] += if state.is_open() { sign } else { 0 };
     counts[1] += if state.is_open() && security { sign } else { 0 };
-    counts[2] += if CountBucket::of(state) == Some(CountBucket::Failed) { sign } else { 0 };
-    counts[3] += if CountBucket::of(state) == Some(CountBucket::Pending) { sign } else { 0 };
+    counts[2] += if CountBucket::of(state) == Some(CountBucket::Failed) {
+        sign
+    } else {
+        0
+    };
+    counts[3] += if CountBucket::of(state) == Some(CountBucket::Pending) {
+        sign
+    } else {
+        0
+    };
 }
 
 /// Writes changed states of a device and moves the counts of patches and device by exactly what changed: three statements, whatever the
@@ -122,7 +150,14 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
     let mut of_device = [0_i64; 4];
     let (mut rows, mut counts) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
     for change in changes {
-        let State { patch, state, since, ours, brake, security } = &change.to;
+        let State {
+            patch,
+            state,
+            since,
+            ours,
+            brake,
+            security,
+        } = &change.to;
         rows.push((patch.0, state.code(), since.0, i64::from(*ours), brake));
         let mut of_patch = [0_i64; 7];
         if let Some(from) = change.from {
@@ -179,10 +214,20 @@ pub async fn forget(conn: &mut SqliteConnection, device: DeviceId, now: Moment) 
     let changes: Vec<Change> = states
         .into_values()
         .filter(|s| !matches!(s.state, PatchState::Unknown | PatchState::NotApplicable))
-        .map(|s| Change { from: Some(s.state), to: State { state: PatchState::Unknown, since: now, ..s } })
+        .map(|s| Change {
+            from: Some(s.state),
+            to: State {
+                state: PatchState::Unknown,
+                since: now,
+                ..s
+            },
+        })
         .collect();
     apply(conn, device, &changes).await?;
-    sqlx::query("UPDATE device SET silent = 1 WHERE id = ?").bind(device.0).execute(conn).await?;
+    sqlx::query("UPDATE device SET silent = 1 WHERE id = ?")
+        .bind(device.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -212,11 +257,23 @@ mod tests {
 
     #[test]
     fn buckets_and_columns_are_in_the_same_order() {
-        let columns = ["missing", "installed", "failed", "pending", "unknown", "superseded", "rolled_back"];
+        let columns = [
+            "missing",
+            "installed",
+            "failed",
+            "pending",
+            "unknown",
+            "superseded",
+            "rolled_back",
+        ];
         for (at, bucket) in CountBucket::ALL.iter().enumerate() {
             assert_eq!((*bucket as usize, bucket.word()), (at, columns[at]));
         }
-        let open: Vec<i64> = PatchState::ALL.iter().filter(|s| s.is_open()).map(|s| s.code()).collect();
+        let open: Vec<i64> = PatchState::ALL
+            .iter()
+            .filter(|s| s.is_open())
+            .map(|s| s.code())
+            .collect();
         assert_eq!(open, [4, 5, 6, 7, 11, 12], "the codes in became_security");
     }
 }

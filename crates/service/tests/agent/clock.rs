@@ -7,7 +7,9 @@ use domain::Span;
 async fn a_jump_freezes_permits_until_an_administrator_confirms() {
     for jump in [Span::hours(2), Span(-120)] {
         let server = server().await;
-        let mut device = server.scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)])).await;
+        let mut device = server
+            .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
+            .await;
         let patch = server.patch("a", "2").await;
         server.approve(patch, PILOT).await;
         server.service.tick().await.unwrap();
@@ -15,10 +17,24 @@ async fn a_jump_freezes_permits_until_an_administrator_confirms() {
         server.service.tick().await.unwrap();
         assert_eq!(device.refusal(&server, patch).await.0, "clock", "I-12");
         assert!(device.check_in(&server).await.orders.is_empty());
-        assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 1);
+        assert_eq!(
+            server
+                .number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'")
+                .await,
+            1
+        );
         server.service.tick().await.unwrap();
-        assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 1);
-        server.service.confirm_clock(&server.officer().await, "checked against the radio").await.unwrap();
+        assert_eq!(
+            server
+                .number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'")
+                .await,
+            1
+        );
+        server
+            .service
+            .confirm_clock(&server.officer().await, "checked against the radio")
+            .await
+            .unwrap();
         server.service.tick().await.unwrap();
         device.permit(&server, patch).await;
     }
@@ -33,9 +49,20 @@ async fn time_that_passes_and_restarts_are_no_jump() {
     let server = server.restart().await;
     server.pass(Span::days(9));
     server.service.tick().await.unwrap();
-    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 0);
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'")
+            .await,
+        0
+    );
     server.clock.jump(Span::days(-1));
     let server = server.restart().await;
     server.service.tick().await.unwrap();
-    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'").await, 1, "back beyond what was seen before");
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM audit WHERE action = 'clock.suspect'")
+            .await,
+        1,
+        "back beyond what was seen before"
+    );
 }

@@ -17,9 +17,18 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let report = (0..3_usize, prop::array::uniform4(0..4_u8), prop::array::uniform4(0..5_u8), prop::bool::weighted(0.8), prop::bool::ANY)
+    let report = (
+        0..3_usize,
+        prop::array::uniform4(0..4_u8),
+        prop::array::uniform4(0..5_u8),
+        prop::bool::weighted(0.8),
+        prop::bool::ANY,
+    )
         .prop_map(|(d, i, o, read, owed)| Step::Report(d, i, o, read, owed));
-    prop::collection::vec(prop_oneof![8 => report, 1 => Just(Step::Restart), 1 => Just(Step::Silence)], 1..14)
+    prop::collection::vec(
+        prop_oneof![8 => report, 1 => Just(Step::Restart), 1 => Just(Step::Silence)],
+        1..14,
+    )
 }
 
 fn scan(installed: [u8; 4], offered: [u8; 4], read: bool, owed: bool) -> Inventory {
@@ -28,15 +37,23 @@ fn scan(installed: [u8; 4], offered: [u8; 4], read: bool, owed: bool) -> Invento
     for (at, name) in NAMES.iter().enumerate().filter(|(at, _)| installed[*at] > 0) {
         scan.packages.push(package(name, &installed[at].to_string()));
         if offered[at] > installed[at] {
-            let security = offered[at] % 2 == 0;
-            scan.updates.push(update(name, &installed[at].to_string(), &offered[at].to_string(), security));
+            let security = offered[at].is_multiple_of(2);
+            scan.updates.push(update(
+                name,
+                &installed[at].to_string(),
+                &offered[at].to_string(),
+                security,
+            ));
         }
     }
     if !read {
         scan.sources[1].error = Some(short("unreachable"));
     }
     if owed {
-        scan.reboot.push(RebootReason::CoreProcess { process: short("systemd"), file: short("/usr/lib/libc.so.6") });
+        scan.reboot.push(RebootReason::CoreProcess {
+            process: short("systemd"),
+            file: short("/usr/lib/libc.so.6"),
+        });
     }
     scan.normalize();
     scan
@@ -44,7 +61,11 @@ fn scan(installed: [u8; 4], offered: [u8; 4], read: bool, owed: bool) -> Invento
 
 async fn run(steps: Vec<Step>) {
     let mut server = server().await;
-    let mut devices = vec![server.device(1, PILOT).await, server.device(2, PILOT).await, server.device(3, PRODUCTION).await];
+    let mut devices = [
+        server.device(1, PILOT).await,
+        server.device(2, PILOT).await,
+        server.device(3, PRODUCTION).await,
+    ];
     for step in steps {
         match step {
             Step::Report(at, installed, offered, read, owed) => {
@@ -57,9 +78,16 @@ async fn run(steps: Vec<Step>) {
                 let before = server.dump().await;
                 devices[at].report(&server, scan).await;
                 let rows = |dump: &str| -> Vec<String> {
-                    dump.lines().filter(|l| !l.starts_with("device:") && !l.starts_with("audit")).map(str::to_owned).collect()
+                    dump.lines()
+                        .filter(|l| !l.starts_with("device:") && !l.starts_with("audit"))
+                        .map(str::to_owned)
+                        .collect()
                 };
-                assert_eq!(rows(&server.dump().await), rows(&before), "the same scan again changes no row");
+                assert_eq!(
+                    rows(&server.dump().await),
+                    rows(&before),
+                    "the same scan again changes no row"
+                );
             }
             Step::Restart => server = server.restart().await,
             Step::Silence => {

@@ -12,31 +12,70 @@ async fn a_repeat_gets_the_same_bytes_and_a_late_comer_is_stale() {
     let first = device.seal(message.clone());
     let reply = device.send_raw(&server, CHECK_IN, &first).await;
     server.pass(Span(30));
-    assert_eq!(device.send_raw(&server, CHECK_IN, &first).await, reply, "the same question has the same answer");
+    assert_eq!(
+        device.send_raw(&server, CHECK_IN, &first).await,
+        reply,
+        "the same question has the same answer"
+    );
     device.check_in(&server).await;
     let before = server.dump().await;
-    assert_eq!(refused(&device.send_raw(&server, CHECK_IN, &first).await), RefusalCode::Stale);
+    assert_eq!(
+        refused(&device.send_raw(&server, CHECK_IN, &first).await),
+        RefusalCode::Stale
+    );
     assert_eq!(server.dump().await, before);
-    assert_eq!(server.number("SELECT state FROM device").await, DeviceState::Active.code());
+    assert_eq!(
+        server.number("SELECT state FROM device").await,
+        DeviceState::Active.code()
+    );
 }
 
 #[tokio::test]
 async fn two_agents_with_one_key_are_found_and_get_no_permit() {
     let server = server().await;
-    let mut device = server.scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)])).await;
+    let mut device = server
+        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
+        .await;
     let patch = server.patch("a", "2").await;
     server.approve(patch, PILOT).await;
     let mut copy = device.clone();
     device.check_in(&server).await;
-    let message = CheckIn { boot_id: short("another"), ..copy.check_in_message() };
+    let message = CheckIn {
+        boot_id: short("another"),
+        ..copy.check_in_message()
+    };
     let reply = copy.send(&server, CHECK_IN, message).await;
-    assert_eq!(refused(&reply), RefusalCode::Stale, "the same number with other content");
-    assert_eq!(server.number("SELECT state FROM device").await, DeviceState::Quarantined.code());
-    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'device.state'").await, 1);
-    let permit = PermitRequest { patch, kind: ActionKind::Install, current: Vec::new() };
-    assert_eq!(refused(&device.send(&server, PERMIT, permit).await), RefusalCode::NotActive, "I-38");
+    assert_eq!(
+        refused(&reply),
+        RefusalCode::Stale,
+        "the same number with other content"
+    );
+    assert_eq!(
+        server.number("SELECT state FROM device").await,
+        DeviceState::Quarantined.code()
+    );
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM audit WHERE action = 'device.state'")
+            .await,
+        1
+    );
+    let permit = PermitRequest {
+        patch,
+        kind: ActionKind::Install,
+        current: Vec::new(),
+    };
+    assert_eq!(
+        refused(&device.send(&server, PERMIT, permit).await),
+        RefusalCode::NotActive,
+        "I-38"
+    );
     assert_eq!(device.check_in(&server).await.state, DeviceState::Quarantined);
-    server.service.accept_device(&server.officer().await, device.id, "looked").await.unwrap();
+    server
+        .service
+        .accept_device(&server.officer().await, device.id, "looked")
+        .await
+        .unwrap();
     device.permit(&server, patch).await;
 }
 
@@ -50,8 +89,14 @@ async fn an_older_number_sent_later_is_a_copy_too() {
     }
     copy.sent_at = device.sent_at + Span(60);
     let message = copy.check_in_message();
-    assert_eq!(refused(&copy.send(&server, CHECK_IN, message).await), RefusalCode::Stale);
-    assert_eq!(server.number("SELECT state FROM device").await, DeviceState::Quarantined.code());
+    assert_eq!(
+        refused(&copy.send(&server, CHECK_IN, message).await),
+        RefusalCode::Stale
+    );
+    assert_eq!(
+        server.number("SELECT state FROM device").await,
+        DeviceState::Quarantined.code()
+    );
 }
 
 #[tokio::test]
@@ -71,7 +116,10 @@ async fn after_a_restart_nothing_old_is_taken_and_repeats_are_harmless() {
     let server = server.restart().await;
     assert_eq!(device.send_raw(&server, REPORT, &body).await, reply);
     assert_eq!(server.dump().await, before, "a repeat leads to the same rows");
-    assert_eq!(refused(&device.send_raw(&server, CHECK_IN, &old).await), RefusalCode::Stale);
+    assert_eq!(
+        refused(&device.send_raw(&server, CHECK_IN, &old).await),
+        RefusalCode::Stale
+    );
 }
 
 #[tokio::test]
@@ -85,10 +133,17 @@ async fn a_check_in_without_news_writes_only_in_its_batch() {
     assert!((48..=72).contains(&reply.poll_after));
     assert_eq!(server.dump().await, before, "nothing is written for it");
     server.service.flush_contacts().await.unwrap();
-    assert_eq!(server.number("SELECT last_contact_at FROM device").await, server.service.now().0);
+    assert_eq!(
+        server.number("SELECT last_contact_at FROM device").await,
+        server.service.now().0
+    );
     assert_eq!(server.number("SELECT seq FROM device").await, 2);
     server.service.flush_contacts().await.unwrap();
-    let other = CheckIn { inventory: None, policy_version: 0, ..device.check_in_message() };
+    let other = CheckIn {
+        inventory: None,
+        policy_version: 0,
+        ..device.check_in_message()
+    };
     let reply: CheckInReply = accepted(&device.send(&server, CHECK_IN, other).await);
     assert!(reply.want_full_report && reply.policy.is_some());
 }

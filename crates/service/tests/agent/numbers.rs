@@ -16,7 +16,12 @@ fn big(seed: usize) -> Inventory {
     for (n, name) in names.iter().enumerate() {
         scan.packages.push(package(name, &format!("1.{}-1+deb12u1", n % 7)));
         if (n + seed) % 200 < 30 {
-            scan.updates.push(update(name, &format!("1.{}-1+deb12u1", n % 7), "2.0-1+deb12u2", n % 2 == 0));
+            scan.updates.push(update(
+                name,
+                &format!("1.{}-1+deb12u1", n % 7),
+                "2.0-1+deb12u2",
+                n % 2 == 0,
+            ));
         }
     }
     scan.host.hostname = short(&format!("host-{seed:05}"));
@@ -30,7 +35,10 @@ async fn reports_and_check_ins() {
     let server = server().await;
     let token = server.token(Some(2), true, 10_000).await;
     let mut devices: Vec<Device> = Vec::new();
-    let total: usize = std::env::var("DEVICES").ok().and_then(|t| t.parse().ok()).unwrap_or(1_000);
+    let total: usize = std::env::var("DEVICES")
+        .ok()
+        .and_then(|t| t.parse().ok())
+        .unwrap_or(1_000);
     for n in 0..total {
         let mut device = Device::new(0);
         let mut seed = [7; 32];
@@ -50,17 +58,25 @@ async fn reports_and_check_ins() {
                 devices[n].seal(full(&scan))
             })
             .collect();
-        let signatures: Vec<String> =
-            (done..end).map(|n| protocol::sign::sign_request(&devices[n].key, REPORT, &bodies[n - done])).collect();
+        let signatures: Vec<String> = (done..end)
+            .map(|n| protocol::sign::sign_request(&devices[n].key, REPORT, &bodies[n - done]))
+            .collect();
         let start = cpu();
         for n in done..end {
-            let reply = server.service.agent(REPORT, &devices[n].key_id(), &signatures[n - done], &bodies[n - done]).await;
+            let reply = server
+                .service
+                .agent(REPORT, &devices[n].key_id(), &signatures[n - done], &bodies[n - done])
+                .await;
             assert_eq!(reply.status, 200);
         }
         let spent = cpu() - start;
         done = end;
         if marks.contains(&done) || done == total || done == 200 {
-            println!("{done} devices: {} µs a full report of {} bytes", spent / 100, bodies[0].len());
+            println!(
+                "{done} devices: {} µs a full report of {} bytes",
+                spent / 100,
+                bodies[0].len()
+            );
         }
     }
     let mut sealed = Vec::new();
@@ -79,7 +95,10 @@ async fn reports_and_check_ins() {
     println!("{} µs a check-in without news", (cpu() - start) / sealed.len() as i64);
     server.service.flush_contacts().await.unwrap();
     let mut sql = server.sql().await;
-    let pages: i64 = sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetch_one(&mut sql).await.unwrap();
+    let pages: i64 = sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        .fetch_one(&mut sql)
+        .await
+        .unwrap();
     println!("{} bytes a device", pages / total as i64);
     server.recount().await;
 }

@@ -15,15 +15,35 @@ async fn nothing_starts_without_an_approval_for_its_ring() {
     let patch = server.patch("a", "2").await;
     assert_eq!(device.refusal(&server, patch).await.0, "approved", "I-1");
     server.approve(patch, PRODUCTION).await;
-    assert_eq!(device.refusal(&server, patch).await.0, "approved", "an approval for another ring is none");
+    assert_eq!(
+        device.refusal(&server, patch).await.0,
+        "approved",
+        "an approval for another ring is none"
+    );
     server.approve(patch, PILOT).await;
     let orders = device.check_in(&server).await.orders;
     let permit = device.permit(&server, patch).await;
-    assert_eq!(orders, [Order { patch, kind: ActionKind::Install, packages: permit.packages.clone() }]);
+    assert_eq!(
+        orders,
+        [Order {
+            patch,
+            kind: ActionKind::Install,
+            packages: permit.packages.clone()
+        }]
+    );
     assert_eq!(permit.packages.len(), 1, "exactly the approved versions");
     assert_eq!((permit.fence, permit.start_within), (1, 600));
-    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'attempt.permitted'").await, 1, "I-24");
-    assert!(device.check_in(&server).await.orders.is_empty(), "one attempt at a time (I-15)");
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM audit WHERE action = 'attempt.permitted'")
+            .await,
+        1,
+        "I-24"
+    );
+    assert!(
+        device.check_in(&server).await.orders.is_empty(),
+        "one attempt at a time (I-15)"
+    );
     let other = server.patch("b", "2").await;
     server.approve(other, PILOT).await;
     assert_eq!(device.refusal(&server, other).await.0, "slot", "I-15");
@@ -38,15 +58,30 @@ async fn the_same_question_has_the_same_permit_while_it_would_be_granted() {
     let permit = device.permit(&server, patch).await;
     server.pass(Span(60));
     let again = device.permit(&server, patch).await;
-    assert_eq!((again.attempt, again.fence, again.start_within), (permit.attempt, permit.fence, 540));
+    assert_eq!(
+        (again.attempt, again.fence, again.start_within),
+        (permit.attempt, permit.fence, 540)
+    );
     server.decide(patch, PILOT, Verb::Withdraw).await;
-    assert_eq!(device.refusal(&server, patch).await.0, "approved", "I-6: a withdrawal works at once");
-    assert_eq!(server.number("SELECT count(*) FROM attempt WHERE state IN (1, 2)").await, 0);
+    assert_eq!(
+        device.refusal(&server, patch).await.0,
+        "approved",
+        "I-6: a withdrawal works at once"
+    );
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM attempt WHERE state IN (1, 2)")
+            .await,
+        0
+    );
     server.approve(patch, PILOT).await;
     let third = device.permit(&server, patch).await;
     assert!(third.fence > permit.fence, "I-16");
     server.pass(Span(601));
-    assert!(device.permit(&server, patch).await.fence > third.fence, "a lapsed permit is replaced");
+    assert!(
+        device.permit(&server, patch).await.fence > third.fence,
+        "a lapsed permit is replaced"
+    );
 }
 
 #[tokio::test]
@@ -64,21 +99,37 @@ async fn production_waits_for_the_soak_and_is_told_until_when() {
     assert_eq!(server.state(&pilot, patch).await, Some(S::Installing));
     pilot.finish(&server, &permit, Outcome::Succeeded).await;
     assert_eq!(server.state(&pilot, patch).await, Some(S::Installed));
-    assert_eq!(production.refusal(&server, patch).await.2, None, "no proof yet: a command's word is not enough");
+    assert_eq!(
+        production.refusal(&server, patch).await.2,
+        None,
+        "no proof yet: a command's word is not enough"
+    );
     server.pass(Span::hours(1));
     let scan = installed(&pilot.inventory, &permit.packages);
     pilot.report_delta(&server, scan).await;
     let proven = server.service.now();
     let (gate, reason, opens_at) = production.refusal(&server, patch).await;
-    assert_eq!((gate.as_str(), opens_at), ("soaked", Some(proven + Span::days(7))), "{reason} (I-2)");
+    assert_eq!(
+        (gate.as_str(), opens_at),
+        ("soaked", Some(proven + Span::days(7))),
+        "{reason} (I-2)"
+    );
     assert!(reason.contains("Pilot"), "{reason}");
-    assert_eq!(production.check_in(&server).await.notices[0].earliest, proven + Span::days(7));
+    assert_eq!(
+        production.check_in(&server).await.notices[0].earliest,
+        proven + Span::days(7)
+    );
     server.pass(Span(7 * 86_400 - 1));
     assert_eq!(production.refusal(&server, patch).await.0, "soaked");
     server.pass(Span(1));
     assert_eq!(production.check_in(&server).await.orders.len(), 1);
     production.install(&server, patch).await;
-    assert_eq!(server.number("SELECT count(*) FROM device_patch WHERE state = 10 AND ours = 1").await, 2);
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM device_patch WHERE state = 10 AND ours = 1")
+            .await,
+        2
+    );
     server.recount().await;
 }
 
@@ -91,7 +142,11 @@ async fn the_first_device_of_a_ring_goes_alone() {
     server.approve(patch, PILOT).await;
     let permit = first.permit(&server, patch).await;
     assert_eq!(second.refusal(&server, patch).await.0, "slot", "I-31");
-    assert_eq!(first.permit(&server, patch).await.attempt, permit.attempt, "its own permit does not stand in its way");
+    assert_eq!(
+        first.permit(&server, patch).await.attempt,
+        permit.attempt,
+        "its own permit does not stand in its way"
+    );
     first.start(&server, &permit).await;
     first.finish(&server, &permit, Outcome::Succeeded).await;
     second.permit(&server, patch).await;
@@ -113,18 +168,40 @@ async fn denied_held_scan_only_and_revoked_devices_get_none() {
     let permit = device.permit(&server, patch).await;
     assert_eq!(permit.packages.len(), 1);
     server.service.revoke_device(&officer, device.id, "lost").await.unwrap();
-    assert_eq!(server.number("SELECT count(*) FROM attempt WHERE state IN (1, 2)").await, 0);
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM attempt WHERE state IN (1, 2)")
+            .await,
+        0
+    );
     let before = server.dump().await;
-    let message = PermitRequest { patch, kind: ActionKind::Install, current: Vec::new() };
-    assert_eq!(refused(&device.send(&server, PERMIT, message).await), RefusalCode::Revoked);
+    let message = PermitRequest {
+        patch,
+        kind: ActionKind::Install,
+        current: Vec::new(),
+    };
+    assert_eq!(
+        refused(&device.send(&server, PERMIT, message).await),
+        RefusalCode::Revoked
+    );
     let message = device.check_in_message();
-    assert_eq!(refused(&device.send(&server, CHECK_IN, message).await), RefusalCode::Revoked);
+    assert_eq!(
+        refused(&device.send(&server, CHECK_IN, message).await),
+        RefusalCode::Revoked
+    );
     assert_eq!(server.dump().await, before);
 
     let token = server.token(Some(1), true, 1).await;
     let mut watched = Device::new(9);
-    let request = EnrollRequest { scan_only: true, ..watched.enrol_request(&token) };
-    let reply: EnrollReply = accepted(&watched.send_raw(&server, ENROLL, &serde_json::to_vec(&request).unwrap()).await);
+    let request = EnrollRequest {
+        scan_only: true,
+        ..watched.enrol_request(&token)
+    };
+    let reply: EnrollReply = accepted(
+        &watched
+            .send_raw(&server, ENROLL, &serde_json::to_vec(&request).unwrap())
+            .await,
+    );
     watched.id = reply.device;
     watched.report(&server, inventory(SCAN, OFFER)).await;
     assert_eq!(watched.refusal(&server, patch).await.0, "covered");
@@ -137,10 +214,16 @@ async fn a_superseded_patch_gives_way_to_its_approved_successor() {
     let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
     let old = server.patch("a", "2").await;
     server.approve(old, PILOT).await;
-    server.scanned(2, PRODUCTION, inventory(&[("a", "1")], &[("a", "3", true)])).await;
+    server
+        .scanned(2, PRODUCTION, inventory(&[("a", "1")], &[("a", "3", true)]))
+        .await;
     let new = server.patch("a", "3").await;
     let permit = device.permit(&server, old).await;
-    assert_eq!(permit.packages[0].version.as_ref().unwrap().as_str(), "2", "I-3: exactly what was approved");
+    assert_eq!(
+        permit.packages[0].version.as_ref().unwrap().as_str(),
+        "2",
+        "I-3: exactly what was approved"
+    );
     server.pass(Span(700));
     server.approve(new, PILOT).await;
     assert_eq!(device.refusal(&server, old).await.0, "not_superseded", "I-34");

@@ -18,11 +18,19 @@ async fn permitted(server: &Server, seed: u8) -> (Device, Permit) {
 }
 
 fn failed() -> Outcome {
-    Outcome::Failed { exit: Some(100), message: short("post-installation script failed") }
+    Outcome::Failed {
+        exit: Some(100),
+        message: short("post-installation script failed"),
+    }
 }
 
 fn finished(permit: &Permit, outcome: Outcome) -> AttemptEvent {
-    AttemptEvent::Finished { outcome, observed: permit.packages.clone(), log: LongText::default(), took: 1 }
+    AttemptEvent::Finished {
+        outcome,
+        observed: permit.packages.clone(),
+        log: LongText::default(),
+        took: 1,
+    }
 }
 
 #[tokio::test]
@@ -31,18 +39,34 @@ async fn any_order_and_number_of_repeats_ends_the_same() {
     for order in [vec![0, 1], vec![1, 0], vec![0, 0, 1, 1, 0], vec![1, 1, 0, 1]] {
         let server = server().await;
         let (mut device, permit) = permitted(&server, 1).await;
-        let from = vec![PackageVersion { version: domain::VersionText::parse("1").ok(), ..permit.packages[0].clone() }];
-        let records = [device.record(&permit, AttemptEvent::Started { from }), device.record(&permit, finished(&permit, Outcome::Succeeded))];
+        let from = vec![PackageVersion {
+            version: domain::VersionText::parse("1").ok(),
+            ..permit.packages[0].clone()
+        }];
+        let records = [
+            device.record(&permit, AttemptEvent::Started { from }),
+            device.record(&permit, finished(&permit, Outcome::Succeeded)),
+        ];
         for at in order {
             let reply = device.results(&server, vec![records[at].clone()]).await;
-            assert_eq!((reply.acknowledged, reply.refused.len()), (vec![records[at].id.clone()], 0));
+            assert_eq!(
+                (reply.acknowledged, reply.refused.len()),
+                (vec![records[at].id.clone()], 0)
+            );
         }
         let patch = server.patch("a", "2").await;
         assert_eq!(server.state(&device, patch).await, Some(S::Installed));
-        assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'attempt.ended'").await, 1);
+        assert_eq!(
+            server
+                .number("SELECT count(*) FROM audit WHERE action = 'attempt.ended'")
+                .await,
+            1
+        );
         ends.push((
             server.number("SELECT state FROM attempt").await,
-            server.number("SELECT count(*) FROM attempt WHERE previous LIKE '%\"1\"%'").await,
+            server
+                .number("SELECT count(*) FROM attempt WHERE previous LIKE '%\"1\"%'")
+                .await,
             server.number("SELECT count(*) FROM result").await,
         ));
         server.recount().await;
@@ -56,14 +80,29 @@ async fn the_same_id_with_other_content_and_stale_fences_are_refused() {
     let (mut device, permit) = permitted(&server, 1).await;
     let first = device.record(&permit, AttemptEvent::Started { from: Vec::new() });
     device.results(&server, vec![first.clone()]).await;
-    let forged = AttemptRecord { event: finished(&permit, Outcome::Succeeded), ..first.clone() };
-    assert_eq!(device.results(&server, vec![forged]).await.refused, [first.id.clone()], "I-20");
+    let forged = AttemptRecord {
+        event: finished(&permit, Outcome::Succeeded),
+        ..first.clone()
+    };
+    assert_eq!(
+        device.results(&server, vec![forged]).await.refused,
+        vec![first.id.clone()],
+        "I-20"
+    );
     let mut stale = device.record(&permit, finished(&permit, Outcome::Succeeded));
     stale.fence = 0;
-    assert_eq!(device.results(&server, vec![stale.clone()]).await.refused, [stale.id], "I-16");
+    assert_eq!(
+        device.results(&server, vec![stale.clone()]).await.refused,
+        [stale.id],
+        "I-16"
+    );
     let mut other = server.device(2, PILOT).await;
     let foreign = other.record(&permit, finished(&permit, Outcome::Succeeded));
-    assert_eq!(other.results(&server, vec![foreign.clone()]).await.refused, [foreign.id], "a device speaks for itself only");
+    assert_eq!(
+        other.results(&server, vec![foreign.clone()]).await.refused,
+        [foreign.id],
+        "a device speaks for itself only"
+    );
     assert_eq!(other.results(&server, vec![first.clone()]).await.refused, [first.id]);
     assert_eq!(server.number("SELECT state FROM attempt").await, 2);
 }
@@ -76,8 +115,19 @@ async fn a_failed_first_device_holds_the_rollout_until_a_person_resolves_it() {
     device.start(&server, &permit).await;
     device.finish(&server, &permit, failed()).await;
     assert_eq!(server.state(&device, patch).await, Some(S::Failed));
-    assert_eq!(server.number("SELECT count(*) FROM hold WHERE cause = 3 AND resolved_at IS NULL").await, 1, "I-29");
-    assert_eq!(server.number("SELECT count(*) FROM audit WHERE action = 'rollout.held'").await, 1);
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM hold WHERE cause = 3 AND resolved_at IS NULL")
+            .await,
+        1,
+        "I-29"
+    );
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM audit WHERE action = 'rollout.held'")
+            .await,
+        1
+    );
     assert_eq!(device.refusal(&server, patch).await.0, "not_held");
     let mut production = server.scanned(3, PRODUCTION, inventory(SCAN, OFFER)).await;
     server.approve(patch, PRODUCTION).await;
@@ -87,13 +137,23 @@ async fn a_failed_first_device_holds_the_rollout_until_a_person_resolves_it() {
     assert_eq!(server.state(&device, patch).await, Some(S::Failed));
     let hold = domain::HoldId(server.number("SELECT id FROM hold").await);
     server.pass(Span(60));
-    server.service.resume(&server.officer().await, hold, "script mended").await.unwrap();
+    server
+        .service
+        .resume(&server.officer().await, hold, "script mended")
+        .await
+        .unwrap();
     let permit = device.permit(&server, patch).await;
     device.start(&server, &permit).await;
     assert_eq!(server.state(&device, patch).await, Some(S::Installing));
     server.pass(Span(60));
     device.finish(&server, &permit, failed()).await;
-    assert_eq!(server.number("SELECT count(*) FROM hold WHERE resolved_at IS NULL").await, 1, "a new failure holds anew");
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM hold WHERE resolved_at IS NULL")
+            .await,
+        1,
+        "a new failure holds anew"
+    );
     server.recount().await;
 }
 
@@ -102,21 +162,42 @@ async fn a_claim_without_the_versions_is_a_failure_and_not_starting_is_none() {
     let server = server().await;
     let (mut device, permit) = permitted(&server, 1).await;
     let patch = server.patch("a", "2").await;
-    let why = NotStarted::WouldAlsoChange { changes: vec![short("remove bar")] };
+    let why = NotStarted::WouldAlsoChange {
+        changes: vec![short("remove bar")],
+    };
     device.finish(&server, &permit, Outcome::NotStarted { why }).await;
     assert_eq!(server.state(&device, patch).await, Some(S::Missing));
-    assert_eq!(server.number("SELECT count(*) FROM hold").await, 0, "not started is not failed");
+    assert_eq!(
+        server.number("SELECT count(*) FROM hold").await,
+        0,
+        "not started is not failed"
+    );
     assert_eq!(server.number("SELECT state FROM attempt").await, 6);
-    assert!(device.check_in(&server).await.orders.is_empty(), "not asked again at once");
+    assert!(
+        device.check_in(&server).await.orders.is_empty(),
+        "not asked again at once"
+    );
     server.pass(Span::minutes(15));
     assert_eq!(device.check_in(&server).await.orders.len(), 1);
     let permit = device.permit(&server, patch).await;
     device.start(&server, &permit).await;
-    let observed = vec![PackageVersion { version: domain::VersionText::parse("1").ok(), ..permit.packages[0].clone() }];
-    let event = AttemptEvent::Finished { outcome: Outcome::Succeeded, observed, log: LongText::default(), took: 1 };
+    let observed = vec![PackageVersion {
+        version: domain::VersionText::parse("1").ok(),
+        ..permit.packages[0].clone()
+    }];
+    let event = AttemptEvent::Finished {
+        outcome: Outcome::Succeeded,
+        observed,
+        log: LongText::default(),
+        took: 1,
+    };
     let record = device.record(&permit, event);
     device.results(&server, vec![record]).await;
-    assert_eq!(server.state(&device, patch).await, Some(S::Failed), "observed, never assumed");
+    assert_eq!(
+        server.state(&device, patch).await,
+        Some(S::Failed),
+        "observed, never assumed"
+    );
     server.recount().await;
 }
 
@@ -135,7 +216,11 @@ async fn a_device_that_vanishes_counts_as_failed_until_it_says_otherwise() {
     server.service.tick().await.unwrap();
     assert_eq!(server.number("SELECT count(*) FROM hold").await, 1, "said once");
     device.finish(&server, &permit, Outcome::InterruptedRecovered).await;
-    assert_eq!(server.number("SELECT state FROM attempt").await, 3, "corrected by a signed later report");
+    assert_eq!(
+        server.number("SELECT state FROM attempt").await,
+        3,
+        "corrected by a signed later report"
+    );
     assert_eq!(server.state(&device, patch).await, Some(S::Installed));
     server.recount().await;
 }
@@ -146,7 +231,11 @@ async fn a_permit_that_was_not_used_lapses_when_the_device_is_heard_again() {
     let (mut device, _) = permitted(&server, 1).await;
     server.pass(Span::minutes(11));
     server.service.tick().await.unwrap();
-    assert_eq!(server.number("SELECT state FROM attempt").await, 1, "not heard of since");
+    assert_eq!(
+        server.number("SELECT state FROM attempt").await,
+        1,
+        "not heard of since"
+    );
     server.pass(Span(1));
     device.check_in(&server).await;
     server.service.tick().await.unwrap();
@@ -162,13 +251,23 @@ async fn retries_back_off() {
     server.approve(patch, PILOT).await;
     ok.install(&server, patch).await;
     let mut sql = server.sql().await;
-    sqlx::query("UPDATE ring SET hold_failures = 5").execute(&mut sql).await.unwrap();
+    sqlx::query("UPDATE ring SET hold_failures = 5")
+        .execute(&mut sql)
+        .await
+        .unwrap();
     let (mut device, permit) = permitted(&server, 1).await;
     device.start(&server, &permit).await;
     device.finish(&server, &permit, failed()).await;
-    assert_eq!(server.number("SELECT count(*) FROM hold").await, 0, "below the threshold, and not the first");
+    assert_eq!(
+        server.number("SELECT count(*) FROM hold").await,
+        0,
+        "below the threshold, and not the first"
+    );
     let (gate, _, opens) = device.refusal(&server, patch).await;
-    assert_eq!((gate.as_str(), opens), ("retries", Some(server.service.now() + Span::hours(1))));
+    assert_eq!(
+        (gate.as_str(), opens),
+        ("retries", Some(server.service.now() + Span::hours(1)))
+    );
     server.pass(Span::hours(1));
     device.permit(&server, patch).await;
 }

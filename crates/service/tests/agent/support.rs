@@ -31,16 +31,31 @@ pub async fn server() -> Server {
     let settings = Settings::new(folder.path().join("data"));
     let clock = Arc::new(ManualClock::at(Moment(1_795_000_000)));
     let service = Service::open(settings.clone(), clock.clone()).await.unwrap();
-    Server { service, clock, settings, _folder: folder }
+    Server {
+        service,
+        clock,
+        settings,
+        _folder: folder,
+    }
 }
 
 impl Server {
     /// Stops the server without a farewell and starts it on the same folder.
     pub async fn restart(self) -> Self {
-        let Self { service, clock, settings, _folder } = self;
+        let Self {
+            service,
+            clock,
+            settings,
+            _folder,
+        } = self;
         drop(service);
         let service = Service::open(settings.clone(), clock.clone()).await.unwrap();
-        Self { service, clock, settings, _folder }
+        Self {
+            service,
+            clock,
+            settings,
+            _folder,
+        }
     }
 
     pub fn admin(&self) -> Actor {
@@ -57,9 +72,18 @@ impl Server {
             .unwrap();
         let id = match found {
             Some(id) => domain::AccountId(id),
-            None => self.service.create_account(&self.admin(), name, Role::Administrator, None).await.unwrap(),
+            None => self
+                .service
+                .create_account(&self.admin(), name, Role::Administrator, None)
+                .await
+                .unwrap(),
         };
-        Actor { account: Some(id), name: name.to_owned(), role: Role::Administrator, session: None }
+        Actor {
+            account: Some(id),
+            name: name.to_owned(),
+            role: Role::Administrator,
+            session: None,
+        }
     }
 
     /// A connection of our own to look at what was committed.
@@ -69,24 +93,39 @@ impl Server {
     }
 
     pub async fn number(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar::<_, Option<i64>>(sql).fetch_one(&mut self.sql().await).await.unwrap().unwrap_or(-1)
+        sqlx::query_scalar::<_, Option<i64>>(sql)
+            .fetch_one(&mut self.sql().await)
+            .await
+            .unwrap()
+            .unwrap_or(-1)
     }
 
     /// Every row of every table, as text.
     pub async fn dump(&self) -> String {
         let mut sql = self.sql().await;
-        let tables: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name")
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
+        )
+        .fetch_all(&mut sql)
+        .await
+        .unwrap();
+        let mut out = String::new();
+        for table in tables {
+            let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+                .bind(&table)
                 .fetch_all(&mut sql)
                 .await
                 .unwrap();
-        let mut out = String::new();
-        for table in tables {
-            let columns: Vec<String> =
-                sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(&table).fetch_all(&mut sql).await.unwrap();
             let list: Vec<String> = columns.iter().map(|c| format!("quote(\"{c}\")")).collect();
-            let text = format!("SELECT {} AS line FROM \"{table}\" ORDER BY 1", list.join(" || ',' || "));
-            for row in sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(&mut sql).await.unwrap() {
+            let text = format!(
+                "SELECT {} AS line FROM \"{table}\" ORDER BY 1",
+                list.join(" || ',' || ")
+            );
+            for row in sqlx::query(sqlx::AssertSqlSafe(text))
+                .fetch_all(&mut sql)
+                .await
+                .unwrap()
+            {
                 out.push_str(&format!("{table}: {}\n", row.get::<String, _>(0)));
             }
         }
@@ -131,12 +170,13 @@ impl Server {
     }
 
     pub async fn state(&self, device: &Device, patch: PatchId) -> Option<PatchState> {
-        let code: Option<i64> = sqlx::query_scalar("SELECT state FROM device_patch WHERE device_id = ? AND patch_id = ?")
-            .bind(device.id.0)
-            .bind(patch.0)
-            .fetch_optional(&mut self.sql().await)
-            .await
-            .unwrap();
+        let code: Option<i64> =
+            sqlx::query_scalar("SELECT state FROM device_patch WHERE device_id = ? AND patch_id = ?")
+                .bind(device.id.0)
+                .bind(patch.0)
+                .fetch_optional(&mut self.sql().await)
+                .await
+                .unwrap();
         code.map(|c| PatchState::from_code(c).unwrap())
     }
 
@@ -147,7 +187,11 @@ impl Server {
     pub async fn decide(&self, patch: PatchId, ring: RingId, verb: Verb) {
         let actor = self.officer().await;
         let selection = Selection::These(vec![(patch, None)]);
-        let done = self.service.decide(&actor, selection, ring, verb, "test", true).await.unwrap();
+        let done = self
+            .service
+            .decide(&actor, selection, ring, verb, "test", true)
+            .await
+            .unwrap();
         assert_eq!(done.decided, [patch]);
     }
 
@@ -240,7 +284,13 @@ impl Device {
         self.seq += 1;
         self.sent_at = self.sent_at + Span(1);
         let nonce = format!("{:032x}", self.seq);
-        serde_json::to_vec(&Sealed { seq: self.seq, nonce, sent_at: self.sent_at, message }).unwrap()
+        serde_json::to_vec(&Sealed {
+            seq: self.seq,
+            nonce,
+            sent_at: self.sent_at,
+            message,
+        })
+        .unwrap()
     }
 
     pub async fn send<T: Serialize>(&mut self, server: &Server, path: &str, message: T) -> WireReply {
@@ -273,8 +323,16 @@ impl Device {
     pub async fn report_delta(&mut self, server: &Server, mut inventory: Inventory) -> WireReply {
         inventory.normalize();
         let changes = Box::new(InventoryDelta::between(&self.inventory, &inventory));
-        let content = ReportContent::Delta { base: self.inventory.digest(), changes };
-        let report = Report { taken_at: Moment(5), took_ms: 1, digest: inventory.digest(), content };
+        let content = ReportContent::Delta {
+            base: self.inventory.digest(),
+            changes,
+        };
+        let report = Report {
+            taken_at: Moment(5),
+            took_ms: 1,
+            digest: inventory.digest(),
+            content,
+        };
         let reply = self.send(server, REPORT, report).await;
         if reply.status == 200 {
             self.inventory = inventory;
@@ -283,7 +341,19 @@ impl Device {
     }
 
     pub async fn ask(&mut self, server: &Server, patch: PatchId, kind: ActionKind) -> PermitReply {
-        accepted(&self.send(server, PERMIT, PermitRequest { patch, kind, current: Vec::new() }).await)
+        accepted(
+            &self
+                .send(
+                    server,
+                    PERMIT,
+                    PermitRequest {
+                        patch,
+                        kind,
+                        current: Vec::new(),
+                    },
+                )
+                .await,
+        )
     }
 
     pub async fn permit(&mut self, server: &Server, patch: PatchId) -> Permit {
@@ -303,7 +373,13 @@ impl Device {
     pub fn record(&mut self, permit: &Permit, event: AttemptEvent) -> AttemptRecord {
         self.journal += 1;
         let id = format!("{:016x}{:016x}", self.id.0, self.journal);
-        AttemptRecord { id, attempt: permit.attempt, fence: permit.fence, at: Moment(9), event }
+        AttemptRecord {
+            id,
+            attempt: permit.attempt,
+            fence: permit.fence,
+            at: Moment(9),
+            event,
+        }
     }
 
     pub async fn results(&mut self, server: &Server, results: Vec<AttemptRecord>) -> ResultsReply {
@@ -311,7 +387,14 @@ impl Device {
     }
 
     pub async fn start(&mut self, server: &Server, permit: &Permit) {
-        let from = permit.packages.iter().map(|p| PackageVersion { version: VersionText::parse("1").ok(), ..p.clone() }).collect();
+        let from = permit
+            .packages
+            .iter()
+            .map(|p| PackageVersion {
+                version: VersionText::parse("1").ok(),
+                ..p.clone()
+            })
+            .collect();
         let record = self.record(permit, AttemptEvent::Started { from });
         let id = record.id.clone();
         assert_eq!(self.results(server, vec![record]).await.acknowledged, [id]);
@@ -319,7 +402,15 @@ impl Device {
 
     pub async fn finish(&mut self, server: &Server, permit: &Permit, outcome: Outcome) {
         let observed = permit.packages.clone();
-        let record = self.record(permit, AttemptEvent::Finished { outcome, observed, log: protocol::LongText::default(), took: 3 });
+        let record = self.record(
+            permit,
+            AttemptEvent::Finished {
+                outcome,
+                observed,
+                log: protocol::LongText::default(),
+                took: 3,
+            },
+        );
         let id = record.id.clone();
         assert_eq!(self.results(server, vec![record]).await.acknowledged, [id]);
     }
@@ -339,8 +430,14 @@ pub fn installed(before: &Inventory, packages: &[PackageVersion]) -> Inventory {
     let mut inventory = before.clone();
     for package in packages {
         let version = package.version.clone().unwrap();
-        inventory.updates.retain(|u| (&u.name, &u.arch) != (&package.name, &package.arch));
-        for p in inventory.packages.iter_mut().filter(|p| (&p.name, &p.arch) == (&package.name, &package.arch)) {
+        inventory
+            .updates
+            .retain(|u| (&u.name, &u.arch) != (&package.name, &package.arch));
+        for p in inventory
+            .packages
+            .iter_mut()
+            .filter(|p| (&p.name, &p.arch) == (&package.name, &package.arch))
+        {
             p.version = version.clone();
         }
     }
@@ -353,15 +450,23 @@ pub fn accepted<T: DeserializeOwned>(reply: &WireReply) -> T {
 }
 
 pub fn refused(reply: &WireReply) -> RefusalCode {
-    let refusal: Refusal = serde_json::from_slice(&reply.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&reply.body)));
+    let refusal: Refusal =
+        serde_json::from_slice(&reply.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&reply.body)));
     assert_eq!(reply.status, refusal.code.status());
     assert!(!refusal.detail.as_str().is_empty());
     refusal.code
 }
 
 pub fn full(inventory: &Inventory) -> Report {
-    let content = ReportContent::Full { inventory: Box::new(inventory.clone()) };
-    Report { taken_at: Moment(5), took_ms: 1, digest: inventory.digest(), content }
+    let content = ReportContent::Full {
+        inventory: Box::new(inventory.clone()),
+    };
+    Report {
+        taken_at: Moment(5),
+        took_ms: 1,
+        digest: inventory.digest(),
+        content,
+    }
 }
 
 pub fn package(name: &str, version: &str) -> InstalledPackage {
@@ -376,9 +481,17 @@ pub fn package(name: &str, version: &str) -> InstalledPackage {
 
 pub fn update(name: &str, from: &str, to: &str, security: bool) -> Update {
     let origin = if security {
-        Origin { label: short("Debian-Security"), archive: short("oldstable-security"), codename: short("bookworm-security") }
+        Origin {
+            label: short("Debian-Security"),
+            archive: short("oldstable-security"),
+            codename: short("bookworm-security"),
+        }
     } else {
-        Origin { label: short("Debian"), archive: short("oldstable"), codename: short("bookworm") }
+        Origin {
+            label: short("Debian"),
+            archive: short("oldstable"),
+            codename: short("bookworm"),
+        }
     };
     Update {
         name: PackageName::parse(name).unwrap(),
@@ -416,10 +529,19 @@ pub fn inventory(packages: &[(&str, &str)], updates: &[(&str, &str, bool)]) -> I
             boot_id: short("boot"),
         },
         packages: packages.iter().map(|(name, version)| package(name, version)).collect(),
-        updates: updates.iter().map(|(name, to, security)| update(name, installed(name), to, *security)).collect(),
+        updates: updates
+            .iter()
+            .map(|(name, to, security)| update(name, installed(name), to, *security))
+            .collect(),
         sources: vec![
-            SourceStatus { name: short("bookworm"), error: None },
-            SourceStatus { name: short("bookworm-security"), error: None },
+            SourceStatus {
+                name: short("bookworm"),
+                error: None,
+            },
+            SourceStatus {
+                name: short("bookworm-security"),
+                error: None,
+            },
         ],
         reboot: Vec::new(),
         services: Vec::new(),
