@@ -5,6 +5,7 @@ mod backup;
 mod counts;
 mod decide;
 mod log;
+mod numbers;
 mod pages;
 mod rights;
 mod rollback;
