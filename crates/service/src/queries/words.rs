@@ -250,19 +250,16 @@ fn ended(after: &serde_json::Value) -> String {
     } else {
         "Install"
     };
-    let outcome = &after["outcome"];
-    let word = outcome["kind"]
-        .as_str()
-        .or_else(|| outcome.as_str())
-        .unwrap_or_default();
-    let text = match word {
-        "succeeded" => "done",
-        "interrupted_recovered" => "interrupted and completed",
-        "failed" => "failed",
-        "broken" => "failed, and the package manager is broken",
-        "not_started" => "not started",
-        "vanished" => "started and not heard of again",
-        "lapsed" => "not started in time",
+    let told = after["outcome"]["kind"].as_str().or_else(|| after["outcome"].as_str());
+    // What the server judged outranks what the device told: an attempt has one outcome, on every page.
+    let text = match (after["judged"].as_str(), told) {
+        (None | Some("Succeeded"), Some("interrupted_recovered")) => "interrupted and completed",
+        (Some("Succeeded"), _) | (None, Some("succeeded")) => "done",
+        (Some("Failed"), _) | (None, Some("failed")) => "failed",
+        (Some("Broken"), _) | (None, Some("broken")) => "failed, and the package manager is broken",
+        (Some("NotStarted"), _) | (None, Some("not_started")) => "not started",
+        (Some("Lapsed"), _) | (None, Some("lapsed")) => "not started in time",
+        (Some("Vanished"), _) | (None, Some("vanished")) => "started and not heard of again",
         _ => "ended",
     };
     format!("{kind} {text}")
@@ -347,6 +344,23 @@ mod tests {
         assert_eq!(who("device:7"), "device 7");
         assert_eq!(who("host"), "host");
         assert_eq!(who("server"), "server");
+    }
+
+    #[test]
+    fn an_attempt_has_one_outcome() {
+        let text = |json: &str| ended(&serde_json::from_str(json).unwrap());
+        assert_eq!(
+            text(r#"{"kind":"install","judged":"Failed","outcome":{"kind":"succeeded"}}"#),
+            "Install failed"
+        );
+        assert_eq!(
+            text(r#"{"kind":"roll_back","judged":"Succeeded","outcome":{"kind":"succeeded"}}"#),
+            "Rollback done"
+        );
+        assert_eq!(
+            text(r#"{"outcome":"vanished"}"#),
+            "Install started and not heard of again"
+        );
     }
 
     #[test]
