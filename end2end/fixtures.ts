@@ -1,7 +1,7 @@
 // What every end-to-end test starts from: a real server on a free port with an empty data directory of its own, and a
 // browser page that fails the test on any error in its console.
 import AxeBuilder from '@axe-core/playwright';
-import { test as base, expect, type Page } from '@playwright/test';
+import { test as base, expect, type Page, type TestInfo } from '@playwright/test';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -155,8 +155,8 @@ type Fixtures = {
   pageErrors: PageErrors;
   /** A page that is signed in as the first administrator. */
   adminPage: Page;
-  /** Checks a page against WCAG 2.2 A and AA. */
-  expectAccessible: (page: Page) => Promise<void>;
+  /** Checks a page, or a part of it, against WCAG 2.2 A and AA. */
+  expectAccessible: (page: Page, part?: string) => Promise<void>;
   /** Whether this project runs with JavaScript. */
   js: boolean;
 };
@@ -171,7 +171,7 @@ export const test = base.extend<Fixtures>({
     await use(server);
     await server.stop();
     if (info.status !== info.expectedStatus) {
-      await info.attach('server.log', { body: server.log.join('\n'), contentType: 'text/plain' });
+      await attachLog(info, 'server.log', server.log);
     }
   },
 
@@ -194,9 +194,9 @@ export const test = base.extend<Fixtures>({
   },
 
   expectAccessible: async ({ browser, javaScriptEnabled }, use) =>
-    use(async (page) => {
+    use(async (page, part) => {
       if (javaScriptEnabled !== false) {
-        await expectNoViolations(page);
+        await expectNoViolations(page, [], part);
         return;
       }
       // The checker is a script. Without JavaScript it looks at the same HTML in a page that may run scripts.
@@ -211,15 +211,22 @@ export const test = base.extend<Fixtures>({
     }),
 });
 
-async function expectNoViolations(page: Page, without: string[] = []): Promise<void> {
+async function expectNoViolations(page: Page, without: string[] = [], part = 'html'): Promise<void> {
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-  const result = await new AxeBuilder({ page }).withTags(tags).disableRules(without).analyze();
+  const result = await new AxeBuilder({ page }).include(part).withTags(tags).disableRules(without).analyze();
   const found = result.violations.map((rule) => `${rule.id}: ${rule.help}: ${rule.nodes.map((node) => node.html).join(' | ')}`);
-  expect(found, 'accessibility').toEqual([]);
+  expect(found, `accessibility of ${page.url()}`).toEqual([]);
 }
 
 function withoutScripts(html: string): string {
   return html.replace(/<script\b[\s\S]*?<\/script>/g, '').replace(/<link\b[^>]*>/g, '');
+}
+
+/** Keeps a program's log beside the test's other remains. */
+export async function attachLog(info: TestInfo, name: string, lines: string[]): Promise<void> {
+  const file = info.outputPath(name);
+  await writeFile(file, `${lines.join('\n')}\n`);
+  await info.attach(name, { path: file, contentType: 'text/plain' });
 }
 
 /** Signs in with a one-time link, as a person who was sent it would: open it, then press the button if there is one. */

@@ -39,7 +39,9 @@ export async function enrolled(server: Server, group: string | undefined, hostna
 
 /** Three devices: one pilot, two in production, one of those with hostile text wherever a device may write text. */
 export async function fleet(server: Server): Promise<Fleet> {
-  const pilot = await enrolled(server, 'Pilot', 'pilot-1', OPENSSL, CURL);
+  // openssl alone first: it is patch 1.
+  const pilot = await enrolled(server, 'Pilot', 'pilot-1', OPENSSL);
+  await pilot.offer(CURL).report();
   const web = await enrolled(server, 'Production', 'web-1', OPENSSL, LESS);
   const shop = await enrolled(server, 'Production', HOSTILE, OPENSSL, { ...CURL, summary: HOSTILE }, LESS);
   return { pilot, web, shop };

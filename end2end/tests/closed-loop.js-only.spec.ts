@@ -3,7 +3,7 @@
 import type { Page } from '@playwright/test';
 import { Device } from '../devices';
 import { FakeAgent } from '../fake-agent';
-import { expect, hydrated, signIn, test, type Server } from '../fixtures';
+import { attachLog, expect, hydrated, signIn, test, type Server } from '../fixtures';
 import { act, decide, lane, newToken, notice, rowOf } from '../steps';
 
 const DAY = 86_400;
@@ -67,7 +67,7 @@ test.describe('with real devices', () => {
   test.afterAll(async ({}, info) => {
     for (const device of [pilot, production]) {
       if (device) {
-        await info.attach(`${device.hostname}.log`, { body: device.log.join('\n'), contentType: 'text/plain' });
+        await attachLog(info, `${device.hostname}.log`, device.log);
         await device.stop();
       }
     }
@@ -118,7 +118,7 @@ test.describe('with real devices', () => {
       await expect(lane(page, 'Pilot')).toContainText('1 of 1 successful installs');
       expect(await production.versionOf(name)).toBe(installed);
       await rowOf(page, 'Devices of this patch', 'pilot-1').getByRole('link').click();
-      await expect(page.getByRole('list').filter({ hasText: 'Install' })).toContainText('proven by the scan of');
+      await expect(page.locator('.attempts > li').first()).toContainText('proven by the scan of', INSTALL);
     });
 
     await test.step('production waits for the soak: the page says until when, and a permit is refused', async () => {
@@ -148,7 +148,7 @@ test.describe('with real devices', () => {
       await server.admin('device', 'revoke', 'eager-1', '--reason', 'was only asking');
 
       await rowOf(page, 'Devices of this patch', 'production-1').getByRole('link').click();
-      await page.locator('details.patch-line', { hasText: offered }).locator('summary').click();
+      await page.locator('details.patch-line', { hasText: offered }).locator('summary').first().click();
       const gate = page.locator('[data-gate="soaked"]').filter({ visible: true });
       await expect(gate).toContainText('opens by itself');
       await expect(gate).toContainText('Soaking in Pilot');

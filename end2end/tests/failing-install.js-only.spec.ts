@@ -1,6 +1,6 @@
 // A patch whose maintainer script fails on the pilot: production must not get it, however long it waits, until a person has looked.
 import { Device } from '../devices';
-import { expect, hydrated, signIn, test } from '../fixtures';
+import { attachLog, expect, hydrated, signIn, test } from '../fixtures';
 import { publish, type Package } from '../packages';
 import { decide, lane, notice, rowOf } from '../steps';
 
@@ -32,7 +32,7 @@ test.describe('with real devices', () => {
   test.afterAll(async ({}, info) => {
     for (const device of [pilot, production]) {
       if (device) {
-        await info.attach(`${device.hostname}.log`, { body: device.log.join('\n'), contentType: 'text/plain' });
+        await attachLog(info, `${device.hostname}.log`, device.log);
         await device.stop();
       }
     }
