@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use domain::{AttemptId, Span};
+use domain::Span;
 use protocol::v1::{Brake, DeviceNotice, Inventory, RebootReason};
 use rustix::fs::FlockOperation;
 use std::{
@@ -89,8 +89,8 @@ enum Command {
     Worker {
         /// `run` or `recover`.
         mode: String,
-        /// The attempt.
-        attempt: AttemptId,
+        /// The journal's record of the start: 32 hex digits.
+        started: String,
         #[command(flatten)]
         folder: Folder,
     },
@@ -129,7 +129,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Scan { folder, json, refresh } => scan(&folder.home(), json, refresh)?,
         Command::Status { folder } => status(&folder.home())?,
         Command::Notices { folder } => notices(&folder.home())?,
-        Command::Worker { mode, attempt, folder } => worker::main(&folder.home(), attempt, mode == "run")?,
+        Command::Worker { mode, started, folder } => worker::main(&folder.home(), &started, mode == "run")?,
     }
     Ok(ExitCode::SUCCESS)
 }

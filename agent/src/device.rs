@@ -6,7 +6,7 @@ use crate::{
     inventory::{self, Manager, ScanSettings},
     journal::Job,
 };
-use domain::{AttemptId, Moment, Span};
+use domain::{Moment, Span};
 use protocol::{
     ShortText,
     v1::{Inventory, NotStarted, Order, PackageVersion},
@@ -32,16 +32,16 @@ pub trait Device {
     /// # Errors
     /// Why it cannot start.
     fn check(&mut self, order: &Order) -> Result<Vec<String>, NotStarted>;
-    /// Starts the package manager.
+    /// Starts the package manager for the attempt with this record of its start.
     ///
     /// # Errors
     /// When that failed before anything was changed.
-    fn start(&mut self, attempt: AttemptId, job: &Job) -> io::Result<()>;
+    fn start(&mut self, started: &str, job: &Job) -> io::Result<()>;
     /// How far a started attempt is.
     ///
     /// # Errors
     /// When that cannot be found out now.
-    fn advance(&mut self, attempt: AttemptId, job: &Job) -> io::Result<Progress>;
+    fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress>;
     /// Restarts the device.
     ///
     /// # Errors
@@ -102,11 +102,11 @@ impl Device for ThisDevice {
         supported()?;
         self.installer.check(order)
     }
-    fn start(&mut self, attempt: AttemptId, job: &Job) -> io::Result<()> {
-        self.installer.start(attempt, job)
+    fn start(&mut self, started: &str, job: &Job) -> io::Result<()> {
+        self.installer.start(started, job)
     }
-    fn advance(&mut self, attempt: AttemptId, job: &Job) -> io::Result<Progress> {
-        self.installer.advance(attempt, job)
+    fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress> {
+        self.installer.advance(started, job)
     }
     fn reboot(&mut self) -> Result<(), String> {
         let systemd = std::path::Path::new("/run/systemd/system").exists();

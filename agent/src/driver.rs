@@ -7,7 +7,7 @@ use crate::{
     installer::Progress,
     inventory::{os, services},
     journal::{Job, Journal},
-    machine::{Call, Effect, End, Event, Failure, Finish, Kept, State, Turn, step},
+    machine::{Call, Effect, End, Event, Failure, Finish, Kept, Seen, State, Turn, step},
     transport::{CallError, Network, Transport},
 };
 use domain::{AttemptId, Moment, Span};
@@ -71,7 +71,8 @@ pub struct Driver<N, D> {
     inventory: Option<Scanned>,
     base: Option<Inventory>,
     kept: Kept,
-    running: Option<(AttemptId, Job)>,
+    /// Record of the start, and what was started.
+    running: Option<(String, Job)>,
     /// This process runs files that an attempt replaced.
     outdated: bool,
 }
@@ -144,12 +145,12 @@ impl<N: Network, D: Device> Driver<N, D> {
     /// Until something is due, the running attempt has an end, or somebody asks to stop.
     fn wait(&mut self, state: &State, stop: &Receiver<()>) -> Event {
         loop {
-            if let Some((attempt, job)) = self.running.clone() {
-                match self.device.advance(attempt, &job) {
+            if let Some((started, job)) = self.running.clone() {
+                match self.device.advance(&started, &job) {
                     Ok(Progress::Ended(seen)) => return Event::Ended(seen),
                     Ok(Progress::Running) => {}
                     Err(e) => {
-                        tracing::error!(%attempt, error = %e, "cannot look at the running attempt; looking again")
+                        tracing::error!(attempt = %job.permit.attempt, error = %e, "cannot look at the running attempt")
                     }
                 }
             }
@@ -203,7 +204,7 @@ impl<N: Network, D: Device> Driver<N, D> {
                 if let Err(e) = self.journal.resend(epoch) {
                     tracing::error!(error = %e, "cannot mark the records to be told again");
                 }
-                Some(Event::Delivered { unsent: self.unsent() })
+                Some(Event::Recounted { unsent: self.unsent() })
             }
             Effect::Scan { refresh } => Some(self.scan(refresh)),
             Effect::Prepare {
@@ -222,7 +223,7 @@ impl<N: Network, D: Device> Driver<N, D> {
                 Some(Event::Prepared { current, ready })
             }
             Effect::Begin { order, permit } => Some(self.begin(order, permit)),
-            Effect::Run { permit, .. } => self.start(permit.attempt),
+            Effect::Run { order, permit } => self.start(order, permit.attempt),
             Effect::Recover => Some(self.recover()),
             Effect::Finish(finish) => Some(self.finish(finish)),
             Effect::Reboot => {
@@ -429,32 +430,37 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 
     /// The journal decides what runs: only what is written there as started.
-    fn start(&mut self, attempt: AttemptId) -> Option<Event> {
-        let open = self
-            .journal
-            .open_job()
-            .map(|(record, job)| (record.attempt, job.clone()));
-        let Some((found, job)) = open.filter(|(found, _)| *found == attempt) else {
+    fn start(&mut self, order: Order, attempt: AttemptId) -> Option<Event> {
+        let open = self.journal.open_job().filter(|(record, _)| record.attempt == attempt);
+        let Some((started, job)) = open.map(|(record, job)| (record.id.clone(), job.clone())) else {
             tracing::error!(%attempt, "the journal does not hold this attempt as started; it does not run");
-            return None;
+            let message = ShortText::fit("the agent's journal does not hold the start");
+            let never = Seen {
+                message,
+                wanted: order.packages,
+                ..Seen::default()
+            };
+            return Some(Event::Ended(Box::new(never)));
         };
         tracing::info!(%attempt, patch = %job.order.patch, packages = job.order.packages.len(), "the package manager starts");
-        if let Err(e) = self.device.start(found, &job) {
+        if let Err(e) = self.device.start(&started, &job) {
+            // The next look finds that nothing was begun and says so.
             tracing::error!(%attempt, error = %e, "the worker cannot be started");
         }
-        self.running = Some((found, job));
+        self.running = Some((started, job));
         None
     }
 
     fn recover(&mut self) -> Event {
-        let Some((attempt, job)) = self.journal.open_job().map(|(r, j)| (r.attempt, j.clone())) else {
-            return Event::Noted { unsent: self.unsent() };
+        let Some((started, job)) = self.journal.open_job().map(|(r, j)| (r.id.clone(), j.clone())) else {
+            return Event::StillRunning;
         };
+        let attempt = job.permit.attempt;
         if self.running.is_none() {
             tracing::warn!(%attempt, "an attempt was started and has no end; looking at what is installed");
-            self.running = Some((attempt, job.clone()));
+            self.running = Some((started.clone(), job.clone()));
         }
-        match self.device.advance(attempt, &job) {
+        match self.device.advance(&started, &job) {
             Ok(Progress::Ended(seen)) => Event::Ended(seen),
             Ok(Progress::Running) => Event::StillRunning,
             Err(e) => {

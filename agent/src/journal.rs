@@ -171,18 +171,18 @@ impl Journal {
     /// The attempt that was started and has no end.
     #[must_use]
     pub fn open_job(&self) -> Option<(&AttemptRecord, &Job)> {
-        let ended = |attempt| {
-            self.records
-                .iter()
-                .any(|(r, _)| r.attempt == attempt && matches!(r.event, AttemptEvent::Finished { .. }))
-        };
-        self.records
+        // Only the last attempt can be open. Its end comes after it: a server restored from a backup may give a number anew.
+        let (record, job) = self
+            .records
             .iter()
             .rev()
-            .find_map(|(record, job)| match (&record.event, job) {
-                (AttemptEvent::Started { .. }, Some(job)) if !ended(record.attempt) => Some((record, job.as_ref())),
-                _ => None,
-            })
+            .find_map(|(record, job)| match &record.event {
+                AttemptEvent::Started { .. } => Some((record, job.as_deref())),
+                AttemptEvent::Finished { .. } => None,
+            })?;
+        let after = self.records.iter().rev().take_while(|(r, _)| r.id != record.id);
+        let ended = after.into_iter().any(|(r, _)| r.attempt == record.attempt);
+        job.filter(|_| !ended).map(|job| (record, job))
     }
 
     /// All records that are kept.
@@ -363,6 +363,20 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let journal = Journal::open(&path).unwrap();
         assert_eq!((journal.records().len(), journal.damaged), (2, 1));
+    }
+
+    /// A server restored from a backup gives a number that it gave before; the old end is not the new one's.
+    #[test]
+    fn an_end_belongs_to_the_start_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&folder.path().join("journal")).unwrap();
+        for (id, open) in [(0, true), (2, true)] {
+            let (record, job) = started(id);
+            journal.record(record, job).unwrap();
+            assert_eq!(journal.open_job().is_some(), open);
+            journal.record(finished(id + 1), None).unwrap();
+            assert!(journal.open_job().is_none());
+        }
     }
 
     #[test]

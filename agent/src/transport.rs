@@ -16,6 +16,10 @@ use std::{io, time::Duration};
 
 /// Most bytes of a reply. Orders of many packages are the largest.
 const MAX_REPLY: u64 = 4 * 1024 * 1024;
+/// For a whole exchange. The start of an install waits for one of them at most.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// For a report of up to a mebibyte over a slow line.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(300);
 /// The highest sequence number given out, synced before the message that carries it is sent.
 const SEQ_FILE: &str = "seq";
 
@@ -79,7 +83,7 @@ impl Http {
             // A redirect would carry a signed message to somewhere else.
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(10)))
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("patchward-agent/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
@@ -98,6 +102,8 @@ impl Network for Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        let limit = if path == v1::REPORT { REPORT_TIMEOUT } else { TIMEOUT };
+        let request = request.config().timeout_global(Some(limit)).build();
         let mut response = request.send(body).map_err(|e| e.to_string())?;
         let signature = response
             .headers()

@@ -10,7 +10,6 @@ use crate::{
     journal::Job,
     machine::Seen,
 };
-use domain::AttemptId;
 use protocol::{
     ShortText,
     v1::{NotStarted, Order, PackageVersion},
@@ -35,10 +34,14 @@ pub enum Progress {
     Ended(Box<Seen>),
 }
 
-/// The folder of one attempt: what is to be done, the log, and in the end what was seen.
+/// Folders of ended attempts that are kept, for people who look for a log.
+const KEEP_FOLDERS: usize = 50;
+
+/// The folder of one attempt: what is to be done, the log, and in the end what was seen. It is named after the journal's record of the
+/// start, not after the attempt's number, which a server restored from a backup may give a second time.
 #[must_use]
-pub fn attempt_folder(home: &Home, attempt: AttemptId) -> PathBuf {
-    home.path("attempts").join(attempt.to_string())
+pub fn attempt_folder(home: &Home, started: &str) -> PathBuf {
+    home.path("attempts").join(started)
 }
 
 /// Starts and follows workers.
@@ -88,18 +91,19 @@ impl Installer {
     ///
     /// # Errors
     /// When the worker cannot be started; nothing was changed then.
-    pub fn start(&mut self, attempt: AttemptId, job: &Job) -> io::Result<()> {
+    pub fn start(&mut self, started: &str, job: &Job) -> io::Result<()> {
         self.workers = 0;
-        self.put(attempt, job)?;
-        self.spawn(attempt, "run")
+        self.prune();
+        self.put(started, job)?;
+        self.spawn(started, "run")
     }
 
     /// Looks at a started attempt; lets a new worker recover when the last one died. Waits as long as any package manager runs.
     ///
     /// # Errors
     /// When no worker can be started.
-    pub fn advance(&mut self, attempt: AttemptId, job: &Job) -> io::Result<Progress> {
-        let folder = attempt_folder(&self.home, attempt);
+    pub fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress> {
+        let folder = attempt_folder(&self.home, started);
         if let Some(bytes) = crate::files::read(&folder.join(worker::SEEN))? {
             self.reap();
             let seen = worker::parse_seen(&bytes, job)
@@ -127,18 +131,13 @@ impl Installer {
             };
             return Ok(Progress::Ended(Box::new(seen)));
         }
-        self.put(attempt, job)?;
-        self.spawn(attempt, "recover")?;
+        self.put(started, job)?;
+        self.spawn(started, "recover")?;
         Ok(Progress::Running)
     }
 
-    /// Waits for the worker for a short while, so that a run of the whole loop does not have to.
-    pub fn wait(&mut self, time: std::time::Duration) {
-        std::thread::sleep(time);
-    }
-
-    fn put(&self, attempt: AttemptId, job: &Job) -> io::Result<()> {
-        let folder = attempt_folder(&self.home, attempt);
+    fn put(&self, started: &str, job: &Job) -> io::Result<()> {
+        let folder = attempt_folder(&self.home, started);
         fs::create_dir_all(&folder)?;
         let plan = worker::Plan {
             job: job.clone(),
@@ -148,11 +147,13 @@ impl Installer {
         crate::files::replace(&folder.join(worker::PLAN), &bytes, 0o600)
     }
 
-    fn spawn(&mut self, attempt: AttemptId, mode: &str) -> io::Result<()> {
+    fn spawn(&mut self, started: &str, mode: &str) -> io::Result<()> {
+        use std::os::unix::process::CommandExt;
         self.workers += 1;
         // The running program's own file, even when an update has replaced it under its name.
         let child = Command::new("/proc/self/exe")
-            .args(["worker", mode, &attempt.to_string(), "--state-dir"])
+            .arg0("patchward-agent")
+            .args(["worker", mode, started, "--state-dir"])
             .arg(self.home.folder())
             .current_dir("/")
             .stdin(Stdio::null())
@@ -161,6 +162,17 @@ impl Installer {
             .spawn()?;
         self.worker = Some(child);
         Ok(())
+    }
+
+    fn prune(&self) {
+        let entries = fs::read_dir(self.home.path("attempts")).into_iter().flatten().flatten();
+        let mut all: Vec<_> = entries
+            .filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path())))
+            .collect();
+        all.sort();
+        for (_, path) in all.iter().rev().skip(KEEP_FOLDERS) {
+            let _ = fs::remove_dir_all(path);
+        }
     }
 
     fn reap(&mut self) {

@@ -3,7 +3,6 @@
 
 use super::{apt, attempt_folder};
 use crate::{config::Home, files, inventory, journal::Job, machine::Seen};
-use domain::AttemptId;
 use protocol::{
     LongText, ShortText,
     v1::{ActionKind, Order, PackageVersion},
@@ -78,10 +77,10 @@ pub fn parse_seen(bytes: &[u8], job: &Job) -> Option<Seen> {
 ///
 /// # Errors
 /// When the plan cannot be read or the result cannot be written; the agent then sends another worker.
-pub fn main(home: &Home, attempt: AttemptId, fresh: bool) -> io::Result<()> {
+pub fn main(home: &Home, started: &str, fresh: bool) -> io::Result<()> {
     // Fails only for the leader of a group, which then is nobody's child to be killed with.
     let _ = rustix::process::setsid();
-    let folder = attempt_folder(home, attempt);
+    let folder = attempt_folder(home, started);
     let lock = OpenOptions::new()
         .write(true)
         .create(true)

@@ -212,6 +212,7 @@ impl State {
                 self.unsent = unsent;
                 self.told(now);
             }
+            Event::Recounted { unsent } => self.unsent = unsent,
             Event::CallFailed(call, failure) => self.failed(call, failure, turn, effects),
             Event::Scanned(digest) => {
                 self.scan_ended(now);

@@ -100,6 +100,11 @@ pub enum Event {
         /// Not yet acknowledged.
         unsent: u32,
     },
+    /// Records were marked to be told again.
+    Recounted {
+        /// Not yet acknowledged.
+        unsent: u32,
+    },
     /// A call failed.
     CallFailed(Call, Failure),
     /// A scan ended.
