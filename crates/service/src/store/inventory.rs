@@ -4,11 +4,24 @@ use crate::error::{Error, Result};
 use domain::DeviceId;
 use protocol::v1::Inventory;
 use sqlx::SqliteConnection;
+use std::cell::RefCell;
 
 /// zstd's default: a 200-package inventory of 40 kB becomes about 8 kB in a fraction of a millisecond.
 const LEVEL: i32 = 3;
 /// An inventory came in a message of at most 1 MiB, but deltas may have let it grow; beyond this it is not ours.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+thread_local! {
+    /// A compressor's tables take over a megabyte: made once a thread, not once a report.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|slot| match slot {
+        Some(ready) => ready.compress(json),
+        None => slot.insert(zstd::bulk::Compressor::new(LEVEL)?).compress(json),
+    })
+}
 
 /// The inventory of a device.
 ///
@@ -21,7 +34,14 @@ pub async fn load(conn: &mut SqliteConnection, device: DeviceId) -> Result<Optio
         .await?;
     let Some(body) = body else { return Ok(None) };
     let fault = |e: String| Error::Inconsistent(format!("the inventory of device {device}: {e}"));
-    let json = zstd::bulk::decompress(&body, MAX_BYTES).map_err(|e| fault(e.to_string()))?;
+    let size = zstd::zstd_safe::get_frame_content_size(&body)
+        .ok()
+        .flatten()
+        .and_then(|n| usize::try_from(n).ok());
+    let size = size
+        .filter(|n| *n <= MAX_BYTES)
+        .ok_or_else(|| fault("its size is not known".to_owned()))?;
+    let json = zstd::bulk::decompress(&body, size).map_err(|e| fault(e.to_string()))?;
     serde_json::from_slice(&json)
         .map(Some)
         .map_err(|e| fault(e.to_string()))
@@ -32,7 +52,7 @@ pub async fn load(conn: &mut SqliteConnection, device: DeviceId) -> Result<Optio
 /// # Errors
 /// When the database fails.
 pub async fn save(conn: &mut SqliteConnection, device: DeviceId, json: &[u8]) -> Result<()> {
-    let body = zstd::bulk::compress(json, LEVEL).map_err(|e| Error::Inconsistent(format!("compression: {e}")))?;
+    let body = compress(json).map_err(|e| Error::Inconsistent(format!("compression: {e}")))?;
     sqlx::query("INSERT INTO device_inventory (device_id, body) VALUES (?, ?) ON CONFLICT (device_id) DO UPDATE SET body = excluded.body")
         .bind(device.0)
         .bind(body)
