@@ -47,6 +47,7 @@ pub fn provide_live() {
 
 thread_local! {
     static STREAM: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+    static OPENED: Cell<bool> = const { Cell::new(false) };
     static WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -76,10 +77,9 @@ fn open_or_close(live: Live) {
 fn listen(live: Live) -> Option<EventSource> {
     let stream = EventSource::new("/events").ok()?;
     // What happened while the tab was hidden was not heard: ask once on every start but the first.
-    let started = RefCell::new(live.version.get_untracked() == 0);
     let hear = Closure::<dyn Fn(MessageEvent)>::new(move |_| refresh_soon(live)).into_js_value();
     let open = Closure::<dyn Fn()>::new(move || {
-        if !started.replace(false) {
+        if OPENED.replace(true) {
             refresh_soon(live);
         }
     })
@@ -107,7 +107,9 @@ fn refresh_soon(live: Live) {
 }
 
 fn busy() -> bool {
-    document().query_selector("details.act[open], form[method=post]:focus-within").is_ok_and(|found| found.is_some())
+    // A button keeps the focus after it was pressed: that is nobody filling in a form.
+    const FILLING: &str = "details.act[open], form[method=post] :is(input, select, textarea):focus";
+    document().query_selector(FILLING).is_ok_and(|found| found.is_some())
 }
 
 /// A moment in the browser's own time zone, in the same shape as the server's UTC text.

@@ -25,7 +25,7 @@ pub fn SignInPage() -> impl IntoView {
             <span class="gate-mark">{icon("shield")}</span>
             <h1>"Sign in to Patchward"</h1>
             {post::<SignIn>("stack", fields.into_any())}
-            <p class="sub">"No password yet? On the server, " <code>"patchward admin link <name>"</code> " prints a sign-in link that works once."</p>
+            <p class="sub">"No password yet? On the server, " <code>"patchward admin account sign-in-link <name>"</code> " prints a sign-in link that works once."</p>
         </div>
     }
 }

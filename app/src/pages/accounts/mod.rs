@@ -4,7 +4,7 @@ mod people;
 mod tokens;
 
 use crate::api::accounts::{accounts, fresh_token};
-use crate::components::section::{Session, section};
+use crate::components::section::section;
 use crate::live::live;
 use domain::Permission;
 use leptos::prelude::*;
@@ -17,21 +17,23 @@ pub fn AccountsAndTokensPage() -> impl IntoView {
     let data = Resource::new(move || live.any(), |_| accounts());
     // Follows only what this page does: a change elsewhere must not take a token away that is shown once.
     let fresh = Resource::new(move || live.acts.get(), |_| fresh_token());
-    let session = expect_context::<Session>().0;
     let once = move || {
         Suspend::new(async move {
-            session.await;
             fresh.await.ok().flatten().map(|token| tokens::fresh(&token))
         })
     };
     view! {
         <Title text="Accounts and enrolment"/>
-        <header class="page-head"><div><h1>"Accounts and enrolment"</h1></div></header>
-        <Transition>{once}</Transition>
         {section(data, move |me, page| {
             let enrol = me.role.may(Permission::ManageDevices).then(|| tokens::enrolment(&page));
             let people = me.role.may(Permission::ManageAccounts).then(|| people::people(&me, &page));
-            view! { {enrol} {people} }.into_any()
+            view! {
+                <header class="page-head"><div><h1>"Accounts and enrolment"</h1></div></header>
+                <Transition>{once}</Transition>
+                {enrol}
+                {people}
+            }
+            .into_any()
         })}
     }
 }

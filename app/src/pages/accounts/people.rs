@@ -18,7 +18,7 @@ pub fn people(me: &Me, page: &AccountsPage) -> AnyView {
         {text("name", "Name", "text", "off", true)}
         {roles(Role::SecurityOfficer)}
         {text("password", "First password, 15 characters or more", "password", "new-password", false)}
-        <p class="sub">"Without one, " <code>"patchward admin link <name>"</code> " on the server prints a sign-in link."</p>
+        <p class="sub">"Without one, " <code>"patchward admin account sign-in-link <name>"</code> " on the server prints a sign-in link."</p>
         <button class="button" data-tone="main">"Make the account"</button>
     };
     let rows = page.accounts.iter().map(|a| row(me, a)).collect::<Vec<_>>();

@@ -33,7 +33,7 @@ pub fn OnePage() -> impl IntoView {
     );
     let opened = Opened(RwSignal::new(Vec::new()));
     view! {
-        <Title text=move || data.get().and_then(Result::ok).map_or_else(|| "Device".to_owned(), |p| p.row.hostname)/>
+        <Title text="Device"/>
         {section(data, move |me, page| {
             if id.get_untracked() == Some(page.row.id) { one(&me, &page, opened) } else { failed(&UiError::NotFound) }
         })}
@@ -53,6 +53,7 @@ fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
         view! { <section aria-labelledby="attempts"><h2 id="attempts">"Attempts"</h2><ol class="attempts">{lines}</ol></section> }
     });
     view! {
+        <Title text=row.hostname.clone()/>
         <header class="page-head">
             <div>
                 <p class="crumb"><a href="/devices">"Devices"</a></p>

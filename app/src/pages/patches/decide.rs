@@ -6,15 +6,15 @@ use crate::components::bar;
 use crate::components::field::{hidden, tick};
 use crate::components::form::post;
 use crate::components::marks;
-use crate::components::section::{empty, section};
+use crate::components::section::{empty, failed, section};
 use crate::components::text_area::text_area;
 use crate::words::plural;
-use domain::{PatchId, RingId};
+use domain::{PatchId, Permission, RingId};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
-use view::{Approval, PatchFilter, RingName};
+use view::{Approval, PatchFilter, RingName, UiError};
 
 /// One of the things that can be decided.
 pub struct Verb {
@@ -104,7 +104,13 @@ pub fn DecidePage() -> impl IntoView {
     let data = Resource::new(move || wanted.get(), |w| preview_decision(w.ids, w.matching));
     view! {
         <Title text=move || VERBS[wanted.get().verb].label/>
-        {section(data, move |_, preview| step(&wanted.get_untracked(), preview))}
+        {section(data, move |me, preview| {
+            if me.role.may(Permission::Decide) {
+                step(&wanted.get_untracked(), preview)
+            } else {
+                failed(&UiError::NotAllowed { permission: Permission::Decide })
+            }
+        })}
     }
 }
 

@@ -51,14 +51,14 @@ pub fn filters(filter: &PatchFilter, rings: &[RingName]) -> AnyView {
     let clear = (!patch_fields(filter).is_empty()).then(|| view! { <a class="clear" href="/patches">"Clear"</a> });
     let fields = view! {
         <label class="search">{icon("search")} <span class="hide">"Search"</span>
-            <input type="search" name="q" value=filter.q.clone() prop:value=filter.q.clone() placeholder="Product, version, summary, origin"/>
+            <input type="search" name="q" value=filter.q.clone() prop:value=filter.q.clone() placeholder="Product, version, origin"/>
         </label>
         {product}
         {select("severity", "Severity", severities, filter.severity.map_or("", Severity::word))}
         {select("category", "Category", categories, filter.category.map_or("", Category::word))}
         {select("state", "Has devices", states, filter.state.map_or("", CountBucket::word))}
         {select("approval", "Approval", approvals, filter.approval.map_or("", ApprovalFilter::word))}
-        {select("ring", "in", in_rings, &ring)}
+        {select("ring", "In ring", in_rings, &ring)}
         {select("sort", "Sort by", sorts, filter.sort.word())}
         <label class="tick">
             <input type="checkbox" name="superseded" value="1" checked=filter.superseded prop:checked=filter.superseded/>

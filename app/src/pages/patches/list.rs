@@ -57,7 +57,7 @@ fn status(me: &Me, filter: &PatchFilter, list: PatchList, picked: Picked) -> Any
 }
 
 fn fleet(list: &PatchList) -> AnyView {
-    view! { "on " <a href="/devices">{plural(list.devices, "device", "devices")}</a> }.into_any()
+    view! { "on " <a href="/devices?show=active">{plural(list.devices, "device", "devices")}</a> }.into_any()
 }
 
 /// What the numbers below do not know.

@@ -35,7 +35,7 @@ pub fn OnePage() -> impl IntoView {
         },
     );
     view! {
-        <Title text=move || data.get().and_then(Result::ok).map_or_else(|| "Patch".to_owned(), |p| format!("{} {}", p.row.product, p.row.version))/>
+        <Title text="Patch"/>
         {section(data, move |me, page| match id.get_untracked() {
             Some(id) if id == page.row.id => {
                 let (bucket, number) = shown.get_untracked();
@@ -50,7 +50,9 @@ fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> A
     let row = &page.row;
     let list = format!("/patches/{}", row.id);
     let product = row.product.clone();
+    let title = format!("{product} {}", row.version);
     view! {
+        <Title text=title/>
         <header class="page-head">
             <div>
                 <p class="crumb"><a href="/patches">"Patches"</a></p>

@@ -116,10 +116,10 @@ fn row(row: &PatchRow, picked: Option<Picked>) -> AnyView {
                 <a href=page.clone()>{row.product.clone()}</a> " " <code>{row.version.clone()}</code>
                 {flags(row)}
                 <p class="sub clamp">{row.summary.clone()}</p>
-                <p class="sub">{row.os.clone()} " · " {row.origin.clone()} " · " {bytes(row.size)}</p>
+                <p class="sub one-line">{row.origin.clone()} " · " {bytes(row.size)} " · " {row.os.clone()}</p>
             </th>
             <td data-label="Severity">{marks::severity(row.severity)}</td>
-            <td data-label="Category">{row.category.label()} <p class="sub">{row.basis.label()}</p></td>
+            <td data-label="Category" class="nowrap">{row.category.label()} <p class="sub">{row.basis.label()}</p></td>
             <td data-label="Released" class="nowrap">{day(row)}</td>
             <td data-label="Devices">{bar::counts(&row.counts, &page)}</td>
             <td data-label="Approval">{marks::approvals(&row.approvals)}</td>
