@@ -7,6 +7,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -19,6 +20,8 @@ const CONNECTIONS: usize = 4_096;
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// Requests that run at the stop get so long.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
+/// At the stop, a connection without a running request is left after so long; the end of an answer may still be on its way.
+const SILENCE: Duration = Duration::from_secs(1);
 /// A pause after an error of `accept`, e.g. no file descriptors left.
 const BREATHE: Duration = Duration::from_millis(100);
 
@@ -58,9 +61,17 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
 async fn connection(stream: TcpStream, peer: ConnectInfo<std::net::SocketAddr>, router: Router, stop: Stop) {
     // Small answers must not wait for more to send. If the option cannot be set they are only slower.
     let _ = stream.set_nodelay(true);
-    let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+    let running = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&running);
+    let service = tower::service_fn(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
-        request.map(axum::body::Body::new)
+        let answer = router.clone().oneshot(request.map(axum::body::Body::new));
+        let one = Running::begin(&count);
+        async move {
+            let answer = answer.await;
+            drop(one);
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -71,10 +82,40 @@ async fn connection(stream: TcpStream, peer: ConnectInfo<std::net::SocketAddr>, 
         ended = connection.as_mut() => ended,
         () = stop.wait() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = silent(&running) => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// A request between its head and the head of its answer.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends when nobody has asked for anything on this connection for a while: browsers keep connections ready on which they never say a
+/// word, and a stop must not wait for those.
+async fn silent(running: &AtomicUsize) {
+    loop {
+        tokio::time::sleep(SILENCE).await;
+        if running.load(Ordering::Relaxed) == 0 {
+            return;
+        }
     }
 }
