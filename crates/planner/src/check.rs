@@ -3,9 +3,9 @@
 //! It runs in every test and before anything acts on a plan (found something: do nothing, raise the alarm).
 
 use crate::calendar::Zone;
-use crate::facts::{DecisionKind, DeviceFacts, PatchFacts};
+use crate::facts::{DecisionKind, DeviceFacts, PackageFact, PatchFacts, RollbackPlan};
 use crate::fleet::{Pair, Plan, PlanInput};
-use crate::policy::{ExceptionFor, ExceptionOf, Group, Policy, Ring, WaveStep};
+use crate::policy::{ExceptionFor, ExceptionOf, Group, PackagePolicy, Policy, Ring, RollbackPolicy, WaveStep};
 use crate::schedule::{Frame, Local, Profile, Recurrence, Window, ZoneRule};
 use domain::{DeviceState, GroupId, Moment, PatchState, Span, Urgency};
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +125,29 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
         device.manager_broken || device.reboot_owed.is_some() || device.on_battery,
         "the device is not ready",
     );
+    let waited = facts
+        .last_failed
+        .is_none_or(|at| input.now >= at + policy.retry.wait_after(facts.attempts_failed));
+    rule(facts.attempts_failed > 0 && !waited, "it failed not long ago");
+    let covered = &policy.coverage;
+    rule(
+        !covered.releases.is_empty() && !covered.releases.contains(&device.os_release),
+        "the release is not covered",
+    );
+    rule(
+        !covered.categories.is_empty() && !covered.categories.contains(&patch.category),
+        "the category is not covered",
+    );
+    rule(
+        device.disk_free_mib < (patch.size >> 20) * 3 + policy.disk_reserve_mib,
+        "there is too little space",
+    );
+    rule(
+        policy.rollback != RollbackPolicy::NotRequired && patch.rollback == RollbackPlan::Missing,
+        "there is no way back",
+    );
+    let at_hand = policy.package == PackagePolicy::NotRequired || matches!(patch.package, PackageFact::AtHand { .. });
+    rule(!at_hand, "the package is not at hand");
     rule(device.open_attempt.is_some(), "something runs on the device");
     match ring {
         None => rule(true, "the device is in no ring"),
@@ -143,7 +166,7 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
             );
         }
     }
-    let needed = input.policy.expected(patch);
+    let needed = input.policy.expected(patch, device);
     let frozen = policy.freezes.iter().any(|f| {
         let zone = zone_of(&f.zone, device);
         let counts = f.groups.is_empty() || f.groups.iter().any(|g| in_groups.contains(g));

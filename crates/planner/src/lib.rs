@@ -22,6 +22,7 @@ pub mod policy;
 pub mod profile;
 pub mod reason;
 pub mod schedule;
+mod suggest;
 mod validate;
 pub mod words;
 
@@ -44,4 +45,5 @@ pub use policy::{
 pub use profile::{ProfileChoice, WhyProfile, profile_of};
 pub use reason::{Decision, Gate, GateReport, GateStatus, Reason, Verdict};
 pub use schedule::{Days, Frame, Freeze, Local, Profile, Recurrence, Scope, Window, ZoneRule};
+pub use suggest::{Seen, Suggestion, long_enough, suggest};
 pub use validate::{Refusal, Warning, one_window, validate, warnings};

@@ -49,6 +49,29 @@ proptest! {
         prop_assert_eq!(check(&input, &plan(&input)), vec![]);
     }
 
+    /// The second path would notice: whatever a gate other than the slot refuses, forced into the plan, is found.
+    #[test]
+    fn the_second_path_would_notice(fleet in fleet()) {
+        let policy = fleet.compile();
+        let input = fleet.input(&policy);
+        let made = plan(&input);
+        for (pair, decision) in &made.decisions {
+            let refused = decision.ladder.iter().any(|r| !r.status.is_open() && r.gate != Gate::Slot);
+            if refused {
+                let mut forged = made.clone();
+                let verdict = Verdict::Install { not_before: fleet.now, not_after: None };
+                forged.decisions.insert(*pair, Decision { verdict, ..decision.clone() });
+                forged.starts.push(*pair);
+                prop_assert!(!check(&input, &forged).is_empty(), "{:?} goes unnoticed", decision.verdict);
+            }
+        }
+        if let Some(pair) = fleet.pairs.first() {
+            let mut partial = made.clone();
+            partial.decisions.remove(&pair.0);
+            prop_assert!(check(&input, &partial).contains(&Violation::NotTotal(pair.0)));
+        }
+    }
+
     /// Until `next_change_at` the same facts give the same plan.
     #[test]
     fn next_change_is_honest(fleet in fleet(), parts in proptest::collection::vec(0u64..=1_000_000, 8)) {

@@ -60,7 +60,7 @@ impl<'a> Ctx<'a> {
             schedule,
             ring,
             approval,
-            needed: policy.expected(patch),
+            needed: policy.expected(patch, device),
         }
     }
 
