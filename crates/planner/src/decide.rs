@@ -7,7 +7,7 @@ use crate::gates::{Ctx, RULES, frame, window};
 use crate::profile::{WhyProfile, winner};
 use crate::reason::{Decision, Gate, GateReport, GateStatus, Verdict};
 use crate::schedule::ZoneRule;
-use domain::{Moment, PatchState};
+use domain::{FreezeId, Moment, PatchState, WindowId};
 use std::borrow::Cow;
 
 /// Decides about one patch on one device at `now`. Total: every input gets exactly one decision with every gate's word.
@@ -24,6 +24,17 @@ pub struct Schedule<'a> {
     pub(crate) profile: Option<(usize, WhyProfile)>,
     pub(crate) windows: Cow<'a, [usize]>,
     tables: Option<Cow<'a, Tables>>,
+}
+
+/// What a calendar page draws for one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// Its windows; none at all: no window limits it.
+    pub windows: Vec<(WindowId, Open)>,
+    /// Its profile's hours; `None`: all day, or no profile covers it.
+    pub frames: Option<Vec<Open>>,
+    /// Its freezes.
+    pub freezes: Vec<(FreezeId, Open)>,
 }
 
 impl<'a> Schedule<'a> {
@@ -115,6 +126,27 @@ impl<'a> Schedule<'a> {
         });
         let edges = frame::edges(&ctx).chain(window::edges(&ctx));
         gates.chain(edges).filter(|at| *at > now).min()
+    }
+
+    /// What a calendar page draws for this device in `range`.
+    #[must_use]
+    pub fn drawn(&self, range: Open) -> Drawn {
+        let meets = |span: &&Open| span.from < range.to && range.from < span.to;
+        let policy = self.policy.policy();
+        let windows = self.windows.iter().flat_map(|i| {
+            let id = policy.windows[*i].id;
+            self.window_spans(*i).iter().filter(meets).map(move |span| (id, *span))
+        });
+        let frames = self.profile.and_then(|(index, _)| self.frame_spans(index));
+        let freezes = self
+            .policy
+            .freezes_of(self.device)
+            .filter_map(|i| Some((policy.freezes[i].id, self.freeze_span(i)?)));
+        Drawn {
+            windows: windows.collect(),
+            frames: frames.map(|spans| spans.iter().filter(meets).copied().collect()),
+            freezes: freezes.filter(|(_, span)| meets(&span)).collect(),
+        }
     }
 
     /// The spans of a window of the policy, for this device.

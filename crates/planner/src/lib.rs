@@ -29,7 +29,7 @@ pub mod words;
 pub use changes::{Change, changes};
 pub use check::{Violation, check};
 pub use compile::{Compiled, frame_spans_of};
-pub use decide::{Schedule, decide};
+pub use decide::{Drawn, Schedule, decide};
 pub use expand::next_spans;
 pub use facts::{
     Brake, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load, PackageFact, PairFacts,

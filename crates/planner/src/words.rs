@@ -161,7 +161,47 @@ fn pair(reason: &Reason, names: &dyn Names) -> String {
         Reason::RebootOwed { since } => format!("The device owes a reboot since {}", names.time(since)),
         Reason::DiskLow { free_mib, needed_mib } => format!("{free_mib} MiB are free, {needed_mib} MiB are needed"),
         Reason::OnBattery => "The device runs on battery".to_owned(),
-        _ => String::new(),
+        // Their words are made by `rollout` and `schedule`, which are asked first.
+        Reason::Denied { .. }
+        | Reason::Excepted { .. }
+        | Reason::NoRing
+        | Reason::UnknownRing { .. }
+        | Reason::NotApproved { .. }
+        | Reason::Approved { .. }
+        | Reason::FirstRing { .. }
+        | Reason::UrgentSkipsSoak { .. }
+        | Reason::NoSuccessYet { .. }
+        | Reason::Soaking { .. }
+        | Reason::SoakPaused { .. }
+        | Reason::TooFewSuccesses { .. }
+        | Reason::ReleaseNotProven { .. }
+        | Reason::ShareTooSmall { .. }
+        | Reason::TooFewReboots { .. }
+        | Reason::ProductNotProven { .. }
+        | Reason::Soaked { .. }
+        | Reason::Held { .. }
+        | Reason::NoProfile
+        | Reason::ByProfile { .. }
+        | Reason::OutsideFrame { .. }
+        | Reason::FrameTooShort { .. }
+        | Reason::UrgentSkipsWindows { .. }
+        | Reason::NoWindow
+        | Reason::InWindow { .. }
+        | Reason::OutsideWindow { .. }
+        | Reason::TooLittleLeft { .. }
+        | Reason::NoWindowFits { .. }
+        | Reason::Frozen { .. }
+        | Reason::FreezeNear { .. }
+        | Reason::CatchUp { .. }
+        | Reason::BeyondHorizon
+        | Reason::DeviceBusy { .. }
+        | Reason::AfterOnDevice { .. }
+        | Reason::FirstGoesAlone { .. }
+        | Reason::WaveFull { .. }
+        | Reason::WaveRest { .. }
+        | Reason::RingFull { .. }
+        | Reason::LocationFull { .. }
+        | Reason::FleetFull { .. } => String::new(),
     }
 }
 

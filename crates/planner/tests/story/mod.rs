@@ -4,7 +4,7 @@
 //! Policy: `rings …` `ring` `group` `profile` `window` `freeze` `exception` `location` `set` `remove` (see `policy.rs`).
 //! Facts: `device` `patch` `approve` `deny` `withdraw` `hold` `resolve` `start` `succeed` `fail` `vanish` `reset` `roll-back` `scan` `pair` (see `events.rs`).
 //! Questions: `ask device patch` (the headline) · `explain device patch` (every gate) · `next device patch` (when the decision can change) ·
-//! `occurrences window n [zone=…]` · `plan` · `forecast 14d` · `change … end` (what a change of policy would move) · `save` (whether the policy would be saved).
+//! `draw device 7d` · `occurrences window n [zone=…]` · `plan` · `forecast 14d` · `change … end` (what a change of policy would move) · `save` (whether the policy would be saved).
 
 mod events;
 mod policy;
@@ -126,7 +126,7 @@ impl World {
             | "set" | "remove" => {
                 self.policy_sentence(s)?;
             }
-            "ask" | "explain" | "next" | "occurrences" | "plan" | "forecast" | "change" | "end" | "save" => {
+            "ask" | "explain" | "next" | "occurrences" | "plan" | "forecast" | "change" | "end" | "save" | "draw" => {
                 self.question(s)?
             }
             _ => self.event(s)?,

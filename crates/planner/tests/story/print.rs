@@ -70,6 +70,28 @@ impl World {
                     .map(|span| format!("{} - {}", zone.text_with_zone(span.from), zone.text_with_zone(span.to)))
                     .collect()
             }
+            "draw" => {
+                let policy = self.compiled(&self.policy);
+                let device = self.device(s.name(0)?)?;
+                let range = calendar::Open {
+                    from: self.now,
+                    to: self.now + super::span(s.name(1)?)?,
+                };
+                let drawn = Schedule::new(&policy, device).drawn(range);
+                let text = |what: String, span: &calendar::Open| {
+                    format!("{what}: {} - {}", self.time(span.from), self.time(span.to))
+                };
+                let windows = drawn
+                    .windows
+                    .iter()
+                    .map(|(id, span)| text(self.name_of("window", id.0), span));
+                let freezes = drawn
+                    .freezes
+                    .iter()
+                    .map(|(id, span)| text(self.name_of("freeze", id.0), span));
+                let frames = drawn.frames.iter().flatten().map(|span| text("hours".to_owned(), span));
+                frames.chain(windows).chain(freezes).collect()
+            }
             "plan" => self.plan_lines()?,
             "forecast" => self.forecast_lines(s)?,
             "change" => {
