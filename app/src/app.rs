@@ -3,7 +3,7 @@
 use crate::api;
 use crate::components::flash::{FlashBanner, provide_flash};
 use crate::components::icon::icon;
-use crate::components::section::Session;
+use crate::components::section::{Answer, Ask, Session, ask_here, waiting};
 use crate::live::{live, provide_live};
 use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, sign_in};
 use domain::Permission;
@@ -57,14 +57,10 @@ fn Frame() -> impl IntoView {
 
 /// Provides [`Session`]. Needs: the router, the live counters.
 fn provide_session() {
-    let (path, acts) = (use_location().pathname, live().acts);
+    let path = use_location().pathname;
     // One question a session, not one a page: it is asked again after every act, because signing in and out are acts.
     let public = Memo::new(move |_| path.with(|p| p.starts_with("/sign-in")));
-    let session = Resource::new(
-        move || (public.get(), acts.get()),
-        |(public, _)| async move { if public { None } else { Some(api::session::who().await) } },
-    );
-    provide_context(Session(session));
+    provide_context(Session(ask_here(move || if public.get() { Ask::Nothing } else { Ask::Me })));
 }
 
 /// The top bar.
@@ -75,9 +71,12 @@ fn Head() -> impl IntoView {
     view! {
         <header class="top">
             <a class="brand" href="/patches">{icon("shield")} <span>"Patchward"</span></a>
-            <Transition>
-                {move || Suspend::new(async move { session.await.and_then(Result::ok).map(|me| signed_in(&me, path)) })}
-            </Transition>
+            {waiting(false, move || Box::pin(async move {
+                match session.await {
+                    Ok(Answer::Me(me)) => signed_in(&me, path),
+                    _ => ().into_any(),
+                }
+            }))}
         </header>
     }
 }

@@ -1,13 +1,11 @@
 //! The audit log.
 
 use crate::address::{audit_filter, audit_query};
-use crate::api::audit::audit;
 use crate::components::form::get;
 use crate::components::icon::icon;
 use crate::components::pager::pager;
-use crate::components::section::{empty, section};
+use crate::components::section::{Answer, Ask, ask, empty, section};
 use crate::components::when::when;
-use crate::live::live;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
@@ -16,12 +14,15 @@ use view::{AuditFilter, AuditPage, AuditRow};
 /// Search and pages of the log.
 #[component]
 pub fn AuditLogPage() -> impl IntoView {
-    let (query, live) = (use_query_map(), live());
+    let query = use_query_map();
     let filter = Memo::new(move |_| query.with(audit_filter));
-    let data = Resource::new(move || (filter.get(), live.any()), |(filter, _)| audit(filter));
+    let data = ask(move || Ask::Audit(filter.get()));
     view! {
         <Title text="Audit"/>
-        {section(data, move |_, page| log(&filter.get_untracked(), page))}
+        {section(data, move |_, answer| match answer {
+            Answer::Audit(page) => Some(log(&filter.get_untracked(), page)),
+            _ => None,
+        })}
     }
 }
 

@@ -1,10 +1,9 @@
 //! The own password.
 
 use crate::api::accounts::SetPassword;
-use crate::api::session::who;
 use crate::components::field::{hidden, text};
 use crate::components::form::post;
-use crate::components::section::section;
+use crate::components::section::{Ask, ask_here, section};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use view::Me;
@@ -12,10 +11,10 @@ use view::Me;
 /// Sets the own password.
 #[component]
 pub fn PasswordPage() -> impl IntoView {
-    let data = Resource::new(|| (), |()| who());
+    let data = ask_here(|| Ask::Me);
     view! {
         <Title text="Your account"/>
-        {section(data, |_, me| form(&me))}
+        {section(data, |me, _| Some(form(&me)))}
     }
 }
 

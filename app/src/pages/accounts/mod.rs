@@ -3,9 +3,7 @@
 mod people;
 mod tokens;
 
-use crate::api::accounts::{accounts, fresh_token};
-use crate::components::section::section;
-use crate::live::live;
+use crate::components::section::{Answer, Ask, ask, ask_here, section, waiting};
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -13,27 +11,32 @@ use leptos_meta::Title;
 /// Accounts, their sessions, enrolment tokens.
 #[component]
 pub fn AccountsAndTokensPage() -> impl IntoView {
-    let live = live();
-    let data = Resource::new(move || live.any(), |_| accounts());
+    let data = ask(|| Ask::Accounts);
     // Follows only what this page does: a change elsewhere must not take a token away that is shown once.
-    let fresh = Resource::new(move || live.acts.get(), |_| fresh_token());
+    let fresh = ask_here(|| Ask::Token);
     let once = move || {
-        Suspend::new(async move {
-            fresh.await.ok().flatten().map(|token| tokens::fresh(&token))
+        waiting(false, move || {
+            Box::pin(async move {
+                match fresh.await {
+                    Ok(Answer::Token(Some(token))) => tokens::fresh(&token),
+                    _ => ().into_any(),
+                }
+            })
         })
     };
     view! {
         <Title text="Accounts and enrolment"/>
-        {section(data, move |me, page| {
+        {section(data, move |me, answer| {
+            let Answer::Accounts(page) = answer else { return None };
             let enrol = me.role.may(Permission::ManageDevices).then(|| tokens::enrolment(&page));
             let people = me.role.may(Permission::ManageAccounts).then(|| people::people(&me, &page));
-            view! {
+            let body = view! {
                 <header class="page-head"><div><h1>"Accounts and enrolment"</h1></div></header>
-                <Transition>{once}</Transition>
+                {once()}
                 {enrol}
                 {people}
-            }
-            .into_any()
+            };
+            Some(body.into_any())
         })}
     }
 }

@@ -2,15 +2,13 @@
 
 use super::acts::admit_acts;
 use crate::address::{device_filter, device_query};
-use crate::api::devices::devices;
 use crate::components::form::get;
 use crate::components::icon::icon;
 use crate::components::marks;
 use crate::components::pager::pager;
-use crate::components::section::{empty, section};
+use crate::components::section::{Answer, Ask, ask, empty, section};
 use crate::components::select::select;
 use crate::components::when::{when, when_or};
-use crate::live::live;
 use crate::words::number;
 use domain::{DeviceState, Permission};
 use leptos::prelude::*;
@@ -21,12 +19,15 @@ use view::{DeviceFilter, DeviceList, DeviceRow, DeviceShow, Me};
 /// The list.
 #[component]
 pub fn ListPage() -> impl IntoView {
-    let (query, live) = (use_query_map(), live());
+    let query = use_query_map();
     let filter = Memo::new(move |_| query.with(device_filter));
-    let data = Resource::new(move || (filter.get(), live.any()), |(filter, _)| devices(filter));
+    let data = ask(move || Ask::Devices(filter.get()));
     view! {
         <Title text="Devices"/>
-        {section(data, move |me, list| fleet(&me, &filter.get_untracked(), &list))}
+        {section(data, move |me, answer| match answer {
+            Answer::Devices(list) => Some(fleet(&me, &filter.get_untracked(), &list)),
+            _ => None,
+        })}
     }
 }
 

@@ -2,40 +2,31 @@
 
 use super::acts::{device_acts, device_patch_acts};
 use super::facts::{concerns, facts};
-use crate::api::devices::device;
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
 use crate::components::marks;
-use crate::components::section::{empty, failed, section};
+use crate::components::section::{Answer, Ask, ask, empty, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{when, when_or};
-use crate::live::live;
 use crate::words::plural;
 use domain::{DeviceId, DeviceState, PatchId};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use view::{AttemptView, DevicePage, DevicePatch, Me, UiError};
+use view::{AttemptView, DevicePage, DevicePatch, Me};
 
 /// The page.
 #[component]
 pub fn OnePage() -> impl IntoView {
-    let (params, live) = (use_params_map(), live());
+    let params = use_params_map();
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<DeviceId>().ok())));
-    let data = Resource::new(
-        move || (id.get(), live.any()),
-        |(id, _)| async move {
-            match id {
-                Some(id) => device(id).await,
-                None => Err(UiError::NotFound.into()),
-            }
-        },
-    );
+    let data = ask(move || id.get().map_or(Ask::Nothing, Ask::Device));
     let opened = Opened(RwSignal::new(Vec::new()));
     view! {
         <Title text="Device"/>
-        {section(data, move |me, page| {
-            if id.get_untracked() == Some(page.row.id) { one(&me, &page, opened) } else { failed(&UiError::NotFound) }
+        {section(data, move |me, answer| match answer {
+            Answer::Device(page) if id.get_untracked() == Some(page.row.id) => Some(one(&me, &page, opened)),
+            _ => None,
         })}
     }
 }

@@ -3,11 +3,9 @@
 use super::filters::{filters, tabs};
 use super::table::{Picked, table};
 use crate::address::{patch_filter, patch_query};
-use crate::api::patches::patches;
 use crate::components::icon::icon;
 use crate::components::pager::pager;
-use crate::components::section::{empty, section};
-use crate::live::live;
+use crate::components::section::{Answer, Ask, ask, empty, section};
 use crate::words::plural;
 use domain::Permission;
 use leptos::prelude::*;
@@ -18,9 +16,9 @@ use view::{Me, PatchFilter, PatchList};
 /// The status view.
 #[component]
 pub fn ListPage() -> impl IntoView {
-    let (query, live) = (use_query_map(), live());
+    let query = use_query_map();
     let filter = Memo::new(move |_| query.with(patch_filter));
-    let data = Resource::new(move || (filter.get(), live.any()), |(filter, _)| patches(filter));
+    let data = ask(move || Ask::Patches(filter.get()));
     let picked = Picked::new();
     // What was ticked on another page or under another filter is not seen any more, so it is not meant any more.
     Effect::new(move |_| {
@@ -29,7 +27,10 @@ pub fn ListPage() -> impl IntoView {
     });
     view! {
         <Title text="Patches"/>
-        {section(data, move |me, list| status(&me, &filter.get_untracked(), list, picked))}
+        {section(data, move |me, answer| match answer {
+            Answer::Patches(list) => Some(status(&me, &filter.get_untracked(), list, picked)),
+            _ => None,
+        })}
     }
 }
 

@@ -3,45 +3,38 @@
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
 use crate::address::{bucket, page_of};
-use crate::api::patches::patch;
 use crate::components::lane::lanes;
 use crate::components::marks;
 use crate::components::pager::pager;
-use crate::components::section::{failed, section};
+use crate::components::section::{Answer, Ask, ask, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{when, when_or};
-use crate::live::live;
 use crate::pages::devices::acts::device_patch_acts;
 use crate::words::bytes;
 use domain::PatchId;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use view::{CountBucket, Me, PAGE_SIZE, PackageLine, PatchDevice, PatchPage, UiError};
+use view::{CountBucket, Me, PAGE_SIZE, PackageLine, PatchDevice, PatchPage};
 
 /// The page.
 #[component]
 pub fn OnePage() -> impl IntoView {
-    let (params, query, live) = (use_params_map(), use_query_map(), live());
+    let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<PatchId>().ok())));
     let shown = Memo::new(move |_| query.with(|q| (bucket(q), page_of(q))));
-    let data = Resource::new(
-        move || (id.get(), shown.get(), live.any()),
-        |(id, (bucket, page), _)| async move {
-            match id {
-                Some(id) => patch(id, bucket, page).await,
-                None => Err(UiError::NotFound.into()),
-            }
-        },
-    );
+    let data = ask(move || {
+        let (bucket, page) = shown.get();
+        id.get().map_or(Ask::Nothing, |id| Ask::Patch(id, bucket, page))
+    });
     view! {
         <Title text="Patch"/>
-        {section(data, move |me, page| match id.get_untracked() {
-            Some(id) if id == page.row.id => {
+        {section(data, move |me, answer| match answer {
+            Answer::Patch(page) if id.get_untracked() == Some(page.row.id) => {
                 let (bucket, number) = shown.get_untracked();
-                one(&me, &page, bucket, number)
+                Some(one(&me, &page, bucket, number))
             }
-            _ => failed(&UiError::NotFound),
+            _ => None,
         })}
     }
 }
