@@ -421,6 +421,14 @@ fn too_many(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
                 waves && fresh && first && *alone > 1,
                 "the first device of a ring goes alone",
             );
+            let unproven = patch
+                .evidence
+                .get(&ring)
+                .is_some_and(|e| e.finished > 0 && e.successes.values().all(|n| *n == 0));
+            rule(
+                !policy.waves.steps.is_empty() && fresh && unproven && *alone > 1,
+                "nobody has succeeded in the ring, so that one at a time goes",
+            );
         }
     }
     found

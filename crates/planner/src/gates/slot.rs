@@ -72,6 +72,17 @@ fn wave(ctx: &Ctx, in_flight: u32) -> GateStatus {
     if policy.steps.is_empty() || ctx.pair.attempts_failed > 0 {
         return GateStatus::OPEN;
     }
+    // Nobody has succeeded yet: one at a time, because waves advance on success only (I-32). Not none at all, or a ring whose first
+    // device failed could never be tried again.
+    if evidence.finished > 0 && evidence.clean() == 0 {
+        return if in_flight > 0 {
+            GateStatus::Closed {
+                reason: Reason::FirstGoesAlone { ring: ring.id, wave: 1 },
+            }
+        } else {
+            GateStatus::OPEN
+        };
+    }
     let started = evidence.finished.saturating_add(in_flight);
     let targets = evidence.targets.max(started.saturating_add(1));
     let mut done_before = 0;
