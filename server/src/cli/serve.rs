@@ -69,6 +69,7 @@ where
     let _ = administration.await;
     socket::remove(&service.settings().data);
     service.flush_contacts().await.context("the last contacts of some devices were not written")?;
+    service.close().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -56,7 +56,7 @@ async fn every_page_allows_its_own_scripts_only() {
     let world = World::new().await;
     let cookie = world.session(Role::Administrator).await;
     let mut nonces = Vec::new();
-    for path in pages().into_iter().chain(["/no/such/page".to_owned()]) {
+    for path in pages().await.into_iter().chain(["/no/such/page".to_owned()]) {
         let address = path.replace("{id}", "999").replace("{token}", "abcdefghijklmnopqrstuvwxyz0123456789");
         let answer = world.send(page(&address, Some(&cookie))).await;
         if answer.status.is_redirection() {

@@ -72,7 +72,7 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
 async fn every_route_has_a_row() {
     let _world = World::new().await;
     let set = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>();
-    assert_eq!(set(pages()), set(PAGES.iter().map(|row| row.0.to_owned()).collect()), "pages");
+    assert_eq!(set(pages().await), set(PAGES.iter().map(|row| row.0.to_owned()).collect()), "pages");
     let real = functions();
     assert_eq!(
         set(real.iter().map(|function| function.0.clone()).collect()),

@@ -17,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
+use tokio::sync::RwLock;
 use tower::ServiceExt as _;
 
 pub(crate) const HOST: &str = "127.0.0.1:7677";
@@ -34,6 +35,10 @@ pub(crate) struct World {
 /// Threads of all servers of this process, as the binary has them. A test's own threads end with it, and what Leptos keeps for the whole
 /// process must not depend on them.
 static THREADS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads"));
+
+/// While the routes are listed, no page may be rendered: Leptos then keeps every resource of the process from loading, and a page that asks
+/// for one at that moment waits for ever. A real server lists its routes once, before it serves.
+static LISTING: RwLock<()> = RwLock::const_new(());
 
 async fn on_server<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     THREADS.spawn(work).await.expect("no fault")
@@ -65,6 +70,7 @@ impl World {
         let mut settings = Settings::new(folder.path().to_owned());
         settings.public_url = public_url.to_owned();
         let clock = Arc::new(ManualClock::at(Moment(1_900_000_000)));
+        let _alone = LISTING.write().await;
         let (service, state, router) = on_server(async {
             let service = Service::open(settings, clock).await.expect("a new database");
             let state = AppState::new(service.clone(), Reach::default());
@@ -77,6 +83,7 @@ impl World {
 
     /// Without reading the body.
     pub(crate) async fn call(&self, mut request: Request<Body>) -> axum::response::Response {
+        let _together = LISTING.read().await;
         request.extensions_mut().insert(ConnectInfo(PEER));
         let answer = self.router.clone().oneshot(request);
         on_server(async { answer.await.expect("the router answers") }).await
@@ -208,7 +215,8 @@ pub(crate) fn function(path: &str, cookie: Option<&str>, body: &str) -> Request<
     own(Method::POST, path, cookie, JSON, kind, body)
 }
 
-pub(crate) fn pages() -> Vec<String> {
+pub(crate) async fn pages() -> Vec<String> {
+    let _alone = LISTING.write().await;
     leptos_axum::generate_route_list(app::App).iter().map(|route| route.path().to_owned()).collect()
 }
 
