@@ -73,6 +73,10 @@ impl Fleet {
         self.members.len()
     }
 
+    pub(super) fn is_pilot(&self, index: usize) -> bool {
+        self.members.get(index).is_some_and(|m| m.pilot)
+    }
+
     /// Enrols every device into its group and place.
     pub(super) async fn enroll(&mut self, service: &Service, people: &People) -> Result<()> {
         for member in &mut self.members {

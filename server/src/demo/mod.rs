@@ -17,8 +17,9 @@ use std::{io::Write as _, path::Path, sync::Arc};
 
 /// Days of history.
 const DAYS: i64 = 182;
-/// Visits of each device a day; the first device of a ring goes alone, so one visit a day would make every rollout take weeks.
-const VISITS_A_DAY: i64 = 4;
+/// Moments of a day at which devices visit: pilots at all of them, because the first goes alone and the others wait for it; everybody else
+/// at one.
+const VISITS_A_DAY: usize = 4;
 
 /// Makes the history, then serves it until it is stopped; the folder is removed at the end.
 ///
@@ -61,14 +62,16 @@ async fn history(folder: &Path) -> Result<Fleet> {
     let mut out = std::io::stdout();
     for day in 0..DAYS {
         for visit in 0..VISITS_A_DAY {
-            let at = start + Span::days(day) + Span(visit * 86_400 / VISITS_A_DAY);
+            let at = start + Span::days(day) + Span(i64::try_from(visit * 86_400 / VISITS_A_DAY)?);
             clock.set(at.min(end));
             for device in 0..fleet.len() {
-                fleet.visit(&service, device, at).await?;
+                if fleet.is_pilot(device) || device % VISITS_A_DAY == visit {
+                    fleet.visit(&service, device, at).await?;
+                }
             }
-            service.tick().await?;
-            service.flush_contacts().await?;
         }
+        service.tick().await?;
+        service.flush_contacts().await?;
         people.work(&service, start + Span::days(day), day, end).await?;
         print!("\rMaking six months of history for {} devices: {} %", fleet.len(), (day + 1) * 100 / DAYS);
         out.flush()?;
