@@ -52,7 +52,7 @@ impl Fleet {
         for (place, (_, zone, _, count, prefix)) in PLACES.iter().enumerate() {
             for n in 0..*count {
                 let seed = mix(place as u64 + 1, u64::from(n));
-                let server = n % 3 == 0;
+                let server = n.is_multiple_of(3);
                 let os = if seed % 5 < 2 { Os::Ubuntu2404 } else { Os::Debian12 };
                 let hostname = format!("{prefix}-{}-{:02}", if server { "srv" } else { "ws" }, n + 1);
                 let built = start - Span::days(20 + i64::try_from(seed % 60).unwrap_or(0));
@@ -61,7 +61,7 @@ impl Fleet {
                     place,
                     pilot: n % PILOT_EVERY == 1,
                     last_scan: Moment(0),
-                    silent_from: (seed % 29 == 0).then(|| start + Span::days(150)),
+                    silent_from: (seed.is_multiple_of(29)).then(|| start + Span::days(150)),
                     records: 0,
                 });
             }
@@ -122,7 +122,7 @@ impl Member {
         let message = self.device.seal(v1::PERMIT, request, now);
         let reply: PermitReply = call(service, &message).await?;
         let PermitReply::Granted(permit) = reply else { return Ok(()) };
-        let fails = order.kind == ActionKind::Install && mix(permit.fence, permit.attempt.0.unsigned_abs()) % FAILS_ONE_IN == 0;
+        let fails = order.kind == ActionKind::Install && mix(permit.fence, permit.attempt.0.unsigned_abs()).is_multiple_of(FAILS_ONE_IN);
         let (outcome, log) = if fails {
             let message = ShortText::fit("the post-installation script exited with status 1");
             (Outcome::Failed { exit: Some(100), message }, LongText::fit("dpkg: error processing package (--configure)"))
