@@ -106,7 +106,7 @@ pub fn DecidePage() -> impl IntoView {
         Ask::Preview(wanted.ids, wanted.matching)
     });
     view! {
-        <Title text=move || VERBS[wanted.get().verb].label/>
+        {move || { let label = VERBS[wanted.get().verb].label; view! { <Title text=label/> } }}
         {section(data, move |me, answer| match answer {
             Answer::Preview(_) if !me.role.may(Permission::Decide) => {
                 Some(failed(&UiError::NotAllowed { permission: Permission::Decide }))
