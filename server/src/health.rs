@@ -39,7 +39,10 @@ pub async fn healthz(State(state): State<AppState>) -> Response {
 pub async fn metrics(State(state): State<AppState>, request: Request) -> Response {
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let direct = !state.origins.https() && !state.reach.behind_proxy && is_direct(connection, request.headers());
-    let actor = request.extensions().get::<SignedIn>().and_then(|signed_in| signed_in.0.as_ref());
+    let actor = request
+        .extensions()
+        .get::<SignedIn>()
+        .and_then(|signed_in| signed_in.0.as_ref());
     if !direct {
         let Some(actor) = actor else {
             return (StatusCode::UNAUTHORIZED, "Sign in, or ask from this host itself.\n").into_response();
@@ -49,9 +52,14 @@ pub async fn metrics(State(state): State<AppState>, request: Request) -> Respons
         }
     }
     match state.metrics.text(&state.service).await {
-        Ok(text) => {
-            ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
-        }
+        Ok(text) => (
+            [(
+                header::CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
+            text,
+        )
+            .into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot count");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -61,7 +69,10 @@ pub async fn metrics(State(state): State<AppState>, request: Request) -> Respons
 
 fn is_direct(connection: Option<SocketAddr>, headers: &HeaderMap) -> bool {
     connection.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
-        && headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback)
+        && headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .is_some_and(is_loopback)
         && !FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
@@ -76,7 +87,10 @@ mod tests {
         let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("127.0.0.1:7677"))]);
         assert!(is_direct(local, &headers));
         assert!(!is_direct(Some(SocketAddr::from(([192, 0, 2, 1], 1))), &headers) && !is_direct(None, &headers));
-        headers.insert(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("127.0.0.1"));
+        headers.insert(
+            HeaderName::from_static("x-forwarded-for"),
+            HeaderValue::from_static("127.0.0.1"),
+        );
         assert!(!is_direct(local, &headers));
         let named = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("patch.example"))]);
         assert!(!is_direct(local, &named));

@@ -38,13 +38,19 @@ pub async fn events(State(state): State<AppState>) -> Response {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let mut topics = state.service.events().listen();
+    let changes = state.service.events().sent();
     let (send, receive) = mpsc::channel::<Result<Event, Infallible>>(16);
     tokio::spawn(async move {
         let _open = open;
         let end = tokio::time::sleep(LONGEST);
         tokio::pin!(end);
-        // No event: a page asks for what changed while it was away as soon as the stream opens.
-        let mut news = vec![Event::default().retry(RETRY).comment("listening")];
+        // A page that was made before the latest change asks again: what happened before the stream opened was not heard.
+        let mut news = vec![
+            Event::default()
+                .retry(RETRY)
+                .event(app::CHANGES)
+                .data(changes.to_string()),
+        ];
         loop {
             for event in news.drain(..) {
                 if send.send(Ok(event)).await.is_err() {
@@ -64,7 +70,9 @@ pub async fn events(State(state): State<AppState>) -> Response {
             }
         }
     });
-    Sse::new(ReceiverStream::new(receive)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    Sse::new(ReceiverStream::new(receive))
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
 }
 
 fn event(topic: Topic) -> Event {

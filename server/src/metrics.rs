@@ -52,9 +52,20 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests answered", answered.clone());
         registry.register("http_request_seconds", "Time until the answer's head", seconds.clone());
         registry.register("devices", "Devices, as the device list counts them", devices.clone());
-        registry.register("patches", "Patches in the catalog that are not superseded", patches.clone());
+        registry.register(
+            "patches",
+            "Patches in the catalog that are not superseded",
+            patches.clone(),
+        );
         registry.register("event_streams", "Pages that listen for changes now", streams.clone());
-        Self { registry, answered, seconds, devices, patches, streams }
+        Self {
+            registry,
+            answered,
+            seconds,
+            devices,
+            patches,
+            streams,
+        }
     }
 }
 
@@ -66,8 +77,18 @@ impl Metrics {
             "HEAD" => "HEAD",
             _ => "other",
         };
-        self.answered.get_or_create(&Answered { method, route: route.to_owned(), status }).inc();
-        self.seconds.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+        self.answered
+            .get_or_create(&Answered {
+                method,
+                route: route.to_owned(),
+                status,
+            })
+            .inc();
+        self.seconds
+            .get_or_create(&Route {
+                route: route.to_owned(),
+            })
+            .observe(took.as_secs_f64());
     }
 
     /// The text that Prometheus reads. Counts come from the same queries as the lists on the pages.
@@ -77,11 +98,17 @@ impl Metrics {
     pub async fn text(&self, service: &service::Service) -> service::Result<String> {
         let host = Actor::host();
         for show in DeviceShow::ALL {
-            let filter = DeviceFilter { show: *show, ..DeviceFilter::default() };
+            let filter = DeviceFilter {
+                show: *show,
+                ..DeviceFilter::default()
+            };
             let total = service.devices(&host, &filter).await?.total;
-            self.devices.get_or_create(&Shown { show: show.word() }).set(total.into());
+            self.devices
+                .get_or_create(&Shown { show: show.word() })
+                .set(total.into());
         }
-        self.patches.set(service.patches(&host, &PatchFilter::default()).await?.total.into());
+        self.patches
+            .set(service.patches(&host, &PatchFilter::default()).await?.total.into());
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = encode(&mut text, &self.registry);
@@ -92,7 +119,11 @@ impl Metrics {
 /// Counts, times and logs every request. Neither bodies nor addresses are logged: a sign-in link is an address.
 pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("(none)", MatchedPath::as_str)
+        .to_owned();
     let id = format!("{:013x}", service::random::number());
     let span = tracing::info_span!("request", %id, %method, %route);
     let began = Instant::now();

@@ -17,7 +17,7 @@ where
     LeptosOptions: FromRef<S>,
 {
     let options = LeptosOptions::from_ref(state);
-    let document = move || shell(options.clone());
+    let document = move || shell(options.clone(), app::ctx::changes());
     let page_context = {
         let context = context.clone();
         move || {

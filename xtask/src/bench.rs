@@ -7,7 +7,15 @@ use anyhow::Result;
 pub(crate) fn run(devices: u32) -> Result<()> {
     site::build(Profile::Release)?;
     must_succeed(&mut cargo([
-        "build", "--release", "-p", "server", "-p", "agent", "-p", "bench", "--bins",
+        "build",
+        "--release",
+        "-p",
+        "server",
+        "-p",
+        "agent",
+        "-p",
+        "bench",
+        "--bins",
     ]))?;
     let binaries = crate::process::target_dir().join("release");
     must_succeed(

@@ -46,23 +46,34 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let folder = tempfile::tempdir()?;
     let server = Server::start(&arguments.bin.join("patchward"), folder.path())?;
-    let mut lines = vec![Line::at_most("Start to first answer", server.first_answer, Duration::from_millis(300))];
+    let mut lines = vec![Line::at_most(
+        "Start to first answer",
+        server.first_answer,
+        Duration::from_millis(300),
+    )];
     // Idle: after the start's own work is over.
     std::thread::park_timeout(Duration::from_secs(2));
     lines.push(Line::kib("Memory when idle", server.resident()?, 60 * 1024));
 
     let releases = Releases::synthetic(Os::Debian12, PRODUCTS);
-    let token = server.command(&["admin", "token", "new", "--label", "load", "--accept", "--uses", "10000", "--plain"])?;
+    let token = server.command(&[
+        "admin", "token", "new", "--label", "load", "--accept", "--uses", "10000", "--plain",
+    ])?;
     let mut fleet = Vec::with_capacity(arguments.devices);
     let mut reports = Vec::new();
     for n in 0..arguments.devices {
         let mut device = make(n as u64, &releases);
-        server.agent(&device.enroll(&token), &peer(n)).with_context(|| format!("device {n}"))?;
+        server
+            .agent(&device.enroll(&token), &peer(n))
+            .with_context(|| format!("device {n}"))?;
         fleet.push(device.clone());
         // The figures at 100, 1,000 and all devices: flat or not.
         let last = n + 1 == arguments.devices;
         let inventory = device.inventory(&releases, now());
-        ensure!(inventory.packages.len() == PACKAGES && inventory.updates.len() == UPDATES, "the made-up device is not as said");
+        ensure!(
+            inventory.packages.len() == PACKAGES && inventory.updates.len() == UPDATES,
+            "the made-up device is not as said"
+        );
         server.agent(&device.report(&inventory, now(), true), &peer(n))?;
         device.reported(inventory);
         if let Some(slot) = fleet.last_mut() {
@@ -80,12 +91,24 @@ fn main() -> Result<()> {
             Duration::from_millis(3),
         ));
     }
-    lines.push(Line::at_most("Unchanged check-in, signature verified", check_ins(&server, &mut fleet)?, Duration::from_micros(400)));
+    lines.push(Line::at_most(
+        "Unchanged check-in, signature verified",
+        check_ins(&server, &mut fleet)?,
+        Duration::from_micros(400),
+    ));
     let cookie = server.sign_in()?;
     pages(&server, &cookie, &releases, &mut fleet, &mut lines)?;
     let per_device = server.database_bytes() / arguments.devices as u64;
-    lines.push(Line::bytes(&format!("Database per device with {UPDATES} missing"), per_device, 20_000));
-    lines.push(Line::kib(&format!("Memory with {} devices", arguments.devices), server.resident()?, u64::MAX));
+    lines.push(Line::bytes(
+        &format!("Database per device with {UPDATES} missing"),
+        per_device,
+        20_000,
+    ));
+    lines.push(Line::kib(
+        &format!("Memory with {} devices", arguments.devices),
+        server.resident()?,
+        u64::MAX,
+    ));
     first_visit(&server, &cookie, &mut lines)?;
     scan(&arguments.bin.join("patchward-agent"), &mut lines)?;
     write(&arguments.out, &lines, arguments.devices)
@@ -93,8 +116,15 @@ fn main() -> Result<()> {
 
 /// A device with [`UPDATES`] of the products and so many other packages that it has [`PACKAGES`].
 fn make(n: u64, releases: &Releases) -> Device {
-    let mut device =
-        Device::new(mix(77, n), &format!("load-{n:05}"), Os::Debian12, "Etc/UTC", releases, Moment(0), PACKAGES - UPDATES);
+    let mut device = Device::new(
+        mix(77, n),
+        &format!("load-{n:05}"),
+        Os::Debian12,
+        "Etc/UTC",
+        releases,
+        Moment(0),
+        PACKAGES - UPDATES,
+    );
     let first = usize::try_from(mix(5, n) % PRODUCTS as u64).unwrap_or(0);
     let mut at = 0;
     device.installed.retain(|_, _| {
@@ -110,7 +140,11 @@ fn peer(n: usize) -> String {
 }
 
 fn now() -> Moment {
-    Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0)))
+    Moment(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0)),
+    )
 }
 
 /// CPU per full report, over many reports in which one product was installed and one came back since the last: real changes, not repeats.
@@ -133,7 +167,11 @@ fn full_reports(server: &Server, releases: &Releases, fleet: &mut [Device]) -> R
 /// Installs the offered version of the device's first product, or takes it back.
 fn toggle(device: &mut Device) {
     if let Some(version) = device.installed.values_mut().next() {
-        *version = if version == "1.0-1" { "1.0-2".to_owned() } else { "1.0-1".to_owned() };
+        *version = if version == "1.0-1" {
+            "1.0-2".to_owned()
+        } else {
+            "1.0-1".to_owned()
+        };
     }
 }
 
@@ -149,7 +187,13 @@ fn check_ins(server: &Server, fleet: &mut [Device]) -> Result<Duration> {
     Ok((server.cpu()? - before) / u32::try_from(count)?)
 }
 
-fn pages(server: &Server, cookie: &str, releases: &Releases, fleet: &mut [Device], lines: &mut Vec<Line>) -> Result<()> {
+fn pages(
+    server: &Server,
+    cookie: &str,
+    releases: &Releases,
+    fleet: &mut [Device],
+    lines: &mut Vec<Line>,
+) -> Result<()> {
     let view = |path: &str| -> Result<Duration> {
         let page = server.get(path, cookie, false)?;
         ensure!(page.status == 200, "{path} was answered with {}", page.status);
@@ -168,7 +212,11 @@ fn pages(server: &Server, cookie: &str, releases: &Releases, fleet: &mut [Device
             view(path)?;
         }
         let cost = (server.cpu()? - before) / count;
-        lines.push(Line::at_most(name, cost, most.map_or(Duration::MAX, Duration::from_millis)));
+        lines.push(Line::at_most(
+            name,
+            cost,
+            most.map_or(Duration::MAX, Duration::from_millis),
+        ));
     }
     let stop = AtomicBool::new(false);
     let (mut times, sent) = std::thread::scope(|scope| -> Result<(Vec<Duration>, usize)> {
@@ -196,7 +244,11 @@ fn pages(server: &Server, cookie: &str, releases: &Releases, fleet: &mut [Device
         times[times.len() / 2],
         Duration::MAX,
     ));
-    lines.push(Line::at_most("Status view while reports come in, p99", times[times.len() * 99 / 100], Duration::from_millis(25)));
+    lines.push(Line::at_most(
+        "Status view while reports come in, p99",
+        times[times.len() * 99 / 100],
+        Duration::from_millis(25),
+    ));
     Ok(())
 }
 
@@ -221,19 +273,30 @@ fn first_visit(server: &Server, cookie: &str, lines: &mut Vec<Line>) -> Result<(
 
 /// A scan of this very machine by the release agent.
 fn scan(agent: &Path, lines: &mut Vec<Line>) -> Result<()> {
-    let packages = Command::new("dpkg-query").args(["-W", "-f", "x"]).output().map_or(0, |o| o.stdout.len());
+    let packages = Command::new("dpkg-query")
+        .args(["-W", "-f", "x"])
+        .output()
+        .map_or(0, |o| o.stdout.len());
     if packages == 0 {
         eprintln!("no dpkg here: the agent's scan is not measured");
         return Ok(());
     }
     let began = Instant::now();
-    let mut child = Command::new(agent).args(["scan", "--json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let mut child = Command::new(agent)
+        .args(["scan", "--json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
     let mut most = 0;
     while child.try_wait()?.is_none() {
         most = status_kib(child.id(), "VmHWM:").unwrap_or(most).max(most);
         std::thread::park_timeout(Duration::from_millis(5));
     }
-    lines.push(Line::at_most(&format!("Agent's scan of this machine ({packages} packages)"), began.elapsed(), Duration::from_millis(1_500)));
+    lines.push(Line::at_most(
+        &format!("Agent's scan of this machine ({packages} packages)"),
+        began.elapsed(),
+        Duration::from_millis(1_500),
+    ));
     lines.push(Line::kib("Agent's memory in that scan", most, 40 * 1024));
     Ok(())
 }

@@ -18,7 +18,11 @@ impl Line {
         Self {
             what: what.to_owned(),
             measured: duration(measured),
-            asked: if asked { format!("≤ {}", duration(most)) } else { String::new() },
+            asked: if asked {
+                format!("≤ {}", duration(most))
+            } else {
+                String::new()
+            },
             holds: asked.then_some(measured <= most),
         }
     }
@@ -30,7 +34,11 @@ impl Line {
         Self {
             what: what.to_owned(),
             measured: mib(measured),
-            asked: if asked { format!("≤ {}", mib(most)) } else { String::new() },
+            asked: if asked {
+                format!("≤ {}", mib(most))
+            } else {
+                String::new()
+            },
             holds: asked.then_some(measured <= most),
         }
     }
@@ -38,13 +46,22 @@ impl Line {
     /// Bytes.
     pub fn bytes(what: &str, measured: u64, most: u64) -> Self {
         let kb = |n: u64| format!("{}.{} kB", n / 1000, n % 1000 / 100);
-        Self { what: what.to_owned(), measured: kb(measured), asked: format!("≤ {}", kb(most)), holds: Some(measured <= most) }
+        Self {
+            what: what.to_owned(),
+            measured: kb(measured),
+            asked: format!("≤ {}", kb(most)),
+            holds: Some(measured <= most),
+        }
     }
 }
 
 fn duration(d: Duration) -> String {
     let us = d.as_micros();
-    if us < 10_000 { format!("{}.{:02} ms", us / 1000, us % 1000 / 10) } else { format!("{} ms", us / 1000) }
+    if us < 10_000 {
+        format!("{}.{:02} ms", us / 1000, us % 1000 / 10)
+    } else {
+        format!("{} ms", us / 1000)
+    }
 }
 
 /// Writes the table and prints it.
@@ -52,7 +69,12 @@ pub fn write(path: &Path, lines: &[Line], devices: usize) -> Result<()> {
     let field = |file: &str, key: &str| {
         fs::read_to_string(file)
             .ok()
-            .and_then(|t| t.lines().find(|l| l.starts_with(key)).and_then(|l| l.split_once(':')).map(|(_, v)| v.trim().to_owned()))
+            .and_then(|t| {
+                t.lines()
+                    .find(|l| l.starts_with(key))
+                    .and_then(|l| l.split_once(':'))
+                    .map(|(_, v)| v.trim().to_owned())
+            })
             .unwrap_or_default()
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -73,6 +95,9 @@ pub fn write(path: &Path, lines: &[Line], devices: usize) -> Result<()> {
         writeln!(text, "| {} | {} | {} | {mark} |", line.what, line.measured, line.asked)?;
     }
     print!("{text}");
-    let notes = fs::read_to_string(path).ok().and_then(|old| old.split_once("\n## ").map(|(_, n)| format!("\n## {n}"))).unwrap_or_default();
+    let notes = fs::read_to_string(path)
+        .ok()
+        .and_then(|old| old.split_once("\n## ").map(|(_, n)| format!("\n## {n}")))
+        .unwrap_or_default();
     fs::write(path, text + &notes).with_context(|| format!("cannot write {}", path.display()))
 }

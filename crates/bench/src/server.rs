@@ -79,7 +79,10 @@ impl Server {
             http,
         };
         while server.get("/healthz", "", false)?.status != 200 {
-            ensure!(started.elapsed() < Duration::from_secs(20), "the server does not become healthy");
+            ensure!(
+                started.elapsed() < Duration::from_secs(20),
+                "the server does not become healthy"
+            );
         }
         server.first_answer = started.elapsed();
         Ok(server)
@@ -89,7 +92,12 @@ impl Server {
     pub fn cpu(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let after = stat.rsplit_once(')').context("no name in stat")?.1;
-        let fields: Vec<u64> = after.split_whitespace().skip(11).take(2).map(|f| f.parse().unwrap_or(0)).collect();
+        let fields: Vec<u64> = after
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|f| f.parse().unwrap_or(0))
+            .collect();
         Ok(Duration::from_millis(fields.iter().sum::<u64>() * 1000 / TICKS))
     }
 
@@ -100,8 +108,16 @@ impl Server {
 
     /// Runs `patchward <arguments>` against it.
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
-        let out = Command::new(&self.binary).args(arguments).arg("--data").arg(&self.data).output()?;
-        ensure!(out.status.success(), "patchward {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+        let out = Command::new(&self.binary)
+            .args(arguments)
+            .arg("--data")
+            .arg(&self.data)
+            .output()?;
+        ensure!(
+            out.status.success(),
+            "patchward {arguments:?}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
         Ok(String::from_utf8(out.stdout)?.trim().to_owned())
     }
 
@@ -134,7 +150,12 @@ impl Server {
             .call()?;
         let mut body = Vec::new();
         reply.body_mut().as_reader().read_to_end(&mut body)?;
-        Ok(Page { status: reply.status().as_u16(), bytes: body.len(), body, took: began.elapsed() })
+        Ok(Page {
+            status: reply.status().as_u16(),
+            bytes: body.len(),
+            body,
+            took: began.elapsed(),
+        })
     }
 
     /// Signs the first administrator in by the link; returns the cookie.
@@ -148,13 +169,21 @@ impl Server {
             .header("accept", "text/html")
             .header("content-type", "application/x-www-form-urlencoded")
             .send(format!("token={token}"))?;
-        let cookie = reply.headers().get("set-cookie").and_then(|c| c.to_str().ok()).context("no session was given")?;
+        let cookie = reply
+            .headers()
+            .get("set-cookie")
+            .and_then(|c| c.to_str().ok())
+            .context("no session was given")?;
         Ok(cookie.split(';').next().unwrap_or_default().to_owned())
     }
 
     /// Bytes of the database with its log.
     pub fn database_bytes(&self) -> u64 {
-        ["patchward.db", "patchward.db-wal"].iter().filter_map(|f| fs::metadata(self.data.join(f)).ok()).map(|m| m.len()).sum()
+        ["patchward.db", "patchward.db-wal"]
+            .iter()
+            .filter_map(|f| fs::metadata(self.data.join(f)).ok())
+            .map(|m| m.len())
+            .sum()
     }
 }
 
@@ -168,6 +197,12 @@ impl Drop for Server {
 /// A line such as `VmRSS:` of `/proc/<pid>/status`, in KiB.
 pub fn status_kib(pid: u32, key: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|l| l.starts_with(key)).with_context(|| format!("no {key}"))?;
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).with_context(|| format!("{key} is not a number"))
+    let line = status
+        .lines()
+        .find(|l| l.starts_with(key))
+        .with_context(|| format!("no {key}"))?;
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .with_context(|| format!("{key} is not a number"))
 }

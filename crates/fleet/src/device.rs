@@ -6,8 +6,8 @@ use ed25519_dalek::SigningKey;
 use protocol::{
     ShortText, sign,
     v1::{
-        self, CheckIn, Digest, EnrollRequest, HostFacts, InstalledPackage, Inventory, InventoryDelta, Origin, PackageVersion,
-        Report, ReportContent, Sealed, SourceStatus, Update,
+        self, CheckIn, Digest, EnrollRequest, HostFacts, InstalledPackage, Inventory, InventoryDelta, Origin,
+        PackageVersion, Report, ReportContent, Sealed, SourceStatus, Update,
     },
 };
 use serde::Serialize;
@@ -54,7 +54,15 @@ fn text(text: &str) -> ShortText {
 impl Device {
     /// A device with the packages of its OS release as they were at `built`, and `filler` packages that never change.
     #[must_use]
-    pub fn new(seed: u64, hostname: &str, os: Os, zone: &'static str, releases: &Releases, built: Moment, filler: usize) -> Self {
+    pub fn new(
+        seed: u64,
+        hostname: &str,
+        os: Os,
+        zone: &'static str,
+        releases: &Releases,
+        built: Moment,
+        filler: usize,
+    ) -> Self {
         let mut secret = [0; 32];
         for (i, chunk) in secret.chunks_mut(8).enumerate() {
             chunk.copy_from_slice(&mix(seed, i as u64).to_le_bytes());
@@ -68,10 +76,28 @@ impl Device {
             })
             .collect();
         let filler = (0..filler)
-            .filter_map(|i| package(&format!("base-{i:04}"), &format!("{}.{}-1", i % 7, i % 31), &format!("base-{i:04}"), None))
+            .filter_map(|i| {
+                package(
+                    &format!("base-{i:04}"),
+                    &format!("{}.{}-1", i % 7, i % 31),
+                    &format!("base-{i:04}"),
+                    None,
+                )
+            })
             .collect();
         let key_id = sign::key_id(&key.verifying_key().to_bytes());
-        Self { key, key_id, seed, seq: 0, hostname: hostname.to_owned(), os, zone, installed, filler, acknowledged: None }
+        Self {
+            key,
+            key_id,
+            seed,
+            seq: 0,
+            hostname: hostname.to_owned(),
+            os,
+            zone,
+            installed,
+            filler,
+            acknowledged: None,
+        }
     }
 
     /// The id of its key.
@@ -99,14 +125,25 @@ impl Device {
 
     fn sign(&self, path: &'static str, body: Vec<u8>) -> Message {
         let signature = sign::sign_request(&self.key, path, &body);
-        Message { path, key_id: self.key_id.clone(), signature, body }
+        Message {
+            path,
+            key_id: self.key_id.clone(),
+            signature,
+            body,
+        }
     }
 
     /// A sealed message with the next sequence number.
     pub fn seal<T: Serialize>(&mut self, path: &'static str, message: T, now: Moment) -> Message {
         self.seq += 1;
         let nonce = format!("{:016x}{:016x}", mix(self.seed, self.seq), mix(self.seq, self.seed));
-        let body = serde_json::to_vec(&Sealed { seq: self.seq, nonce, sent_at: now, message }).unwrap_or_default();
+        let body = serde_json::to_vec(&Sealed {
+            seq: self.seq,
+            nonce,
+            sent_at: now,
+            message,
+        })
+        .unwrap_or_default();
         self.sign(path, body)
     }
 
@@ -143,13 +180,17 @@ impl Device {
         let mut packages = self.filler.clone();
         let mut updates = Vec::new();
         for (source, history) in releases.of(self.os) {
-            let Some(installed) = self.installed.get(source) else { continue };
+            let Some(installed) = self.installed.get(source) else {
+                continue;
+            };
             let newest = history.releases.iter().rev().find(|r| r.at <= now);
             for (name, prefix) in &history.binaries {
                 let version = format!("{prefix}{installed}");
                 let source_version = (!prefix.is_empty()).then_some(installed.as_str());
                 packages.extend(package(name, &version, source, source_version));
-                let Some(offer) = newest.filter(|r| domain::compare_debian(&r.version, installed).is_gt()) else { continue };
+                let Some(offer) = newest.filter(|r| domain::compare_debian(&r.version, installed).is_gt()) else {
+                    continue;
+                };
                 let (label, suite) = match (offer.security, id) {
                     (true, "debian") => ("Debian-Security", format!("{codename}-security")),
                     (true, _) => (vendor, format!("{codename}-security")),
@@ -172,7 +213,11 @@ impl Device {
                     version: to,
                     source: src,
                     source_version: src_version,
-                    origins: vec![Origin { label: text(label), archive: text(&suite), codename: text(&suite) }],
+                    origins: vec![Origin {
+                        label: text(label),
+                        archive: text(&suite),
+                        codename: text(&suite),
+                    }],
                     size: 20_000 + mix(source.len() as u64, name.len() as u64) % 3_000_000,
                     sha256: text(&format!("{:064x}", u128::from(mix(source.len() as u64, 7)))),
                     summary: text(&format!("{name} from {source}")),
@@ -183,12 +228,22 @@ impl Device {
                 });
             }
         }
-        let suites = [codename.to_owned(), format!("{codename}-updates"), format!("{codename}-security")];
+        let suites = [
+            codename.to_owned(),
+            format!("{codename}-updates"),
+            format!("{codename}-security"),
+        ];
         let mut inventory = Inventory {
             host: self.host(),
             packages,
             updates,
-            sources: suites.iter().map(|s| SourceStatus { name: text(s), error: None }).collect(),
+            sources: suites
+                .iter()
+                .map(|s| SourceStatus {
+                    name: text(s),
+                    error: None,
+                })
+                .collect(),
             reboot: Vec::new(),
             services: Vec::new(),
             manager_error: None,
@@ -205,9 +260,16 @@ impl Device {
                 base: base.digest(),
                 changes: Box::new(InventoryDelta::between(base, inventory)),
             },
-            _ => ReportContent::Full { inventory: Box::new(inventory.clone()) },
+            _ => ReportContent::Full {
+                inventory: Box::new(inventory.clone()),
+            },
         };
-        let report = Report { taken_at: now, took_ms: 900, digest: inventory.digest(), content };
+        let report = Report {
+            taken_at: now,
+            took_ms: 900,
+            digest: inventory.digest(),
+            content,
+        };
         self.seal(v1::REPORT, report, now)
     }
 
@@ -227,7 +289,10 @@ impl Device {
     pub fn current(&self, releases: &Releases, packages: &[PackageVersion]) -> Vec<PackageVersion> {
         packages
             .iter()
-            .map(|p| PackageVersion { version: self.version_of(releases, p).and_then(|v| VersionText::parse(&v).ok()), ..p.clone() })
+            .map(|p| PackageVersion {
+                version: self.version_of(releases, p).and_then(|v| VersionText::parse(&v).ok()),
+                ..p.clone()
+            })
             .collect()
     }
 
@@ -244,8 +309,13 @@ impl Device {
         for package in packages {
             let Some(version) = &package.version else { continue };
             for (source, history) in releases.of(self.os) {
-                let Some((_, prefix)) = history.binaries.iter().find(|(n, _)| n == package.name.as_str()) else { continue };
-                let version = version.as_str().strip_prefix(prefix.as_str()).unwrap_or(version.as_str());
+                let Some((_, prefix)) = history.binaries.iter().find(|(n, _)| n == package.name.as_str()) else {
+                    continue;
+                };
+                let version = version
+                    .as_str()
+                    .strip_prefix(prefix.as_str())
+                    .unwrap_or(version.as_str());
                 self.installed.insert(source.to_owned(), version.to_owned());
             }
         }
@@ -281,7 +351,11 @@ mod tests {
         let target: Vec<PackageVersion> = before
             .updates
             .iter()
-            .map(|u| PackageVersion { name: u.name.clone(), arch: u.arch.clone(), version: Some(u.version.clone()) })
+            .map(|u| PackageVersion {
+                name: u.name.clone(),
+                arch: u.arch.clone(),
+                version: Some(u.version.clone()),
+            })
             .collect();
         assert_ne!(device.current(&releases, &target), target);
         device.install(&releases, &target);

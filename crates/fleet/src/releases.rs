@@ -52,10 +52,19 @@ impl Releases {
     #[must_use]
     pub fn real() -> Self {
         let mut all = Self::default();
-        for line in include_str!("../data/releases.tsv").lines().filter(|l| !l.starts_with('#')) {
+        for line in include_str!("../data/releases.tsv")
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+        {
             let fields: Vec<&str> = line.split('\t').collect();
-            let [os, source, version, at, suite, _cves, binaries] = fields[..] else { continue };
-            let os = if os == "debian-12" { Os::Debian12 } else { Os::Ubuntu2404 };
+            let [os, source, version, at, suite, _cves, binaries] = fields[..] else {
+                continue;
+            };
+            let os = if os == "debian-12" {
+                Os::Debian12
+            } else {
+                Os::Ubuntu2404
+            };
             let history = all.0.entry((os, source.to_owned())).or_insert_with(|| History {
                 binaries: binaries
                     .split(',')
@@ -76,17 +85,28 @@ impl Releases {
     /// `products` made-up source packages for one OS release, each with two versions: the second is offered from the start. For load.
     #[must_use]
     pub fn synthetic(os: Os, products: usize) -> Self {
-        let release = |version: &str, at| Release { version: version.to_owned(), at: Moment(at), security: true };
+        let release = |version: &str, at| Release {
+            version: version.to_owned(),
+            at: Moment(at),
+            security: true,
+        };
         let history = |i| History {
             binaries: vec![(format!("load-{i:05}"), String::new())],
             releases: vec![release("1.0-1", 0), release("1.0-2", 1)],
         };
-        Self((0..products).map(|i| ((os, format!("load-{i:05}")), history(i))).collect())
+        Self(
+            (0..products)
+                .map(|i| ((os, format!("load-{i:05}")), history(i)))
+                .collect(),
+        )
     }
 
     /// The histories of one OS release.
     pub fn of(&self, os: Os) -> impl Iterator<Item = (&str, &History)> {
-        self.0.iter().filter(move |((o, _), _)| *o == os).map(|((_, source), history)| (source.as_str(), history))
+        self.0
+            .iter()
+            .filter(move |((o, _), _)| *o == os)
+            .map(|((_, source), history)| (source.as_str(), history))
     }
 }
 

@@ -74,9 +74,15 @@ mod tests {
     fn deep_large_and_malformed_bodies_are_told_apart() {
         let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
         assert_eq!(parse::<serde_json::Value>(deep.as_bytes()), Err(BodyError::TooDeep(32)));
-        assert_eq!(parse::<serde_json::Value>(&vec![b' '; MAX_BODY + 1]), Err(BodyError::TooLarge(MAX_BODY + 1)));
+        assert_eq!(
+            parse::<serde_json::Value>(&vec![b' '; MAX_BODY + 1]),
+            Err(BodyError::TooLarge(MAX_BODY + 1))
+        );
         assert!(matches!(parse::<Vec<u8>>(b"[1,2,"), Err(BodyError::Malformed(_))));
         let quoted = format!("\"{}\\\"[\"", "[".repeat(99));
-        assert!(parse::<String>(quoted.as_bytes()).is_ok(), "brackets inside text do not count");
+        assert!(
+            parse::<String>(quoted.as_bytes()).is_ok(),
+            "brackets inside text do not count"
+        );
     }
 }

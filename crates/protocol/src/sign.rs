@@ -91,10 +91,13 @@ fn encode(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn verify(public_key: &[u8; 32], text: &[u8], signature: &str) -> Result<(), SignatureError> {
-    let bytes: [u8; 64] =
-        hex::decode(signature).ok().and_then(|b| b.try_into().ok()).ok_or(SignatureError::Malformed)?;
+    let bytes: [u8; 64] = hex::decode(signature)
+        .ok()
+        .and_then(|b| b.try_into().ok())
+        .ok_or(SignatureError::Malformed)?;
     let key = VerifyingKey::from_bytes(public_key).map_err(|_| SignatureError::BadKey)?;
-    key.verify_strict(text, &Signature::from_bytes(&bytes)).map_err(|_| SignatureError::Mismatch)
+    key.verify_strict(text, &Signature::from_bytes(&bytes))
+        .map_err(|_| SignatureError::Mismatch)
 }
 
 #[cfg(test)]
@@ -107,13 +110,28 @@ mod tests {
         let public = key.verifying_key().to_bytes();
         let signature = sign_request(&key, "/agent/v1/check-in", b"{}");
         assert_eq!(verify_request(&public, "/agent/v1/check-in", b"{}", &signature), Ok(()));
-        assert_eq!(verify_request(&public, "/agent/v1/report", b"{}", &signature), Err(SignatureError::Mismatch));
-        assert_eq!(verify_request(&public, "/agent/v1/check-in", b"{ }", &signature), Err(SignatureError::Mismatch));
-        assert_eq!(verify_request(&public, "/agent/v1/check-in", b"{}", "00"), Err(SignatureError::Malformed));
+        assert_eq!(
+            verify_request(&public, "/agent/v1/report", b"{}", &signature),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            verify_request(&public, "/agent/v1/check-in", b"{ }", &signature),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            verify_request(&public, "/agent/v1/check-in", b"{}", "00"),
+            Err(SignatureError::Malformed)
+        );
         let request = sha256(b"{}");
         let reply = sign_reply(&key, &request, 200, b"ok");
         assert_eq!(verify_reply(&public, &request, 200, b"ok", &reply), Ok(()));
-        assert_eq!(verify_reply(&public, &request, 500, b"ok", &reply), Err(SignatureError::Mismatch));
-        assert_eq!(verify_reply(&public, &sha256(b"other"), 200, b"ok", &reply), Err(SignatureError::Mismatch));
+        assert_eq!(
+            verify_reply(&public, &request, 500, b"ok", &reply),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            verify_reply(&public, &sha256(b"other"), 200, b"ok", &reply),
+            Err(SignatureError::Mismatch)
+        );
     }
 }

@@ -12,12 +12,21 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 pub fn command(typed: Admin) -> Result<HostCommand> {
     Ok(match typed {
         Admin::Account(account) => match account {
-            Account::Add { name, role } => HostCommand::AccountAdd { name, role: role.into() },
+            Account::Add { name, role } => HostCommand::AccountAdd {
+                name,
+                role: role.into(),
+            },
             Account::List => HostCommand::AccountList,
-            Account::Role { name, role } => HostCommand::AccountRole { name, role: role.into() },
+            Account::Role { name, role } => HostCommand::AccountRole {
+                name,
+                role: role.into(),
+            },
             Account::Disable { name } => HostCommand::AccountDisabled { name, disabled: true },
             Account::Enable { name } => HostCommand::AccountDisabled { name, disabled: false },
-            Account::Password { name } => HostCommand::AccountPassword { password: read_password(&name)?, name },
+            Account::Password { name } => HostCommand::AccountPassword {
+                password: read_password(&name)?,
+                name,
+            },
             Account::SignInLink { name, plain } => HostCommand::SignInLink { name, plain },
         },
         Admin::Token(token) => match token {
@@ -37,9 +46,10 @@ pub fn command(typed: Admin) -> Result<HostCommand> {
             Device::List { search } => HostCommand::DeviceList { search },
             Device::Accept { device, reason } => HostCommand::DeviceAccept { device, reason },
             Device::Revoke { device, reason } => HostCommand::DeviceRevoke { device, reason },
-            Device::Move { device, group } => {
-                HostCommand::DeviceMove { device, group: (!group.eq_ignore_ascii_case("none")).then_some(group) }
-            }
+            Device::Move { device, group } => HostCommand::DeviceMove {
+                device,
+                group: (!group.eq_ignore_ascii_case("none")).then_some(group),
+            },
         },
     })
 }
@@ -47,7 +57,10 @@ pub fn command(typed: Admin) -> Result<HostCommand> {
 /// Whether only the bare value is wanted.
 #[must_use]
 pub const fn wants_plain(command: &HostCommand) -> bool {
-    matches!(command, HostCommand::TokenNew { plain: true, .. } | HostCommand::SignInLink { plain: true, .. })
+    matches!(
+        command,
+        HostCommand::TokenNew { plain: true, .. } | HostCommand::SignInLink { plain: true, .. }
+    )
 }
 
 fn read_password(name: &str) -> Result<String> {

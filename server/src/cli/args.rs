@@ -15,7 +15,13 @@ use std::path::PathBuf;
 )]
 pub struct Cli {
     /// Folder of the database, the server's key and the administration socket
-    #[arg(long, global = true, env = "PATCHWARD_DATA", default_value = "./patchward-data", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "PATCHWARD_DATA",
+        default_value = "./patchward-data",
+        value_name = "DIR"
+    )]
     pub data: PathBuf,
     /// Print replies as JSON
     #[arg(long, global = true)]
@@ -31,7 +37,9 @@ pub enum Command {
     /// Run the console
     ///
     /// The first start makes the database and prints a one-time link for the first administrator.
-    #[command(after_help = "Examples:\n  patchward serve\n  patchward serve --data /var/lib/patchward --public-url https://patch.example --behind-proxy\n\nStop it with Ctrl-C or SIGTERM: running requests are finished first.")]
+    #[command(
+        after_help = "Examples:\n  patchward serve\n  patchward serve --data /var/lib/patchward --public-url https://patch.example --behind-proxy\n\nStop it with Ctrl-C or SIGTERM: running requests are finished first."
+    )]
     Serve(Serve),
     /// Manage accounts, enrolment tokens and devices, also while the server runs
     #[command(subcommand)]
@@ -69,7 +77,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  patchward demo --listen 127.0.0.1:7700")]
     Demo(Demo),
     /// Print the numbers that /metrics serves
-    #[command(after_help = "Example (for node_exporter's textfile collector):\n  patchward metrics > /var/lib/node_exporter/patchward.prom")]
+    #[command(
+        after_help = "Example (for node_exporter's textfile collector):\n  patchward metrics > /var/lib/node_exporter/patchward.prom"
+    )]
     Metrics,
     /// Print the description of the agent API (OpenAPI 3.1)
     Openapi,
@@ -79,7 +89,12 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Serve {
     /// Address and port; port 0 takes a free one
-    #[arg(long, env = "PATCHWARD_LISTEN", default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
+    #[arg(
+        long,
+        env = "PATCHWARD_LISTEN",
+        default_value = "127.0.0.1:7677",
+        value_name = "ADDR:PORT"
+    )]
     pub listen: SocketAddr,
     /// The address that people and agents use, e.g. https://patch.example [default: http://ADDR:PORT]
     #[arg(long, env = "PATCHWARD_PUBLIC_URL", value_name = "URL")]
@@ -134,7 +149,9 @@ pub enum Log {
 #[derive(Debug, Subcommand)]
 pub enum Audit {
     /// Walk the chain of records; name the first one that does not hold
-    #[command(after_help = "Example:\n  patchward audit verify\n\nKeep the printed head elsewhere: it changes with every record and proves them all.")]
+    #[command(
+        after_help = "Example:\n  patchward audit verify\n\nKeep the printed head elsewhere: it changes with every record and proves them all."
+    )]
     Verify,
 }
 
@@ -228,7 +245,9 @@ pub enum Account {
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// Make a token; it is shown once
-    #[command(after_help = "Examples:\n  patchward admin token new --label \"web servers\" --group Production --uses 20 --hours 2\n  patchward-agent enroll https://patch.example \"$(patchward admin token new --plain)\"")]
+    #[command(
+        after_help = "Examples:\n  patchward admin token new --label \"web servers\" --group Production --uses 20 --hours 2\n  patchward-agent enroll https://patch.example \"$(patchward admin token new --plain)\""
+    )]
     New(TokenNew),
     /// List tokens
     List,
@@ -292,7 +311,9 @@ pub enum Device {
         reason: String,
     },
     /// Move a device to a group
-    #[command(after_help = "Examples:\n  patchward admin device move web-1 Pilot\n  patchward admin device move web-1 none")]
+    #[command(
+        after_help = "Examples:\n  patchward admin device move web-1 Pilot\n  patchward admin device move web-1 none"
+    )]
     Move {
         /// Number or host name
         device: String,

@@ -6,29 +6,72 @@ use serde::{Deserialize, Serialize};
 use service::commands::{backup::BackupReport, tokens::TokenRequest};
 use service::{Actor, Error, Service};
 use std::path::PathBuf;
-use view::{AccountRow, DeviceFilter, DevicePatch, DeviceRow, DeviceShow, Field, NewToken, Problem, TokenRow, UiError, Why};
+use view::{
+    AccountRow, DeviceFilter, DevicePatch, DeviceRow, DeviceShow, Field, NewToken, Problem, TokenRow, UiError, Why,
+};
 
 /// A question from the command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 #[expect(missing_docs, reason = "the fields are those of the command line, explained there")]
 pub enum HostCommand {
-    AccountAdd { name: String, role: Role },
+    AccountAdd {
+        name: String,
+        role: Role,
+    },
     AccountList,
-    AccountRole { name: String, role: Role },
-    AccountDisabled { name: String, disabled: bool },
-    AccountPassword { name: String, password: String },
-    SignInLink { name: String, plain: bool },
-    TokenNew { label: String, group: Option<String>, accept: bool, scan_only: bool, uses: u32, hours: u32, plain: bool },
+    AccountRole {
+        name: String,
+        role: Role,
+    },
+    AccountDisabled {
+        name: String,
+        disabled: bool,
+    },
+    AccountPassword {
+        name: String,
+        password: String,
+    },
+    SignInLink {
+        name: String,
+        plain: bool,
+    },
+    TokenNew {
+        label: String,
+        group: Option<String>,
+        accept: bool,
+        scan_only: bool,
+        uses: u32,
+        hours: u32,
+        plain: bool,
+    },
     TokenList,
-    TokenRevoke { id: i64 },
-    DeviceList { search: String },
-    DeviceAccept { device: String, reason: String },
-    DeviceRevoke { device: String, reason: String },
-    DeviceMove { device: String, group: Option<String> },
-    Backup { to: PathBuf },
+    TokenRevoke {
+        id: i64,
+    },
+    DeviceList {
+        search: String,
+    },
+    DeviceAccept {
+        device: String,
+        reason: String,
+    },
+    DeviceRevoke {
+        device: String,
+        reason: String,
+    },
+    DeviceMove {
+        device: String,
+        group: Option<String>,
+    },
+    Backup {
+        to: PathBuf,
+    },
     AuditVerify,
-    Explain { device: String, patch: String },
+    Explain {
+        device: String,
+        patch: String,
+    },
     Metrics,
 }
 
@@ -91,7 +134,10 @@ impl From<BackupReport> for HostReply {
 /// # Errors
 /// A sentence for the person at the terminal.
 pub async fn run(service: &Service, command: HostCommand) -> Result<HostReply, String> {
-    let host = Host { service, actor: Actor::host() };
+    let host = Host {
+        service,
+        actor: Actor::host(),
+    };
     match command {
         HostCommand::Backup { to } => {
             let report = service.backup(&to).await.map_err(|error| chain(&error))?;
@@ -120,17 +166,43 @@ impl Host<'_> {
                 HostReply::Done(format!("{name} is now: {}", role.label()))
             }
             HostCommand::AccountDisabled { name, disabled } => {
-                service.set_disabled(actor, self.account(&name).await?.id, disabled).await?;
-                HostReply::Done(format!("{name} is {}", if disabled { "disabled; its sessions are over" } else { "enabled" }))
+                service
+                    .set_disabled(actor, self.account(&name).await?.id, disabled)
+                    .await?;
+                HostReply::Done(format!(
+                    "{name} is {}",
+                    if disabled {
+                        "disabled; its sessions are over"
+                    } else {
+                        "enabled"
+                    }
+                ))
             }
             HostCommand::AccountPassword { name, password } => {
-                service.set_password(actor, self.account(&name).await?.id, None, &password).await?;
+                service
+                    .set_password(actor, self.account(&name).await?.id, None, &password)
+                    .await?;
                 HostReply::Done(format!("{name} has a new password"))
             }
             HostCommand::SignInLink { name, .. } => HostReply::Link(self.link(&name).await?),
-            HostCommand::TokenNew { label, group, accept, scan_only, uses, hours, .. } => {
+            HostCommand::TokenNew {
+                label,
+                group,
+                accept,
+                scan_only,
+                uses,
+                hours,
+                ..
+            } => {
                 let group = self.group(group.as_deref()).await?;
-                let request = TokenRequest { label, group, accept, scan_only, max_uses: uses, hours };
+                let request = TokenRequest {
+                    label,
+                    group,
+                    accept,
+                    scan_only,
+                    max_uses: uses,
+                    hours,
+                };
                 HostReply::Token(service.create_token(actor, request).await?)
             }
             HostCommand::TokenList => HostReply::Tokens(service.accounts(actor).await?.tokens),
@@ -151,8 +223,13 @@ impl Host<'_> {
             }
             HostCommand::DeviceMove { device, group } => {
                 let device = self.device(&device).await?;
-                service.move_device(actor, device, self.group(group.as_deref()).await?).await?;
-                HostReply::Done(format!("device {device} is in {}", group.as_deref().unwrap_or("no group")))
+                service
+                    .move_device(actor, device, self.group(group.as_deref()).await?)
+                    .await?;
+                HostReply::Done(format!(
+                    "device {device} is in {}",
+                    group.as_deref().unwrap_or("no group")
+                ))
             }
             HostCommand::AuditVerify => {
                 let (records, head) = service.verify_audit().await?;
@@ -186,11 +263,18 @@ impl Host<'_> {
         let Some(name) = name else { return Ok(None) };
         let groups = self.service.accounts(&self.actor).await?.groups;
         let found = groups.into_iter().find(|group| group.name.eq_ignore_ascii_case(name));
-        found.map(|group| Some(group.id)).ok_or(Error::invalid(Field::Group, Problem::Unknown))
+        found
+            .map(|group| Some(group.id))
+            .ok_or(Error::invalid(Field::Group, Problem::Unknown))
     }
 
     async fn devices(&self, search: &str, show: DeviceShow) -> service::Result<Vec<DeviceRow>> {
-        let mut filter = DeviceFilter { q: search.to_owned(), show, page: 1, ..DeviceFilter::default() };
+        let mut filter = DeviceFilter {
+            q: search.to_owned(),
+            show,
+            page: 1,
+            ..DeviceFilter::default()
+        };
         let mut rows = Vec::new();
         loop {
             let list = self.service.devices(&self.actor, &filter).await?;
@@ -209,7 +293,11 @@ impl Host<'_> {
         }
         let mut rows = self.devices(text, DeviceShow::All).await?;
         rows.extend(self.devices(text, DeviceShow::Stopped).await?);
-        let mut ids: Vec<_> = rows.iter().filter(|row| row.hostname.eq_ignore_ascii_case(text)).map(|row| row.id).collect();
+        let mut ids: Vec<_> = rows
+            .iter()
+            .filter(|row| row.hostname.eq_ignore_ascii_case(text))
+            .map(|row| row.id)
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         match ids.as_slice() {
@@ -224,7 +312,11 @@ impl Host<'_> {
             return Ok(id);
         }
         let page = self.service.device(&self.actor, device).await?;
-        let mut found = page.patches.iter().filter(|patch| patch.product == text).map(|patch| patch.patch);
+        let mut found = page
+            .patches
+            .iter()
+            .filter(|patch| patch.product == text)
+            .map(|patch| patch.patch);
         match (found.next(), found.next()) {
             (Some(id), None) => Ok(id),
             _ => Err(Error::NotFound),
@@ -235,7 +327,9 @@ impl Host<'_> {
 /// A refusal in words.
 fn words(error: &Error) -> String {
     match error {
-        Error::NotFound => "there is no such thing, or more than one has this name; give its number from the list".to_owned(),
+        Error::NotFound => {
+            "there is no such thing, or more than one has this name; give its number from the list".to_owned()
+        }
         Error::Invalid { field, problem } => format!("{}: {}", field_name(*field), problem_words(*problem)),
         Error::Refused(why) => why_words(*why).to_owned(),
         Error::ReadOnly(_) => "the database cannot be written (is the disk full?); nothing was changed".to_owned(),

@@ -33,20 +33,34 @@ pub async fn run(cli: Cli) -> Result<()> {
             return Ok(());
         }
         Command::Admin(command) => admin::command(command)?,
-        Command::Backup { file } => HostCommand::Backup { to: std::path::absolute(&file).context("cannot tell where to write")? },
+        Command::Backup { file } => HostCommand::Backup {
+            to: std::path::absolute(&file).context("cannot tell where to write")?,
+        },
         Command::Audit(args::Audit::Verify) => HostCommand::AuditVerify,
         Command::Explain { device, patch } => HostCommand::Explain { device, patch },
         Command::Metrics => HostCommand::Metrics,
     };
     let plain = admin::wants_plain(&command);
     let reply = ask(&data, command).await?;
-    print::reply(&reply, if cli.json { print::Form::Json } else if plain { print::Form::Plain } else { print::Form::Words })
+    print::reply(
+        &reply,
+        if cli.json {
+            print::Form::Json
+        } else if plain {
+            print::Form::Plain
+        } else {
+            print::Form::Words
+        },
+    )
 }
 
 /// Asks the running server; without one, opens the database.
 async fn ask(data: &Path, command: HostCommand) -> Result<HostReply> {
     if !data.join("patchward.db").exists() {
-        bail!("there is no database in {}. Start `patchward serve` first, or name the right folder with --data", data.display());
+        bail!(
+            "there is no database in {}. Start `patchward serve` first, or name the right folder with --data",
+            data.display()
+        );
     }
     private_files();
     // Taken twice in turn: a server may start or stop in between.
@@ -64,15 +78,18 @@ async fn ask(data: &Path, command: HostCommand) -> Result<HostReply> {
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("a server is running on {} but does not answer on its administration socket; are you the user it runs as?", data.display());
+    bail!(
+        "a server is running on {} but does not answer on its administration socket; are you the user it runs as?",
+        data.display()
+    );
 }
 
 async fn restore(data: PathBuf, file: &Path) -> Result<()> {
     private_files();
     let now = clock().now();
-    let report = service::commands::backup::restore(&settings(&data), file, now).await.with_context(|| {
-        format!("{} was not restored; the database is as before", file.display())
-    })?;
+    let report = service::commands::backup::restore(&settings(&data), file, now)
+        .await
+        .with_context(|| format!("{} was not restored; the database is as before", file.display()))?;
     print::reply(&HostReply::from(report), print::Form::Words)?;
     println!("Every rollout is held now: look at each, then let it go on. Start the server with `patchward serve`.");
     Ok(())

@@ -44,7 +44,12 @@ fn words(reply: &HostReply) -> String {
         HostReply::Done(text) | HostReply::Text(text) => text.clone(),
         HostReply::Link(link) => format!("Sign in at {link}\nIt works once, within 15 minutes."),
         HostReply::Token(token) => {
-            format!("{}\n\nOn the device, run:\n  {}\n\nValid until {}. The token is not shown again.", token.token, token.command, moment(token.expires))
+            format!(
+                "{}\n\nOn the device, run:\n  {}\n\nValid until {}. The token is not shown again.",
+                token.token,
+                token.command,
+                moment(token.expires)
+            )
         }
         HostReply::Accounts(rows) => table(
             &["name", "role", "password", "sessions", "state"],
@@ -54,7 +59,8 @@ fn words(reply: &HostReply) -> String {
                     row.role.label().to_owned(),
                     if row.has_password { "yes" } else { "no" }.to_owned(),
                     row.sessions.len().to_string(),
-                    row.disabled.map_or_else(|| "active".to_owned(), |at| format!("disabled {}", moment(at))),
+                    row.disabled
+                        .map_or_else(|| "active".to_owned(), |at| format!("disabled {}", moment(at))),
                 ]
             }),
         ),
@@ -68,12 +74,23 @@ fn words(reply: &HostReply) -> String {
                     format!("{}/{}", row.uses.0, row.uses.1),
                     if row.accept { "at once" } else { "by a person" }.to_owned(),
                     if row.scan_only { "never" } else { "as decided" }.to_owned(),
-                    row.revoked.map_or_else(|| moment(row.expires), |_| "revoked".to_owned()),
+                    row.revoked
+                        .map_or_else(|| moment(row.expires), |_| "revoked".to_owned()),
                 ]
             }),
         ),
         HostReply::Devices(rows) => table(
-            &["no", "host", "os", "state", "group", "open", "security", "last contact", "fingerprint"],
+            &[
+                "no",
+                "host",
+                "os",
+                "state",
+                "group",
+                "open",
+                "security",
+                "last contact",
+                "fingerprint",
+            ],
             rows.iter().map(|row| {
                 vec![
                     row.id.to_string(),
@@ -88,14 +105,32 @@ fn words(reply: &HostReply) -> String {
                 ]
             }),
         ),
-        HostReply::Backup { devices, patches, audit_records, audit_head, bytes } => format!(
+        HostReply::Backup {
+            devices,
+            patches,
+            audit_records,
+            audit_head,
+            bytes,
+        } => format!(
             "Checked: {devices} devices, {patches} patches, {audit_records} audit records that all hold (head {audit_head}), {bytes} bytes."
         ),
         HostReply::Audit { records, head } => format!("All {records} records hold. Head: {head}"),
         HostReply::Explained(patch) => {
-            let title = format!("{} {}: {}\n{}", patch.product, patch.version, patch.state.label(), patch.headline);
-            let earliest = patch.earliest.map(|at| format!("\nEarliest: {}", moment(at))).unwrap_or_default();
-            format!("{title}{earliest}\n\n{}", table(&["", "gate", "why"], patch.ladder.iter().map(step)))
+            let title = format!(
+                "{} {}: {}\n{}",
+                patch.product,
+                patch.version,
+                patch.state.label(),
+                patch.headline
+            );
+            let earliest = patch
+                .earliest
+                .map(|at| format!("\nEarliest: {}", moment(at)))
+                .unwrap_or_default();
+            format!(
+                "{title}{earliest}\n\n{}",
+                table(&["", "gate", "why"], patch.ladder.iter().map(step))
+            )
         }
     }
 }
@@ -119,15 +154,31 @@ fn moment(at: Moment) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", second / 3_600, second / 60 % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02} UTC",
+        second / 3_600,
+        second / 60 % 60
+    )
 }
 
 /// Columns as wide as their widest cell. Text from devices was freed of control characters before it was stored.
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let rows: Vec<Vec<String>> = std::iter::once(head.iter().map(|&cell| cell.to_owned()).collect()).chain(rows).collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let rows: Vec<Vec<String>> = std::iter::once(head.iter().map(|&cell| cell.to_owned()).collect())
+        .chain(rows)
+        .collect();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
@@ -150,7 +201,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["1".to_owned(), "größe".to_owned()], vec!["22".to_owned(), "b".to_owned()]];
+        let rows = [
+            vec!["1".to_owned(), "größe".to_owned()],
+            vec!["22".to_owned(), "b".to_owned()],
+        ];
         assert_eq!(table(&["no", "name"], rows.into_iter()), "no  name\n1   größe\n22  b");
     }
 }

@@ -50,13 +50,20 @@ where
     settings.public_url = public_url(arguments.public_url.as_deref(), address)?;
     settings.poll_seconds = arguments.poll_seconds;
     let service = Service::open(settings, clock()).await?;
-    let state = AppState::new(service.clone(), Reach { behind_proxy: arguments.behind_proxy });
+    let state = AppState::new(
+        service.clone(),
+        Reach {
+            behind_proxy: arguments.behind_proxy,
+        },
+    );
     let commands = socket::listen(&service.settings().data)?;
 
     stop_on_signal(state.stop().clone())?;
     let background = tokio::spawn(keep_working(state.clone()));
     let administration = tokio::spawn(socket::serve(commands, state.clone()));
-    let link = first_sign_in(&service).await.context("cannot make the first administrator")?;
+    let link = first_sign_in(&service)
+        .await
+        .context("cannot make the first administrator")?;
     announce(address, link.as_deref())?;
     tracing::info!(%address, public_url = %service.settings().public_url, data = %service.settings().data.display(), "serving");
 
@@ -68,7 +75,10 @@ where
     let _ = background.await;
     let _ = administration.await;
     socket::remove(&service.settings().data);
-    service.flush_contacts().await.context("the last contacts of some devices were not written")?;
+    service
+        .flush_contacts()
+        .await
+        .context("the last contacts of some devices were not written")?;
     service.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -76,7 +86,9 @@ where
 
 pub(crate) fn start_log(form: Log) {
     let filter = EnvFilter::try_from_env("PATCHWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match form {
         Log::Json => log.json().flatten_event(true).init(),
         Log::Text => log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
@@ -102,14 +114,19 @@ fn check_reach(arguments: &Serve) -> Result<()> {
         );
     }
     if arguments.listen.ip().is_unspecified() && arguments.public_url.is_none() {
-        bail!("say under which address people and agents reach this machine: --public-url http://NAME:{}", arguments.listen.port());
+        bail!(
+            "say under which address people and agents reach this machine: --public-url http://NAME:{}",
+            arguments.listen.port()
+        );
     }
     tracing::warn!(listen = %arguments.listen, "INSECURE: plain http beyond this host; passwords and sessions can be read on the way");
     Ok(())
 }
 
 fn public_url(given: Option<&str>, address: SocketAddr) -> Result<String> {
-    let Some(url) = given else { return Ok(format!("http://{address}")) };
+    let Some(url) = given else {
+        return Ok(format!("http://{address}"));
+    };
     let url = url.trim_end_matches('/');
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     match host {
@@ -125,7 +142,9 @@ async fn first_sign_in(service: &Service) -> Result<Option<String>> {
     let accounts = service.accounts(&host).await?.accounts;
     let name = match accounts.as_slice() {
         [] => {
-            service.create_account(&host, FIRST_ACCOUNT, Role::Administrator, None).await?;
+            service
+                .create_account(&host, FIRST_ACCOUNT, Role::Administrator, None)
+                .await?;
             FIRST_ACCOUNT
         }
         [only] if !only.has_password && only.sessions.is_empty() && only.disabled.is_none() => only.name.as_str(),
@@ -139,7 +158,10 @@ fn announce(address: SocketAddr, link: Option<&str>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     if let Some(link) = link {
-        writeln!(out, "first administrator: sign in at {link} (works once, within 15 minutes)")?;
+        writeln!(
+            out,
+            "first administrator: sign in at {link} (works once, within 15 minutes)"
+        )?;
     }
     out.flush()?;
     Ok(())
@@ -204,7 +226,9 @@ async fn background(state: AppState) {
 fn note(state: &AppState, what: &str, result: service::Result<Option<domain::Moment>>) {
     let news = state.health.wrote(result.is_ok());
     match result {
-        Err(error) if news => tracing::error!(what, %error, source = ?std::error::Error::source(&error), "cannot write; unhealthy until it succeeds"),
+        Err(error) if news => {
+            tracing::error!(what, %error, source = ?std::error::Error::source(&error), "cannot write; unhealthy until it succeeds")
+        }
         Err(error) => tracing::debug!(what, %error, "still cannot write"),
         Ok(_) if news => tracing::info!(what, "writing works again"),
         Ok(_) => {}

@@ -92,11 +92,16 @@ async fn answer(stream: UnixStream, state: &AppState) -> Result<()> {
     let mut line = String::new();
     tokio::time::timeout(SAY_WITHIN, (&mut stream).take(COMMAND_MAX).read_line(&mut line)).await??;
     let answer: Answer = match serde_json::from_str::<HostCommand>(&line) {
-        Ok(HostCommand::Metrics) => {
-            state.metrics.text(&state.service).await.map(HostReply::Text).map_err(|error| error.to_string())
-        }
+        Ok(HostCommand::Metrics) => state
+            .metrics
+            .text(&state.service)
+            .await
+            .map(HostReply::Text)
+            .map_err(|error| error.to_string()),
         Ok(command) => host::run(&state.service, command).await,
-        Err(error) => Err(format!("this server does not know that command ({error}); is it of another version?")),
+        Err(error) => Err(format!(
+            "this server does not know that command ({error}); is it of another version?"
+        )),
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
@@ -113,7 +118,14 @@ pub async fn ask(data: &Path, command: &HostCommand) -> Result<Option<Answer>> {
     let place = Place::of(data).with_context(|| format!("cannot open the data folder {}", data.display()))?;
     let stream = match UnixStream::connect(&place.path).await {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
         Err(error) => return Err(error).context("cannot reach the administration socket"),
     };
     let mut text = serde_json::to_vec(command)?;
@@ -132,5 +144,7 @@ pub async fn ask(data: &Path, command: &HostCommand) -> Result<Option<Answer>> {
     if line.is_empty() {
         anyhow::bail!("the server closed the administration socket without an answer; are you the user it runs as?");
     }
-    serde_json::from_str(&line).map(Some).context("the server's answer is not understood; is it of another version?")
+    serde_json::from_str(&line)
+        .map(Some)
+        .context("the server's answer is not understood; is it of another version?")
 }

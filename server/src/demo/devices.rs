@@ -7,7 +7,8 @@ use fleet::{Device, Message, Os, Releases, mix};
 use protocol::{
     LongText, ShortText,
     v1::{
-        self, ActionKind, AttemptEvent, AttemptRecord, CheckInReply, Order, Outcome, Permit, PermitReply, PermitRequest, Results,
+        self, ActionKind, AttemptEvent, AttemptRecord, CheckInReply, Order, Outcome, Permit, PermitReply,
+        PermitRequest, Results,
     },
 };
 use serde::de::DeserializeOwned;
@@ -90,7 +91,9 @@ impl Fleet {
     /// One visit: check in, scan when due, and carry out what is ordered.
     pub(super) async fn visit(&mut self, service: &Service, index: usize, now: Moment) -> Result<()> {
         let releases = &self.releases;
-        let Some(member) = self.members.get_mut(index) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(index) else {
+            return Ok(());
+        };
         if member.silent_from.is_some_and(|from| now >= from) {
             return Ok(());
         }
@@ -118,22 +121,45 @@ impl Member {
 
     async fn carry_out(&mut self, service: &Service, releases: &Releases, order: &Order, now: Moment) -> Result<()> {
         let current = self.device.current(releases, &order.packages);
-        let request = PermitRequest { patch: order.patch, kind: order.kind, current: current.clone() };
+        let request = PermitRequest {
+            patch: order.patch,
+            kind: order.kind,
+            current: current.clone(),
+        };
         let message = self.device.seal(v1::PERMIT, request, now);
         let reply: PermitReply = call(service, &message).await?;
-        let PermitReply::Granted(permit) = reply else { return Ok(()) };
-        let fails = order.kind == ActionKind::Install && mix(permit.fence, permit.attempt.0.unsigned_abs()).is_multiple_of(FAILS_ONE_IN);
+        let PermitReply::Granted(permit) = reply else {
+            return Ok(());
+        };
+        let fails = order.kind == ActionKind::Install
+            && mix(permit.fence, permit.attempt.0.unsigned_abs()).is_multiple_of(FAILS_ONE_IN);
         let (outcome, log) = if fails {
             let message = ShortText::fit("the post-installation script exited with status 1");
-            (Outcome::Failed { exit: Some(100), message }, LongText::fit("dpkg: error processing package (--configure)"))
+            (
+                Outcome::Failed {
+                    exit: Some(100),
+                    message,
+                },
+                LongText::fit("dpkg: error processing package (--configure)"),
+            )
         } else {
             self.device.install(releases, &permit.packages);
             (Outcome::Succeeded, LongText::default())
         };
         let observed = self.device.current(releases, &order.packages);
-        let events =
-            [AttemptEvent::Started { from: current }, AttemptEvent::Finished { outcome, observed, log, took: 40 }];
-        let results = events.into_iter().map(|event| self.record(&permit, event, now)).collect();
+        let events = [
+            AttemptEvent::Started { from: current },
+            AttemptEvent::Finished {
+                outcome,
+                observed,
+                log,
+                took: 40,
+            },
+        ];
+        let results = events
+            .into_iter()
+            .map(|event| self.record(&permit, event, now))
+            .collect();
         let message = self.device.seal(v1::RESULTS, Results { results }, now);
         let _: v1::ResultsReply = call(service, &message).await?;
         // Proof is a scan, not the command's return.
@@ -143,15 +169,28 @@ impl Member {
     fn record(&mut self, permit: &Permit, event: AttemptEvent, at: Moment) -> AttemptRecord {
         self.records += 1;
         let id = format!("{}{:016x}", &self.device.key_id()[..16], self.records);
-        AttemptRecord { id, attempt: permit.attempt, fence: permit.fence, at, event }
+        AttemptRecord {
+            id,
+            attempt: permit.attempt,
+            fence: permit.fence,
+            at,
+            event,
+        }
     }
 }
 
 /// Through the same door as over the network.
 async fn call<T: DeserializeOwned>(service: &Service, message: &Message) -> Result<T> {
-    let reply = service.agent(message.path, &message.key_id, &message.signature, &message.body).await;
+    let reply = service
+        .agent(message.path, &message.key_id, &message.signature, &message.body)
+        .await;
     if reply.status != 200 {
-        bail!("{} was refused with {}: {}", message.path, reply.status, String::from_utf8_lossy(&reply.body));
+        bail!(
+            "{} was refused with {}: {}",
+            message.path,
+            reply.status,
+            String::from_utf8_lossy(&reply.body)
+        );
     }
     Ok(serde_json::from_slice(&reply.body)?)
 }

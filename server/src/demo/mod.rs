@@ -9,8 +9,8 @@ mod people;
 
 use crate::cli::{args::Demo, private_files, serve};
 use anyhow::{Context as _, Result};
-use domain::{Moment, Span};
 use devices::Fleet;
+use domain::{Moment, Span};
 use people::People;
 use service::{Clock as _, Service, Settings, SystemClock, clock::ManualClock};
 use std::{io::Write as _, path::Path, sync::Arc};
@@ -73,7 +73,11 @@ async fn history(folder: &Path) -> Result<Fleet> {
         service.tick().await?;
         service.flush_contacts().await?;
         people.work(&service, start + Span::days(day), day, end).await?;
-        print!("\rMaking six months of history for {} devices: {} %", fleet.len(), (day + 1) * 100 / DAYS);
+        print!(
+            "\rMaking six months of history for {} devices: {} %",
+            fleet.len(),
+            (day + 1) * 100 / DAYS
+        );
         out.flush()?;
     }
     println!();

@@ -28,22 +28,46 @@ impl People {
     /// Makes the accounts, places and enrolment tokens.
     pub(super) async fn arrive(service: &Service) -> Result<Self> {
         let host = Actor::host();
-        service.create_account(&host, "admin", Role::Administrator, None).await?;
-        let officer = service.create_account(&host, "security-officer", Role::SecurityOfficer, None).await?;
-        service.create_account(&host, "pilot-user", Role::PilotUser, None).await?;
+        service
+            .create_account(&host, "admin", Role::Administrator, None)
+            .await?;
+        let officer = service
+            .create_account(&host, "security-officer", Role::SecurityOfficer, None)
+            .await?;
+        service
+            .create_account(&host, "pilot-user", Role::PilotUser, None)
+            .await?;
         service.create_account(&host, "auditor", Role::Auditor, None).await?;
         let mut places = Vec::new();
         for (name, zone, rate, _, _) in PLACES {
             places.push(service.create_location(&host, name, zone, rate).await?);
         }
         let token = async |label: &str, group| {
-            let request = TokenRequest { label: label.to_owned(), group: Some(group), accept: true, scan_only: false, max_uses: 200, hours: 24 };
+            let request = TokenRequest {
+                label: label.to_owned(),
+                group: Some(group),
+                accept: true,
+                scan_only: false,
+                max_uses: 200,
+                hours: 24,
+            };
             service.create_token(&host, request).await.map(|t| t.token)
         };
-        let tokens = [token("Production devices", GroupId(2)).await?, token("Pilot devices", GroupId(1)).await?];
-        let officer =
-            Actor { account: Some(officer), name: "security-officer".to_owned(), role: Role::SecurityOfficer, session: None };
-        Ok(Self { officer, tokens, places })
+        let tokens = [
+            token("Production devices", GroupId(2)).await?,
+            token("Pilot devices", GroupId(1)).await?,
+        ];
+        let officer = Actor {
+            account: Some(officer),
+            name: "security-officer".to_owned(),
+            role: Role::SecurityOfficer,
+            session: None,
+        };
+        Ok(Self {
+            officer,
+            tokens,
+            places,
+        })
     }
 
     pub(super) fn token(&self, pilot: bool) -> &str {
@@ -61,10 +85,12 @@ impl People {
             return Ok(());
         }
         if day % 2 == 0 {
-            self.approve(service, PILOT, CountBucket::Missing, "New, missing on devices").await?;
+            self.approve(service, PILOT, CountBucket::Missing, "New, missing on devices")
+                .await?;
         }
         if day % 7 == 3 {
-            self.approve(service, PRODUCTION, CountBucket::Installed, "Installed on the pilots").await?;
+            self.approve(service, PRODUCTION, CountBucket::Installed, "Installed on the pilots")
+                .await?;
             self.resume(service).await?;
         }
         Ok(())
@@ -81,17 +107,35 @@ impl People {
         let total = service.patches(&self.officer, &filter).await?.total;
         if total > 0 {
             let verb = Verb::Approve { urgent: false };
-            service.decide(&self.officer, Selection::Matching(filter, total), ring, verb, reason, false).await?;
+            service
+                .decide(
+                    &self.officer,
+                    Selection::Matching(filter, total),
+                    ring,
+                    verb,
+                    reason,
+                    false,
+                )
+                .await?;
         }
         Ok(())
     }
 
     async fn resume(&self, service: &Service) -> Result<()> {
-        let filter = PatchFilter { approval: Some(ApprovalFilter::Held), ..PatchFilter::default() };
+        let filter = PatchFilter {
+            approval: Some(ApprovalFilter::Held),
+            ..PatchFilter::default()
+        };
         for row in service.patches(&self.officer, &filter).await?.rows {
             let page = service.patch(&self.officer, row.id, None, 1).await?;
             for hold in page.holds.iter().filter(|h| h.resolved.is_none()) {
-                service.resume(&self.officer, hold.id, "Looked at the device; the fault was its own full disk").await?;
+                service
+                    .resume(
+                        &self.officer,
+                        hold.id,
+                        "Looked at the device; the fault was its own full disk",
+                    )
+                    .await?;
             }
         }
         Ok(())

@@ -24,7 +24,11 @@ struct Bucket {
 
 impl<K: Eq + Hash> Buckets<K> {
     fn new(burst: f64, per_second: f64) -> Self {
-        Self { burst, per_second, known: Mutex::new(HashMap::new()) }
+        Self {
+            burst,
+            per_second,
+            known: Mutex::new(HashMap::new()),
+        }
     }
 
     fn filled(&self, bucket: Bucket, now: Instant) -> f64 {
@@ -48,10 +52,16 @@ impl<K: Eq + Hash> Buckets<K> {
                 return false;
             }
         }
-        let bucket = known.entry(key).or_insert(Bucket { tokens: self.burst, at: now });
+        let bucket = known.entry(key).or_insert(Bucket {
+            tokens: self.burst,
+            at: now,
+        });
         let tokens = self.filled(*bucket, now);
         let granted = tokens >= 1.0;
-        *bucket = Bucket { tokens: if granted { tokens - 1.0 } else { tokens }, at: now };
+        *bucket = Bucket {
+            tokens: if granted { tokens - 1.0 } else { tokens },
+            at: now,
+        };
         granted
     }
 }
@@ -112,7 +122,10 @@ mod tests {
         assert!((0..MOST).all(|key| buckets.take(key, start)));
         assert!(!buckets.take(MOST, start), "no room for strangers");
         assert!(buckets.take(0, start), "who is known is served");
-        assert!(buckets.take(MOST, start + Duration::from_secs(5)), "refilled buckets made room");
+        assert!(
+            buckets.take(MOST, start + Duration::from_secs(5)),
+            "refilled buckets made room"
+        );
         assert!(buckets.known.lock().expect("unshared").len() < 10);
     }
 

@@ -66,7 +66,10 @@ pub fn router(state: AppState) -> Router {
         .route("/metrics", get(health::metrics))
         .layer(from_fn_with_state(state.clone(), session::look));
     let agents = agent_v1::routes()
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_WITHIN))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            ANSWER_WITHIN,
+        ))
         .layer(CatchPanicLayer::custom(agent_v1::panicked));
     Router::new()
         .merge(people(&state))
@@ -85,7 +88,10 @@ fn people(state: &AppState) -> Router<AppState> {
     let provided = state.clone();
     let context = move || provide(&provided);
     pages::routes(state, context)
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_WITHIN))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            ANSWER_WITHIN,
+        ))
         // Added after the time limit: a stream of events has none.
         .route("/events", get(live::events))
         .layer(from_fn_with_state(state.clone(), session::layer))
@@ -100,8 +106,9 @@ fn provide(state: &AppState) {
     provide_context(state.cookie);
     let parts = use_context::<Parts>();
     let of_request = parts.as_ref().map(|parts| &parts.extensions);
-    let actor: Option<Actor> =
-        of_request.and_then(|extensions| extensions.get::<session::SignedIn>()).and_then(|signed_in| signed_in.0.clone());
+    let actor: Option<Actor> = of_request
+        .and_then(|extensions| extensions.get::<session::SignedIn>())
+        .and_then(|signed_in| signed_in.0.clone());
     provide_context(actor);
     if let Some(extensions) = of_request {
         if let Some(peer) = extensions.get::<PeerAddr>() {
@@ -116,5 +123,9 @@ fn provide(state: &AppState) {
 /// A fault in a handler ends its own request only. What it was is in the log (the panic hook), not in the answer.
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     drop(panic);
-    (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on the server. Its log says what.\n").into_response()
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong on the server. Its log says what.\n",
+    )
+        .into_response()
 }

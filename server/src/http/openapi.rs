@@ -8,5 +8,12 @@ pub const AGENT_V1: &str = include_str!("../../openapi/agent-v1.json");
 
 /// `GET /openapi.json`.
 pub async fn serve() -> Response {
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=3600")], AGENT_V1).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "public, max-age=3600"),
+        ],
+        AGENT_V1,
+    )
+        .into_response()
 }

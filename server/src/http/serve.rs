@@ -30,7 +30,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut running = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            break;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.wait() => break,

@@ -14,7 +14,10 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     let own = |origin: &str| state.origins.own(origin, host.as_deref());
     if !allowed(request.method(), request.uri().path(), request.headers(), &own) {
         tracing::warn!(method = %request.method(), "refused: sent by another site");
-        return (StatusCode::FORBIDDEN, "This was sent by a page of another site. Open the console itself and try again.\n")
+        return (
+            StatusCode::FORBIDDEN,
+            "This was sent by a page of another site. Open the console itself and try again.\n",
+        )
             .into_response();
     }
     let foreign = text(request.headers(), header::REFERER.as_str()).is_some_and(|from| !own(origin_of(&from)));
@@ -49,7 +52,9 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 
 fn origin_of(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let end = url[after_scheme..].find(['/', '?', '#']).map_or(url.len(), |at| after_scheme + at);
+    let end = url[after_scheme..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| after_scheme + at);
     &url[..end]
 }
 
@@ -59,11 +64,16 @@ mod tests {
     use axum::http::{HeaderName, HeaderValue};
 
     fn with(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     fn post(pairs: &[(&'static str, &'static str)]) -> bool {
-        allowed(&Method::POST, "/api/x", &with(pairs), &|origin| origin == "https://own.example")
+        allowed(&Method::POST, "/api/x", &with(pairs), &|origin| {
+            origin == "https://own.example"
+        })
     }
 
     #[test]
@@ -72,7 +82,10 @@ mod tests {
         assert!(post(&[("origin", "https://own.example")]));
         for site in ["cross-site", "same-site", "none", "", "same-origin, same-origin"] {
             let headers = HeaderMap::from_iter([
-                (HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static(site)),
+                (
+                    HeaderName::from_static("sec-fetch-site"),
+                    HeaderValue::from_static(site),
+                ),
                 (header::ORIGIN, HeaderValue::from_static("https://own.example")),
             ]);
             assert!(!allowed(&Method::POST, "/api/x", &headers, &|_| true), "{site:?}");
@@ -89,9 +102,19 @@ mod tests {
     #[test]
     fn reading_is_free_but_for_server_functions() {
         let none = HeaderMap::new();
-        assert!(allowed(&Method::GET, "/", &with(&[("sec-fetch-site", "cross-site")]), &|_| false));
+        assert!(allowed(
+            &Method::GET,
+            "/",
+            &with(&[("sec-fetch-site", "cross-site")]),
+            &|_| false
+        ));
         assert!(allowed(&Method::GET, "/api/x", &none, &|_| false));
-        assert!(!allowed(&Method::GET, "/api/x", &with(&[("sec-fetch-site", "cross-site")]), &|_| true));
+        assert!(!allowed(
+            &Method::GET,
+            "/api/x",
+            &with(&[("sec-fetch-site", "cross-site")]),
+            &|_| true
+        ));
     }
 
     #[test]

@@ -24,7 +24,10 @@ impl Origins {
             "https" => host.strip_suffix(":443").unwrap_or(host),
             _ => host.strip_suffix(":80").unwrap_or(host),
         };
-        Self { public: format!("{scheme}://{host}"), https: scheme == "https" }
+        Self {
+            public: format!("{scheme}://{host}"),
+            https: scheme == "https",
+        }
     }
 
     /// Whether people reach the console over TLS only.
@@ -54,7 +57,10 @@ pub fn is_loopback(host: &str) -> bool {
     } else {
         host.rsplit_once(':').map_or(host, |(name, _)| name)
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -65,10 +71,19 @@ mod tests {
     fn only_our_own_address_is_ours() {
         let origins = Origins::of("https://Patch.Example:443/console");
         assert!(origins.https() && origins.own("https://patch.example", None));
-        for foreign in ["http://patch.example", "https://patch.example.evil", "https://patch.example:444", "null", ""] {
+        for foreign in [
+            "http://patch.example",
+            "https://patch.example.evil",
+            "https://patch.example:444",
+            "null",
+            "",
+        ] {
             assert!(!origins.own(foreign, Some("patch.example")), "{foreign}");
         }
-        assert!(!origins.own("https://evil.example", Some("evil.example")), "a name that was made to point here");
+        assert!(
+            !origins.own("https://evil.example", Some("evil.example")),
+            "a name that was made to point here"
+        );
     }
 
     #[test]

@@ -13,7 +13,10 @@ const CLIENT_MAX: usize = 120;
 
 /// Puts [`PeerAddr`] and [`ClientName`] into the request.
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let connection = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     let peer = PeerAddr(peer(state.reach, connection, request.headers()));
     let client = ClientName(client(request.headers()));
     request.extensions_mut().insert(peer);
@@ -29,14 +32,21 @@ fn peer(reach: Reach, connection: Option<IpAddr>, headers: &HeaderMap) -> IpAddr
     if !(reach.behind_proxy && connection.is_loopback()) {
         return connection;
     }
-    let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let last = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .next_back()
+        .and_then(|value| value.to_str().ok());
     last.and_then(|value| value.rsplit(',').next())
         .and_then(|address| address.trim().parse::<IpAddr>().ok())
         .map_or(connection, |address| address.to_canonical())
 }
 
 fn client(headers: &HeaderMap) -> String {
-    let name = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     name.chars().filter(|c| !c.is_control()).take(CLIENT_MAX).collect()
 }
 
@@ -56,6 +66,10 @@ mod tests {
         assert_eq!(peer(proxy, local, &forged).to_string(), "192.0.2.7");
         assert_eq!(peer(Reach::default(), local, &forged).to_string(), "127.0.0.1");
         let remote = Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)));
-        assert_eq!(peer(proxy, remote, &forged).to_string(), "198.51.100.1", "not through our proxy");
+        assert_eq!(
+            peer(proxy, remote, &forged).to_string(),
+            "198.51.100.1",
+            "not through our proxy"
+        );
     }
 }

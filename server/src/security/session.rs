@@ -26,7 +26,11 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
             Ok(actor) => actor,
             Err(error) => {
                 tracing::error!(%error, "cannot look up a session");
-                return (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be read now. Try again in a moment.\n").into_response();
+                return (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The database cannot be read now. Try again in a moment.\n",
+                )
+                    .into_response();
             }
         },
     };
@@ -58,7 +62,10 @@ pub async fn look(State(state): State<AppState>, mut request: Request, next: Nex
 fn open_to_all(method: &Method, path: &str) -> bool {
     match *method {
         Method::GET | Method::HEAD => {
-            path == "/sign-in" || path.strip_prefix("/sign-in/link/").is_some_and(|token| is_secret(token.as_bytes()))
+            path == "/sign-in"
+                || path
+                    .strip_prefix("/sign-in/link/")
+                    .is_some_and(|token| is_secret(token.as_bytes()))
         }
         Method::POST => OPEN_FUNCTIONS.contains(&path),
         _ => false,
@@ -67,12 +74,18 @@ fn open_to_all(method: &Method, path: &str) -> bool {
 
 /// Whether a text could be a token that the service made.
 fn is_secret(text: &[u8]) -> bool {
-    (20..=128).contains(&text.len()) && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    (20..=128).contains(&text.len())
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// The session's cookie, if it is there once and could be ours.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let mut found = pairs
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
@@ -83,7 +96,13 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn refuse(request: &Request) -> Response {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let page = header(header::ACCEPT.as_str()).contains("text/html");
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     if !page {
@@ -91,7 +110,12 @@ fn refuse(request: &Request) -> Response {
         // this header). What is not a function call ignores both.
         let to = sign_in(&path_of(header(header::REFERER.as_str())));
         let headers = [(header::LOCATION, to), (SERVER_FN_REDIRECT, String::new())];
-        return (StatusCode::UNAUTHORIZED, headers, axum::Json(view::UiError::NotSignedIn)).into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            headers,
+            axum::Json(view::UiError::NotSignedIn),
+        )
+            .into_response();
     }
     if !reading {
         return Redirect::to(&sign_in(&path_of(header(header::REFERER.as_str())))).into_response();
@@ -107,12 +131,18 @@ fn refuse(request: &Request) -> Response {
 
 /// The sign-in page, with the way back to the page that was wanted.
 fn sign_in(wanted: &str) -> String {
-    if wanted == "/" || wanted.starts_with("/sign-in") { "/sign-in".to_owned() } else { format!("/sign-in?next={}", encode(wanted)) }
+    if wanted == "/" || wanted.starts_with("/sign-in") {
+        "/sign-in".to_owned()
+    } else {
+        format!("/sign-in?next={}", encode(wanted))
+    }
 }
 
 /// Path and query of a page of ours: a foreign `referer` was removed in front of this.
 fn path_of(url: &str) -> String {
-    url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"))
+    url.splitn(4, '/')
+        .nth(3)
+        .map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"))
 }
 
 /// Percent-encodes everything but letters, digits and `/-_.`.
@@ -138,7 +168,16 @@ mod tests {
     fn only_the_exact_sign_in_addresses_are_open() {
         let get = |path: &str| open_to_all(&Method::GET, path);
         assert!(get("/sign-in") && get(&format!("/sign-in/link/{TOKEN}")));
-        for path in ["/", "/sign-in/", "/Sign-in", "/sign-in/link/", "/sign-in/../patches", "/%73ign-in", "//sign-in", "/sign-in;x"] {
+        for path in [
+            "/",
+            "/sign-in/",
+            "/Sign-in",
+            "/sign-in/link/",
+            "/sign-in/../patches",
+            "/%73ign-in",
+            "//sign-in",
+            "/sign-in;x",
+        ] {
             assert!(!get(path), "{path}");
         }
         assert!(!get(&format!("/sign-in/link/{TOKEN}/more")) && !get("/sign-in/link/..%2f..%2fpatches%2fxxxxxxxxxx"));
@@ -148,8 +187,12 @@ mod tests {
 
     #[test]
     fn a_cookie_counts_when_it_is_alone() {
-        let map = |value: &str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(value).expect("plain text"))]);
-        assert_eq!(cookie(&map(&format!("a=1; sid={TOKEN}")), "sid").as_deref(), Some(TOKEN));
+        let map =
+            |value: &str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(value).expect("plain text"))]);
+        assert_eq!(
+            cookie(&map(&format!("a=1; sid={TOKEN}")), "sid").as_deref(),
+            Some(TOKEN)
+        );
         assert_eq!(cookie(&map(&format!("sid={TOKEN}; sid=other")), "sid"), None);
         assert_eq!(cookie(&map(&format!("xsid={TOKEN}")), "sid"), None);
         assert_eq!(cookie(&map("sid=short"), "sid"), None);
@@ -157,8 +200,14 @@ mod tests {
 
     #[test]
     fn the_way_back_cannot_leave_its_parameter() {
-        assert_eq!(sign_in("/patches?q=a&b=c d"), "/sign-in?next=/patches%3Fq%3Da%26b%3Dc%20d");
-        assert_eq!(sign_in(&path_of("https://own.example/devices?page=2")), "/sign-in?next=/devices%3Fpage%3D2");
+        assert_eq!(
+            sign_in("/patches?q=a&b=c d"),
+            "/sign-in?next=/patches%3Fq%3Da%26b%3Dc%20d"
+        );
+        assert_eq!(
+            sign_in(&path_of("https://own.example/devices?page=2")),
+            "/sign-in?next=/devices%3Fpage%3D2"
+        );
         assert_eq!(sign_in(&path_of("https://own.example")), "/sign-in");
         assert_eq!(sign_in(&path_of("")), "/sign-in");
     }

@@ -8,8 +8,8 @@ use ed25519_dalek::SigningKey;
 use protocol::limits::MAX_BODY;
 use protocol::sign::{KEY_HEADER, SIGNATURE_HEADER, sha256, verify_reply};
 use protocol::v1::{
-    ActionKind, CHECK_IN, CheckInReply, ENROLL, EnrollReply, PERMIT, PermitRequest, REPORT, RESULTS, Refusal, RefusalCode, Report,
-    ReportContent, Sealed,
+    ActionKind, CHECK_IN, CheckInReply, ENROLL, EnrollReply, PERMIT, PermitRequest, REPORT, RESULTS, Refusal,
+    RefusalCode, Report, ReportContent, Sealed,
 };
 
 const ALL: [&str; 5] = [ENROLL, CHECK_IN, REPORT, PERMIT, RESULTS];
@@ -33,7 +33,14 @@ async fn an_enrolment_and_a_check_in_are_answered_and_signed() {
     let answer = world.send(signed(&key, ENROLL, body.clone())).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let server = world.service.signing_key().verifying_key().to_bytes();
-    verify_reply(&server, &sha256(&body), 200, &answer.body, answer.header(SIGNATURE_HEADER)).expect("a signed reply");
+    verify_reply(
+        &server,
+        &sha256(&body),
+        200,
+        &answer.body,
+        answer.header(SIGNATURE_HEADER),
+    )
+    .expect("a signed reply");
     let reply: EnrollReply = serde_json::from_slice(&answer.body).expect("a reply");
     assert_eq!(reply.server_key, hex::encode(server));
 
@@ -57,7 +64,10 @@ async fn a_body_of_one_mebibyte_and_a_byte_is_refused() {
         assert_eq!(refusal(&world, &body, &answer), RefusalCode::Malformed, "{path}");
     }
     // Far too large is not even read.
-    let request = Request::post(CHECK_IN).header("content-length", "99999999999").body(Body::empty()).expect("a request");
+    let request = Request::post(CHECK_IN)
+        .header("content-length", "99999999999")
+        .body(Body::empty())
+        .expect("a request");
     assert_eq!(refusal(&world, b"", &world.send(request).await), RefusalCode::TooLarge);
     assert_eq!(world.records().await, before);
 }
@@ -114,15 +124,26 @@ async fn signatures_keys_and_sequence_numbers_are_checked() {
     // Signed for another address, by another key, by nobody, twice.
     let mut elsewhere = signed(&device, REPORT, body.clone());
     *elsewhere.uri_mut() = CHECK_IN.parse().expect("an address");
-    assert_eq!(refusal(&world, &body, &world.send(elsewhere).await), RefusalCode::BadSignature);
+    assert_eq!(
+        refusal(&world, &body, &world.send(elsewhere).await),
+        RefusalCode::BadSignature
+    );
     let mut other = signed(&stranger, CHECK_IN, body.clone());
     let own = signed(&device, CHECK_IN, body.clone());
-    other.headers_mut().insert(KEY_HEADER, own.headers()[KEY_HEADER].clone());
-    assert_eq!(refusal(&world, &body, &world.send(other).await), RefusalCode::BadSignature);
+    other
+        .headers_mut()
+        .insert(KEY_HEADER, own.headers()[KEY_HEADER].clone());
+    assert_eq!(
+        refusal(&world, &body, &world.send(other).await),
+        RefusalCode::BadSignature
+    );
     let mut twice = signed(&device, CHECK_IN, body.clone());
     let signature = twice.headers()[SIGNATURE_HEADER].clone();
     twice.headers_mut().append(SIGNATURE_HEADER, signature);
-    assert_eq!(refusal(&world, &body, &world.send(twice).await), RefusalCode::BadSignature);
+    assert_eq!(
+        refusal(&world, &body, &world.send(twice).await),
+        RefusalCode::BadSignature
+    );
     let mut none = signed(&device, CHECK_IN, body.clone());
     none.headers_mut().remove(KEY_HEADER);
     none.headers_mut().remove(SIGNATURE_HEADER);
@@ -131,7 +152,10 @@ async fn signatures_keys_and_sequence_numbers_are_checked() {
     // In order, again the same (the reply was lost), then something older.
     let first = world.send(signed(&device, CHECK_IN, body.clone())).await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.text());
-    assert_eq!(world.send(signed(&device, CHECK_IN, body.clone())).await.body, first.body);
+    assert_eq!(
+        world.send(signed(&device, CHECK_IN, body.clone())).await.body,
+        first.body
+    );
     let answer = world.send(signed_check_in(&device, 3)).await;
     assert_eq!(answer.status, StatusCode::CONFLICT, "{}", answer.text());
 }
@@ -145,25 +169,54 @@ async fn a_device_may_all_that_is_for_devices_until_it_is_revoked() {
         taken_at: Moment(0),
         took_ms: 900,
         digest: inventory.digest(),
-        content: ReportContent::Full { inventory: Box::new(inventory) },
+        content: ReportContent::Full {
+            inventory: Box::new(inventory),
+        },
     };
-    let permit = PermitRequest { patch: PatchId(999), kind: ActionKind::Install, current: Vec::new() };
+    let permit = PermitRequest {
+        patch: PatchId(999),
+        kind: ActionKind::Install,
+        current: Vec::new(),
+    };
     let message = |seq: u64, message: serde_json::Value| {
         let nonce = hex::encode(service::random::bytes::<16>());
-        serde_json::to_vec(&Sealed { seq, nonce, sent_at: Moment(0), message }).expect("JSON")
+        serde_json::to_vec(&Sealed {
+            seq,
+            nonce,
+            sent_at: Moment(0),
+            message,
+        })
+        .expect("JSON")
     };
     let sent = [
         (REPORT, message(1, serde_json::to_value(&report).expect("JSON"))),
         (PERMIT, message(2, serde_json::to_value(&permit).expect("JSON"))),
         (RESULTS, message(3, serde_json::json!({ "results": [] }))),
-        (CHECK_IN, message(4, serde_json::to_value(check_in(0).message).expect("JSON"))),
+        (
+            CHECK_IN,
+            message(4, serde_json::to_value(check_in(0).message).expect("JSON")),
+        ),
     ];
     for (path, body) in sent {
         let answer = world.send(signed(&device, path, body)).await;
-        assert!(![401, 403].contains(&answer.status.as_u16()), "{path}: {} {}", answer.status, answer.text());
-        assert!(answer.status.as_u16() < 500, "{path}: {} {}", answer.status, answer.text());
+        assert!(
+            ![401, 403].contains(&answer.status.as_u16()),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+        assert!(
+            answer.status.as_u16() < 500,
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
     }
-    world.service.revoke_device(&service::Actor::host(), DeviceId(1), "lost").await.expect("revoked");
+    world
+        .service
+        .revoke_device(&service::Actor::host(), DeviceId(1), "lost")
+        .await
+        .expect("revoked");
     for (seq, path) in (5..).zip([REPORT, PERMIT, RESULTS, CHECK_IN]) {
         let body = message(seq, serde_json::json!({}));
         let answer = world.send(signed(&device, path, body.clone())).await;
@@ -176,18 +229,31 @@ async fn other_methods_and_addresses_are_refused() {
     let world = World::new().await;
     for path in ALL {
         for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"] {
-            let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .body(Body::empty())
+                .expect("a request");
             let answer = world.send(request).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             assert_eq!(answer.header("allow"), "POST");
         }
-        for other in [format!("{path}/"), format!("{path}/x"), path.replace("v1", "v2"), path.replace("v1", "V1"), format!("{path}%00")] {
+        for other in [
+            format!("{path}/"),
+            format!("{path}/x"),
+            path.replace("v1", "v2"),
+            path.replace("v1", "V1"),
+            format!("{path}%00"),
+        ] {
             let request = Request::post(&other).body(Body::from("{}")).expect("a request");
             assert_eq!(world.send(request).await.status, StatusCode::NOT_FOUND, "{other}");
         }
     }
     for path in ["/agent", "/agent/", "/agent/v1", "/agent/v1/packages/../enroll"] {
-        let status = world.send(Request::post(path).body(Body::from("{}")).expect("a request")).await.status;
+        let status = world
+            .send(Request::post(path).body(Body::from("{}")).expect("a request"))
+            .await
+            .status;
         assert!([403, 404].contains(&status.as_u16()), "{path}: {status}");
     }
 }
@@ -208,7 +274,11 @@ async fn guessing_is_slowed_down_and_neighbours_are_not() {
         }
     }
     assert!(slowed, "a key that is refused again and again is put off");
-    assert_eq!(world.send(signed_check_in(&neighbour, 1)).await.status, StatusCode::OK, "same address, another key");
+    assert_eq!(
+        world.send(signed_check_in(&neighbour, 1)).await.status,
+        StatusCode::OK,
+        "same address, another key"
+    );
     // Tokens cannot be tried without end either.
     let mut put_off = false;
     for n in 0..100_u8 {

@@ -21,11 +21,15 @@ async fn another_site_reaches_no_server_function() {
     ];
     for (path, _) in functions() {
         for headers in foreign {
-            let mut request = Request::post(&path).header(header::COOKIE, &cookie).header(header::CONTENT_TYPE, FORM);
+            let mut request = Request::post(&path)
+                .header(header::COOKIE, &cookie)
+                .header(header::CONTENT_TYPE, FORM);
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            let answer = world.send(request.body(Body::from("name=x&role=auditor")).expect("a request")).await;
+            let answer = world
+                .send(request.body(Body::from("name=x&role=auditor")).expect("a request"))
+                .await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} with {headers:?}");
         }
     }
@@ -45,8 +49,18 @@ async fn another_site_reaches_no_server_function() {
 async fn a_form_is_never_sent_back_to_another_site() {
     let world = World::new().await;
     let cookie = world.session(Role::Administrator).await;
-    let mut request = own(Method::POST, "/api/patches/hold", Some(&cookie), "text/html", FORM, "patch=999&reason=x");
-    request.headers_mut().insert(header::REFERER, "https://evil.example/collect".parse().expect("a value"));
+    let mut request = own(
+        Method::POST,
+        "/api/patches/hold",
+        Some(&cookie),
+        "text/html",
+        FORM,
+        "patch=999&reason=x",
+    );
+    request.headers_mut().insert(
+        header::REFERER,
+        "https://evil.example/collect".parse().expect("a value"),
+    );
     let answer = world.send(request).await;
     assert!(!answer.header("location").contains("evil"), "{:?}", answer.headers);
 }
@@ -57,25 +71,48 @@ async fn every_page_allows_its_own_scripts_only() {
     let cookie = world.session(Role::Administrator).await;
     let mut nonces = Vec::new();
     for path in pages().await.into_iter().chain(["/no/such/page".to_owned()]) {
-        let address = path.replace("{id}", "999").replace("{token}", "abcdefghijklmnopqrstuvwxyz0123456789");
+        let address = path
+            .replace("{id}", "999")
+            .replace("{token}", "abcdefghijklmnopqrstuvwxyz0123456789");
         let answer = world.send(page(&address, Some(&cookie))).await;
         if answer.status.is_redirection() {
             continue;
         }
-        assert!([200, 404].contains(&answer.status.as_u16()), "{address}: {}", answer.status);
+        assert!(
+            [200, 404].contains(&answer.status.as_u16()),
+            "{address}: {}",
+            answer.status
+        );
         let policy = answer.header("content-security-policy");
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "object-src 'none'",
+            "form-action 'self'",
+        ] {
             assert!(policy.contains(part), "{address}: {policy:?} lacks {part}");
         }
-        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{address}: {policy}");
-        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).unwrap_or_default().to_owned();
+        assert!(
+            !policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"),
+            "{address}: {policy}"
+        );
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .and_then(|rest| rest.split('\'').next())
+            .unwrap_or_default()
+            .to_owned();
         assert!(nonce.len() >= 16, "{address}: {policy}");
         let text = answer.text();
         let scripts = text.matches("<script").count();
         assert!(scripts > 0, "{address} has no script at all");
         let own = text.matches(&format!("nonce=\"{nonce}\"")).count();
         assert!(own >= scripts, "{address}: a script without the nonce");
-        assert!(!text.contains(" style=\"") && !text.contains(" onclick="), "{address} has inline style or script");
+        assert!(
+            !text.contains(" style=\"") && !text.contains(" onclick="),
+            "{address} has inline style or script"
+        );
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "same-origin"),
@@ -101,9 +138,16 @@ async fn data_is_never_kept_by_a_cache_and_never_run_as_a_page() {
     let answer = world.send(function("/api/accounts/list", Some(&cookie), "{}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert_eq!(answer.header("cache-control"), "no-store");
-    assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+    assert!(
+        answer
+            .header("content-security-policy")
+            .starts_with("default-src 'none'")
+    );
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert!(answer.headers.get("strict-transport-security").is_none(), "not on plain http");
+    assert!(
+        answer.headers.get("strict-transport-security").is_none(),
+        "not on plain http"
+    );
 }
 
 #[tokio::test]
@@ -111,7 +155,11 @@ async fn the_cookie_is_for_this_host_and_unreadable() {
     for (url, name) in [("https://patch.example", "__Host-sid="), (ORIGIN, "sid=")] {
         let world = World::at(url).await;
         let host = service::Actor::host();
-        world.service.create_account(&host, "anna", Role::Auditor, None).await.expect("a new name");
+        world
+            .service
+            .create_account(&host, "anna", Role::Auditor, None)
+            .await
+            .expect("a new name");
         let link = world.service.make_sign_in_link(&host, "anna").await.expect("a link");
 
         // Looking at the link, as mail scanners do, does not use it up.
@@ -120,7 +168,9 @@ async fn the_cookie_is_for_this_host_and_unreadable() {
             assert_eq!(look.status, StatusCode::OK);
             assert!(look.headers.get("set-cookie").is_none());
         }
-        let answer = world.send(function("/api/session/follow_link", None, &format!("token={link}"))).await;
+        let answer = world
+            .send(function("/api/session/follow_link", None, &format!("token={link}")))
+            .await;
         let cookie = answer.header("set-cookie").to_owned();
         assert!(cookie.starts_with(name), "{cookie:?} {}", answer.text());
         for part in ["; Path=/", "; HttpOnly", "; SameSite=Strict"] {
@@ -128,10 +178,19 @@ async fn the_cookie_is_for_this_host_and_unreadable() {
         }
         assert!(!cookie.contains("Domain="), "{cookie}");
         assert_eq!(cookie.contains("; Secure"), url.starts_with("https"), "{cookie}");
-        assert_eq!(answer.headers.get("strict-transport-security").is_some(), url.starts_with("https"));
+        assert_eq!(
+            answer.headers.get("strict-transport-security").is_some(),
+            url.starts_with("https")
+        );
 
-        let again = world.send(function("/api/session/follow_link", None, &format!("token={link}"))).await;
-        assert!(again.headers.get("set-cookie").is_none() && again.text().contains("link_spent"), "{}", again.text());
+        let again = world
+            .send(function("/api/session/follow_link", None, &format!("token={link}")))
+            .await;
+        assert!(
+            again.headers.get("set-cookie").is_none() && again.text().contains("link_spent"),
+            "{}",
+            again.text()
+        );
 
         let pair = cookie.split(';').next().unwrap_or_default();
         let me = world.send(function("/api/session/me", Some(pair), "{}")).await;
@@ -140,7 +199,10 @@ async fn the_cookie_is_for_this_host_and_unreadable() {
         assert!(out.header("set-cookie").contains("Max-Age=0"), "{:?}", out.headers);
         let after = world.send(function("/api/session/me", Some(pair), "{}")).await;
         assert_eq!(after.status, StatusCode::UNAUTHORIZED);
-        assert!(after.header("set-cookie").contains("Max-Age=0"), "the browser may forget it");
+        assert!(
+            after.header("set-cookie").contains("Max-Age=0"),
+            "the browser may forget it"
+        );
     }
 }
 
@@ -148,12 +210,17 @@ async fn the_cookie_is_for_this_host_and_unreadable() {
 async fn a_link_in_a_mail_leads_to_the_page_and_not_to_the_sign_in() {
     let world = World::new().await;
     let mut request = page("/patches/3?x=1", None);
-    request.headers_mut().insert("sec-fetch-site", "cross-site".parse().expect("a value"));
+    request
+        .headers_mut()
+        .insert("sec-fetch-site", "cross-site".parse().expect("a value"));
     let answer = world.send(request).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.text().contains("http-equiv=\"refresh\"") && answer.headers.get("set-cookie").is_none());
     let answer = world.send(page("/patches/3?x=1", None)).await;
-    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/sign-in?next=/patches/3%3Fx%3D1"));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (StatusCode::SEE_OTHER, "/sign-in?next=/patches/3%3Fx%3D1")
+    );
 }
 
 #[tokio::test]
@@ -162,7 +229,9 @@ async fn a_form_that_is_too_large_is_refused() {
     let cookie = world.session(Role::Administrator).await;
     let body = format!("patch=1&reason={}", "x".repeat(300 * 1024));
     let mut announced = function("/api/patches/hold", Some(&cookie), &body);
-    announced.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    announced
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, body.len().into());
     assert_eq!(world.send(announced).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     // Without a length the reading ends at the limit, and the function never sees its arguments.
     let answer = world.send(function("/api/patches/hold", Some(&cookie), &body)).await;

@@ -23,9 +23,17 @@ use Permission::{Decide, Hold, ManageAccounts, ManageDevices, ReadAudit, ReadFle
 const PAGES: &[(&str, &str, Needs)] = &[
     ("/", "/", Session),
     ("/sign-in", "/sign-in", Nothing),
-    ("/sign-in/link/{token}", "/sign-in/link/abcdefghijklmnopqrstuvwxyz0123456789", Nothing),
+    (
+        "/sign-in/link/{token}",
+        "/sign-in/link/abcdefghijklmnopqrstuvwxyz0123456789",
+        Nothing,
+    ),
     ("/patches", "/patches", Right(ReadFleet)),
-    ("/patches/decide", "/patches/decide?ring=1&verb=approve&q=x", Right(ReadFleet)),
+    (
+        "/patches/decide",
+        "/patches/decide?ring=1&verb=approve&q=x",
+        Right(ReadFleet),
+    ),
     ("/patches/{id}", "/patches/999", Right(ReadFleet)),
     ("/devices", "/devices", Right(ReadFleet)),
     ("/devices/{id}", "/devices/999", Right(ReadFleet)),
@@ -38,33 +46,97 @@ const PAGES: &[(&str, &str, Needs)] = &[
 const FUNCTIONS: &[(&str, Needs, &str)] = &[
     ("/api/session/me", Session, "{}"),
     ("/api/session/sign_in", Nothing, "name=nobody&password=not+the+password"),
-    ("/api/session/follow_link", Nothing, "token=abcdefghijklmnopqrstuvwxyz0123456789"),
+    (
+        "/api/session/follow_link",
+        Nothing,
+        "token=abcdefghijklmnopqrstuvwxyz0123456789",
+    ),
     ("/api/session/sign_out", Session, ""),
-    ("/api/patches/list", Right(ReadFleet), r#"{"filter":{"sort":"severity"}}"#),
-    ("/api/patches/one", Right(ReadFleet), r#"{"id":999,"bucket":null,"page":1}"#),
-    ("/api/patches/preview", Right(ReadFleet), r#"{"ids":[999],"matching":null}"#),
-    ("/api/patches/decide", Right(Decide), "verb=approve&ring=1&selection=999.1&reason=a+reason"),
+    (
+        "/api/patches/list",
+        Right(ReadFleet),
+        r#"{"filter":{"sort":"severity"}}"#,
+    ),
+    (
+        "/api/patches/one",
+        Right(ReadFleet),
+        r#"{"id":999,"bucket":null,"page":1}"#,
+    ),
+    (
+        "/api/patches/preview",
+        Right(ReadFleet),
+        r#"{"ids":[999],"matching":null}"#,
+    ),
+    (
+        "/api/patches/decide",
+        Right(Decide),
+        "verb=approve&ring=1&selection=999.1&reason=a+reason",
+    ),
     ("/api/patches/hold", Right(Hold), "patch=999&reason=a+reason"),
-    ("/api/patches/resume", Right(Resume), "patch=999&hold=999&reason=a+reason"),
-    ("/api/patches/problem", Right(ReportProblem), "device=999&patch=999&reason=a+reason"),
-    ("/api/patches/roll_back", Right(RollBack), "device=999&patch=999&reason=a+reason"),
-    ("/api/patches/roll_back_ring", Right(RollBack), "ring=1&patch=999&reason=a+reason"),
-    ("/api/patches/lift_block", Right(RollBack), "device=999&patch=999&reason=a+reason"),
+    (
+        "/api/patches/resume",
+        Right(Resume),
+        "patch=999&hold=999&reason=a+reason",
+    ),
+    (
+        "/api/patches/problem",
+        Right(ReportProblem),
+        "device=999&patch=999&reason=a+reason",
+    ),
+    (
+        "/api/patches/roll_back",
+        Right(RollBack),
+        "device=999&patch=999&reason=a+reason",
+    ),
+    (
+        "/api/patches/roll_back_ring",
+        Right(RollBack),
+        "ring=1&patch=999&reason=a+reason",
+    ),
+    (
+        "/api/patches/lift_block",
+        Right(RollBack),
+        "device=999&patch=999&reason=a+reason",
+    ),
     ("/api/devices/list", Right(ReadFleet), r#"{"filter":{}}"#),
     ("/api/devices/one", Right(ReadFleet), r#"{"id":999}"#),
-    ("/api/devices/accept", Right(ManageDevices), "device=999&reason=a+reason"),
-    ("/api/devices/revoke", Right(ManageDevices), "device=999&reason=a+reason"),
+    (
+        "/api/devices/accept",
+        Right(ManageDevices),
+        "device=999&reason=a+reason",
+    ),
+    (
+        "/api/devices/revoke",
+        Right(ManageDevices),
+        "device=999&reason=a+reason",
+    ),
     ("/api/devices/move", Right(ManageDevices), "device=999&group=1"),
     ("/api/devices/scan", Right(ManageDevices), "device=999"),
     ("/api/audit/list", Right(ReadAudit), r#"{"filter":{}}"#),
     ("/api/accounts/list", Right(ManageAccounts), "{}"),
     ("/api/accounts/new_token", Session, "{}"),
-    ("/api/accounts/create", Right(ManageAccounts), "name=new-person&role=auditor"),
+    (
+        "/api/accounts/create",
+        Right(ManageAccounts),
+        "name=new-person&role=auditor",
+    ),
     ("/api/accounts/role", Right(ManageAccounts), "account=999&role=auditor"),
-    ("/api/accounts/disabled", Right(ManageAccounts), "account=999&disabled=1"),
-    ("/api/accounts/password", Right(ManageAccounts), "account=999&password=a+long+enough+passphrase"),
+    (
+        "/api/accounts/disabled",
+        Right(ManageAccounts),
+        "account=999&disabled=1",
+    ),
+    (
+        "/api/accounts/password",
+        Right(ManageAccounts),
+        "account=999&password=a+long+enough+passphrase",
+    ),
     ("/api/accounts/end_session", Right(ManageAccounts), "session=nobodys"),
-    ("/api/accounts/create_token", Right(ManageDevices), "label=a&max_uses=1&hours=1"),
+    (
+        "/api/accounts/create_token",
+        Right(ManageDevices),
+        "label=a&max_uses=1&hours=1",
+    ),
     ("/api/accounts/revoke_token", Right(ManageDevices), "token=999"),
 ];
 
@@ -72,15 +144,26 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
 async fn every_route_has_a_row() {
     let _world = World::new().await;
     let set = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>();
-    assert_eq!(set(pages().await), set(PAGES.iter().map(|row| row.0.to_owned()).collect()), "pages");
+    assert_eq!(
+        set(pages().await),
+        set(PAGES.iter().map(|row| row.0.to_owned()).collect()),
+        "pages"
+    );
     let real = functions();
     assert_eq!(
         set(real.iter().map(|function| function.0.clone()).collect()),
         set(FUNCTIONS.iter().map(|row| row.0.to_owned()).collect()),
         "server functions"
     );
-    assert!(real.iter().all(|function| function.1 == Method::POST), "no link may reach a server function: {real:?}");
-    let agent: BTreeSet<_> = PLAIN_ROUTES.iter().filter(|route| route.2 == Guard::Agent).map(|route| route.1).collect();
+    assert!(
+        real.iter().all(|function| function.1 == Method::POST),
+        "no link may reach a server function: {real:?}"
+    );
+    let agent: BTreeSet<_> = PLAIN_ROUTES
+        .iter()
+        .filter(|route| route.2 == Guard::Agent)
+        .map(|route| route.1)
+        .collect();
     assert_eq!(agent.len(), 5);
 }
 
@@ -116,7 +199,11 @@ async fn strangers_reach_the_sign_in_pages_only() {
             Guard::Agent => assert!([400, 401].contains(&status.as_u16()), "{path}: {status}"),
         }
     }
-    assert_eq!(world.records().await, before, "nothing was recorded, so nothing was done");
+    assert_eq!(
+        world.records().await,
+        before,
+        "nothing was recorded, so nothing was done"
+    );
 }
 
 #[tokio::test]
@@ -128,11 +215,17 @@ async fn every_role_may_what_its_rights_say_and_nothing_else() {
             let cookie = world.session(role).await;
             let before = world.records().await;
             let answer = world.send(function(name, Some(&cookie), body)).await;
-            let refusal = serde_json::from_slice::<UiError>(&answer.body).ok().filter(|_| answer.status.is_server_error());
+            let refusal = serde_json::from_slice::<UiError>(&answer.body)
+                .ok()
+                .filter(|_| answer.status.is_server_error());
             match needs {
                 Right(right) if !role.may(*right) => {
                     let Some(UiError::NotAllowed { permission }) = refusal else {
-                        panic!("{name} as {role}: {} {} instead of a refusal", answer.status, answer.text());
+                        panic!(
+                            "{name} as {role}: {} {} instead of a refusal",
+                            answer.status,
+                            answer.text()
+                        );
                     };
                     assert!(!role.may(permission), "{name} as {role}");
                     assert_eq!(world.records().await, before, "{name} as {role} left a record");
@@ -140,7 +233,12 @@ async fn every_role_may_what_its_rights_say_and_nothing_else() {
                 _ => {
                     let wrong = matches!(
                         refusal,
-                        Some(UiError::NotAllowed { .. } | UiError::NotSignedIn | UiError::Transport | UiError::Internal { .. })
+                        Some(
+                            UiError::NotAllowed { .. }
+                                | UiError::NotSignedIn
+                                | UiError::Transport
+                                | UiError::Internal { .. }
+                        )
                     );
                     assert!(!wrong, "{name} as {role}: {} {}", answer.status, answer.text());
                     let understood = answer.status.is_success() || answer.status.is_redirection() || refusal.is_some();
@@ -155,13 +253,21 @@ async fn every_role_may_what_its_rights_say_and_nothing_else() {
 async fn every_role_sees_its_pages_and_no_others() {
     let world = World::new().await;
     let marker = "zz-marker-account";
-    world.service.create_account(&service::Actor::host(), marker, Role::Auditor, None).await.expect("a new name");
+    world
+        .service
+        .create_account(&service::Actor::host(), marker, Role::Auditor, None)
+        .await
+        .expect("a new name");
     for &role in Role::ALL {
         let cookie = world.session(role).await;
         for (name, address, needs) in PAGES {
             let answer = world.send(page(address, Some(&cookie))).await;
             if *name == "/" {
-                assert!(answer.status.is_redirection() || answer.status.is_success(), "{name} as {role}: {}", answer.status);
+                assert!(
+                    answer.status.is_redirection() || answer.status.is_success(),
+                    "{name} as {role}: {}",
+                    answer.status
+                );
                 continue;
             }
             let exists = [200, 404].contains(&answer.status.as_u16());
@@ -174,9 +280,17 @@ async fn every_role_sees_its_pages_and_no_others() {
             assert_eq!(shows, may_see, "{name} as {role}");
         }
         let metrics = world.send(page("/metrics", Some(&cookie))).await.status;
-        let expected = if role.may(ReadAudit) { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        let expected = if role.may(ReadAudit) {
+            StatusCode::OK
+        } else {
+            StatusCode::FORBIDDEN
+        };
         assert_eq!(metrics, expected, "/metrics as {role}");
-        assert_eq!(world.call(page("/events", Some(&cookie))).await.status(), StatusCode::OK, "/events as {role}");
+        assert_eq!(
+            world.call(page("/events", Some(&cookie))).await.status(),
+            StatusCode::OK,
+            "/events as {role}"
+        );
     }
 }
 
@@ -190,8 +304,14 @@ async fn people_and_devices_cannot_use_each_others_doors() {
     // A device's signature opens no page and no function, whatever it signs.
     for (name, needs, body) in FUNCTIONS.iter().filter(|row| row.1 != Nothing) {
         let mut request = signed(&device, name, body.as_bytes().to_vec());
-        request.headers_mut().insert("sec-fetch-site", "same-origin".parse().expect("a value"));
-        assert_eq!(world.send(request).await.status, StatusCode::UNAUTHORIZED, "{name} needs {needs:?}");
+        request
+            .headers_mut()
+            .insert("sec-fetch-site", "same-origin".parse().expect("a value"));
+        assert_eq!(
+            world.send(request).await.status,
+            StatusCode::UNAUTHORIZED,
+            "{name} needs {needs:?}"
+        );
     }
     for path in ["/events", "/metrics", "/patches"] {
         let mut request = signed(&device, path, Vec::new());
@@ -202,11 +322,18 @@ async fn people_and_devices_cannot_use_each_others_doors() {
     let cookie = world.session(Role::Administrator).await;
     for (_, path, _) in PLAIN_ROUTES.iter().filter(|route| route.2 == Guard::Agent) {
         let answer = world.send(function(path, Some(&cookie), "{}")).await;
-        assert!([400, 401].contains(&answer.status.as_u16()), "{path}: {} {}", answer.status, answer.text());
+        assert!(
+            [400, 401].contains(&answer.status.as_u16()),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
         assert!(answer.headers.get("set-cookie").is_none(), "{path}");
     }
     let mut with_cookie = signed_check_in(&device, 2);
-    with_cookie.headers_mut().insert("cookie", cookie.parse().expect("a value"));
+    with_cookie
+        .headers_mut()
+        .insert("cookie", cookie.parse().expect("a value"));
     let answer = world.send(with_cookie).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.headers.get("set-cookie").is_none());
@@ -229,7 +356,11 @@ fn variants(path: &str) -> Vec<String> {
         format!("/pkg/%2e%2e{path}"),
         format!("/agent/v1/..{path}"),
         format!("{head}{}", tail.to_ascii_uppercase()),
-        format!("{head}%{:02x}{}", tail.as_bytes().first().copied().unwrap_or(b'x'), tail.get(1..).unwrap_or_default()),
+        format!(
+            "{head}%{:02x}{}",
+            tail.as_bytes().first().copied().unwrap_or(b'x'),
+            tail.get(1..).unwrap_or_default()
+        ),
     ]
 }
 
@@ -237,11 +368,26 @@ fn variants(path: &str) -> Vec<String> {
 async fn other_spellings_open_nothing() {
     let world = World::new().await;
     let before = world.records().await;
-    let guarded = FUNCTIONS.iter().filter(|row| row.1 != Nothing).map(|row| (row.0, row.2));
-    let guarded = guarded.chain(PAGES.iter().filter(|row| row.2 != Nothing && row.0.len() > 1).map(|row| (row.1, "")));
+    let guarded = FUNCTIONS
+        .iter()
+        .filter(|row| row.1 != Nothing)
+        .map(|row| (row.0, row.2));
+    let guarded = guarded.chain(
+        PAGES
+            .iter()
+            .filter(|row| row.2 != Nothing && row.0.len() > 1)
+            .map(|row| (row.1, "")),
+    );
     for (path, body) in guarded.chain([("/events", ""), ("/metrics", "")]) {
         for variant in variants(path) {
-            for method in [Method::GET, Method::POST, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            for method in [
+                Method::GET,
+                Method::POST,
+                Method::HEAD,
+                Method::PUT,
+                Method::DELETE,
+                Method::OPTIONS,
+            ] {
                 let mut request = own(method.clone(), &variant, None, "*/*", crate::world::FORM, body);
                 for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
                     request.headers_mut().insert(name, "POST".parse().expect("a value"));
@@ -263,7 +409,10 @@ async fn other_spellings_open_nothing() {
     let cookie = world.session(Role::Administrator).await;
     for (name, _, body) in FUNCTIONS {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
-            let status = world.send(own(method.clone(), name, Some(&cookie), "*/*", JSON, body)).await.status;
+            let status = world
+                .send(own(method.clone(), name, Some(&cookie), "*/*", JSON, body))
+                .await
+                .status;
             assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {name}");
         }
     }

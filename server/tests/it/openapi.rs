@@ -2,9 +2,7 @@
 //! against the schemas.
 
 use crate::world::{check_in, enrollment, host_facts};
-use domain::{
-    Arch, AttemptId, DeviceId, DeviceState, Moment, PackageName, PatchId, RebootPolicy, VersionText,
-};
+use domain::{Arch, AttemptId, DeviceId, DeviceState, Moment, PackageName, PatchId, RebootPolicy, VersionText};
 use ed25519_dalek::SigningKey;
 use protocol::v1::*;
 use protocol::{LongText, ShortText};
@@ -20,7 +18,9 @@ fn document() -> Value {
 /// What does not fit, as paths; the few words of JSON Schema that the document uses.
 fn mismatches(document: &Value, schema: &Value, value: &Value, at: &str, out: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
-        let target = document.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} does not exist"));
+        let target = document
+            .pointer(name.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{name} does not exist"));
         return mismatches(document, target, value, at, out);
     }
     let fits = |schema: &Value| {
@@ -65,7 +65,12 @@ fn mismatches(document: &Value, schema: &Value, value: &Value, at: &str, out: &m
                 None => out.push(format!("{at}: {name} is not described")),
             }
         }
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !object.contains_key(name) {
                 out.push(format!("{at}: {name} is required and never sent"));
             }
@@ -86,7 +91,13 @@ fn check(name: &str, message: &impl Serialize) {
     let document = document();
     let value = serde_json::to_value(message).expect("JSON");
     let mut out = Vec::new();
-    mismatches(&document, &json!({ "$ref": format!("#/components/schemas/{name}") }), &value, name, &mut out);
+    mismatches(
+        &document,
+        &json!({ "$ref": format!("#/components/schemas/{name}") }),
+        &value,
+        name,
+        &mut out,
+    );
     assert!(out.is_empty(), "{}", out.join("\n"));
 }
 
@@ -95,7 +106,11 @@ fn text(text: &str) -> ShortText {
 }
 
 fn package() -> PackageVersion {
-    PackageVersion { name: name("libssl3"), arch: arch(), version: Some(version("3.0.17-1~deb12u2")) }
+    PackageVersion {
+        name: name("libssl3"),
+        arch: arch(),
+        version: Some(version("3.0.17-1~deb12u2")),
+    }
 }
 
 fn name(text: &str) -> PackageName {
@@ -118,7 +133,11 @@ fn update(brake: Option<Brake>) -> Update {
         version: version("3.0.17-1"),
         source: name("openssl"),
         source_version: version("3.0.17-1"),
-        origins: vec![Origin { label: text("Debian-Security"), archive: text("oldstable-security"), codename: text("bookworm-security") }],
+        origins: vec![Origin {
+            label: text("Debian-Security"),
+            archive: text("oldstable-security"),
+            codename: text("bookworm-security"),
+        }],
         size: 2_000_000,
         sha256: text(&"a".repeat(64)),
         summary: text("Secure Sockets Layer"),
@@ -131,7 +150,6 @@ fn update(brake: Option<Brake>) -> Update {
 
 /// With one update, and what keeps it back.
 pub(crate) fn inventory(brake: Option<Brake>) -> Inventory {
-
     Inventory {
         host: host_facts(),
         packages: vec![InstalledPackage {
@@ -142,20 +160,40 @@ pub(crate) fn inventory(brake: Option<Brake>) -> Inventory {
             source_version: Some(version("3.0.16-1")),
         }],
         updates: vec![update(brake)],
-        sources: vec![SourceStatus { name: text("bookworm"), error: Some(text("could not be read")) }],
+        sources: vec![SourceStatus {
+            name: text("bookworm"),
+            error: Some(text("could not be read")),
+        }],
         reboot: vec![
-            RebootReason::FlagFile { packages: vec![text("linux-base")] },
-            RebootReason::Kernel { running: text("6.1.0-40"), installed: text("6.1.0-41") },
-            RebootReason::CoreProcess { process: text("systemd"), file: text("/lib/libc.so.6") },
+            RebootReason::FlagFile {
+                packages: vec![text("linux-base")],
+            },
+            RebootReason::Kernel {
+                running: text("6.1.0-40"),
+                installed: text("6.1.0-41"),
+            },
+            RebootReason::CoreProcess {
+                process: text("systemd"),
+                file: text("/lib/libc.so.6"),
+            },
         ],
-        services: vec![StaleService { unit: text("ssh.service"), pid: 812, file: text("/lib/libcrypto.so.3") }],
+        services: vec![StaleService {
+            unit: text("ssh.service"),
+            pid: 812,
+            file: text("/lib/libcrypto.so.3"),
+        }],
         manager_error: Some(text("libfoo is only half installed")),
         disk_free_mib: 1_024,
     }
 }
 
 fn sealed<T>(message: T) -> Sealed<T> {
-    Sealed { seq: 1, nonce: "0".repeat(32), sent_at: Moment(0), message }
+    Sealed {
+        seq: 1,
+        nonce: "0".repeat(32),
+        sent_at: Moment(0),
+        message,
+    }
 }
 
 #[test]
@@ -182,12 +220,30 @@ fn enrolment_and_check_in() {
             poll_after: 60,
             want_full_report: true,
             scan_now: true,
-            policy: Some(DevicePolicy { version: 1, scan_interval: 86_400, rate_kib: Some(100), reboot: RebootPolicy::IfNeeded }),
+            policy: Some(DevicePolicy {
+                version: 1,
+                scan_interval: 86_400,
+                rate_kib: Some(100),
+                reboot: RebootPolicy::IfNeeded,
+            }),
             orders: vec![
-                Order { patch: PatchId(1), kind: ActionKind::Install, packages: vec![package()] },
-                Order { patch: PatchId(1), kind: ActionKind::RollBack, packages: vec![package()] },
+                Order {
+                    patch: PatchId(1),
+                    kind: ActionKind::Install,
+                    packages: vec![package()],
+                },
+                Order {
+                    patch: PatchId(1),
+                    kind: ActionKind::RollBack,
+                    packages: vec![package()],
+                },
             ],
-            notices: vec![DeviceNotice { patch: PatchId(1), title: text("openssl"), earliest: Moment(0), link: text("http://x/") }],
+            notices: vec![DeviceNotice {
+                patch: PatchId(1),
+                title: text("openssl"),
+                earliest: Moment(0),
+                link: text("http://x/"),
+            }],
         },
     );
 }
@@ -195,9 +251,24 @@ fn enrolment_and_check_in() {
 #[test]
 fn reports() {
     let digest = inventory(None).digest();
-    let report = |content| Report { taken_at: Moment(0), took_ms: 900, digest: digest.clone(), content };
-    for brake in [None, Some(Brake::Held), Some(Brake::Phased { percent: 10 }), Some(Brake::Pinned { priority: -10 })] {
-        check("SealedReport", &sealed(report(ReportContent::Full { inventory: Box::new(inventory(brake)) })));
+    let report = |content| Report {
+        taken_at: Moment(0),
+        took_ms: 900,
+        digest: digest.clone(),
+        content,
+    };
+    for brake in [
+        None,
+        Some(Brake::Held),
+        Some(Brake::Phased { percent: 10 }),
+        Some(Brake::Pinned { priority: -10 }),
+    ] {
+        check(
+            "SealedReport",
+            &sealed(report(ReportContent::Full {
+                inventory: Box::new(inventory(brake)),
+            })),
+        );
     }
     let inventory = inventory(None);
     let delta = |manager_error| InventoryDelta {
@@ -214,15 +285,34 @@ fn reports() {
     };
     for manager_error in [None, Some(None), Some(Some(text("broken")))] {
         let changes = Box::new(delta(manager_error));
-        check("SealedReport", &sealed(report(ReportContent::Delta { base: digest.clone(), changes })));
+        check(
+            "SealedReport",
+            &sealed(report(ReportContent::Delta {
+                base: digest.clone(),
+                changes,
+            })),
+        );
     }
-    check("SealedReport", &sealed(report(ReportContent::Delta { base: digest.clone(), changes: Box::default() })));
+    check(
+        "SealedReport",
+        &sealed(report(ReportContent::Delta {
+            base: digest.clone(),
+            changes: Box::default(),
+        })),
+    );
     check("ReportReply", &ReportReply { digest });
 }
 
 #[test]
 fn permits() {
-    check("SealedPermitRequest", &sealed(PermitRequest { patch: PatchId(1), kind: ActionKind::Install, current: vec![package()] }));
+    check(
+        "SealedPermitRequest",
+        &sealed(PermitRequest {
+            patch: PatchId(1),
+            kind: ActionKind::Install,
+            current: vec![package()],
+        }),
+    );
     let permit = Permit {
         attempt: AttemptId(1),
         fence: 3,
@@ -232,64 +322,140 @@ fn permits() {
         reboot: RebootPolicy::Never,
     };
     check("PermitReply", &PermitReply::Granted(permit));
-    check("PermitReply", &PermitReply::Refused { gate: text("soak"), reason: text("soaks until Monday"), opens_at: Some(Moment(0)) });
-    check("PermitReply", &PermitReply::Refused { gate: text("approval"), reason: text("not approved"), opens_at: None });
+    check(
+        "PermitReply",
+        &PermitReply::Refused {
+            gate: text("soak"),
+            reason: text("soaks until Monday"),
+            opens_at: Some(Moment(0)),
+        },
+    );
+    check(
+        "PermitReply",
+        &PermitReply::Refused {
+            gate: text("approval"),
+            reason: text("not approved"),
+            opens_at: None,
+        },
+    );
 }
 
 #[test]
 fn results() {
     let not_started = [
-        NotStarted::WouldAlsoChange { changes: vec![text("remove bar")] },
+        NotStarted::WouldAlsoChange {
+            changes: vec![text("remove bar")],
+        },
         NotStarted::Unavailable { message: text("gone") },
-        NotStarted::Download { message: text("timeout") },
+        NotStarted::Download {
+            message: text("timeout"),
+        },
         NotStarted::PermitExpired,
-        NotStarted::LocalPolicy { rule: text("hold openssl") },
-        NotStarted::ManagerBusy { message: text("locked") },
+        NotStarted::LocalPolicy {
+            rule: text("hold openssl"),
+        },
+        NotStarted::ManagerBusy {
+            message: text("locked"),
+        },
         NotStarted::AlreadyThere,
     ];
     let outcomes = [
         Outcome::Succeeded,
-        Outcome::Failed { exit: Some(100), message: text("exit 100") },
-        Outcome::Failed { exit: None, message: text("killed") },
+        Outcome::Failed {
+            exit: Some(100),
+            message: text("exit 100"),
+        },
+        Outcome::Failed {
+            exit: None,
+            message: text("killed"),
+        },
         Outcome::InterruptedRecovered,
-        Outcome::Broken { message: text("half installed") },
+        Outcome::Broken {
+            message: text("half installed"),
+        },
     ];
-    let outcomes = not_started.into_iter().map(|why| Outcome::NotStarted { why }).chain(outcomes);
+    let outcomes = not_started
+        .into_iter()
+        .map(|why| Outcome::NotStarted { why })
+        .chain(outcomes);
     let finished = outcomes.map(|outcome| AttemptEvent::Finished {
         outcome,
-        observed: vec![package(), PackageVersion { version: None, ..package() }],
+        observed: vec![
+            package(),
+            PackageVersion {
+                version: None,
+                ..package()
+            },
+        ],
         log: LongText::fit("line\nline"),
         took: 12,
     });
     let results = finished
         .chain([AttemptEvent::Started { from: vec![package()] }])
-        .map(|event| AttemptRecord { id: "0".repeat(32), attempt: AttemptId(1), fence: 3, at: Moment(0), event })
+        .map(|event| AttemptRecord {
+            id: "0".repeat(32),
+            attempt: AttemptId(1),
+            fence: 3,
+            at: Moment(0),
+            event,
+        })
         .collect();
     check("SealedResults", &sealed(Results { results }));
-    check("ResultsReply", &ResultsReply { acknowledged: vec!["0".repeat(32)], refused: vec!["1".repeat(32)] });
+    check(
+        "ResultsReply",
+        &ResultsReply {
+            acknowledged: vec!["0".repeat(32)],
+            refused: vec!["1".repeat(32)],
+        },
+    );
 }
 
 #[test]
 fn every_route_and_every_refusal_is_described() {
     let document = document();
-    let described: BTreeSet<_> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
-    let real: BTreeSet<_> = PLAIN_ROUTES.iter().filter(|route| route.2 == Guard::Agent).map(|route| route.1).collect();
+    let described: BTreeSet<_> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let real: BTreeSet<_> = PLAIN_ROUTES
+        .iter()
+        .filter(|route| route.2 == Guard::Agent)
+        .map(|route| route.1)
+        .collect();
     assert_eq!(described, real);
-    let codes = document["components"]["schemas"]["RefusalCode"]["enum"].as_array().expect("codes").clone();
+    let codes = document["components"]["schemas"]["RefusalCode"]["enum"]
+        .as_array()
+        .expect("codes")
+        .clone();
     for code in codes {
         let code: RefusalCode = serde_json::from_value(code).expect("a code that exists");
-        check("Refusal", &Refusal { code, detail: text("why") });
+        check(
+            "Refusal",
+            &Refusal {
+                code,
+                detail: text("why"),
+            },
+        );
         let status = code.status().to_string();
-        let anywhere = real.iter().any(|path| !document["paths"][*path]["post"]["responses"][&status].is_null());
+        let anywhere = real
+            .iter()
+            .any(|path| !document["paths"][*path]["post"]["responses"][&status].is_null());
         assert!(anywhere, "{code:?}: no route describes status {status}");
     }
     // The match makes a new code fail here until it is described.
     let all = |code: RefusalCode| match code {
         RefusalCode::Malformed | RefusalCode::TooLarge | RefusalCode::TokenUnknown | RefusalCode::TokenExpired => 4,
-        RefusalCode::TokenUsedUp | RefusalCode::TokenRevoked | RefusalCode::UnknownDevice | RefusalCode::BadSignature => 8,
+        RefusalCode::TokenUsedUp
+        | RefusalCode::TokenRevoked
+        | RefusalCode::UnknownDevice
+        | RefusalCode::BadSignature => 8,
         RefusalCode::Revoked | RefusalCode::NotActive | RefusalCode::Stale | RefusalCode::DigestMismatch => 12,
         RefusalCode::TooMany | RefusalCode::Unavailable | RefusalCode::Internal => 15,
     };
-    let number = document["components"]["schemas"]["RefusalCode"]["enum"].as_array().map(Vec::len);
+    let number = document["components"]["schemas"]["RefusalCode"]["enum"]
+        .as_array()
+        .map(Vec::len);
     assert_eq!(number, Some(all(RefusalCode::Internal)));
 }

@@ -24,7 +24,12 @@ impl Drop for Server {
 
 fn command(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
-    command.args(arguments).arg("--data").arg(data).env_remove("PATCHWARD_DATA").stdin(Stdio::null());
+    command
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .env_remove("PATCHWARD_DATA")
+        .stdin(Stdio::null());
     command
 }
 
@@ -34,7 +39,11 @@ fn run(data: &Path, arguments: &[&str]) -> Output {
 
 fn good(data: &Path, arguments: &[&str]) -> String {
     let output = run(data, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
@@ -50,15 +59,27 @@ fn start(data: &Path) -> Server {
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe"))
+        .lines()
+        .map_while(Result::ok);
     let first = lines.next().expect("a line");
-    let address = first.strip_prefix("listening on http://").expect("the address").to_owned();
-    let mut server = Server { child, address, link: None };
+    let address = first
+        .strip_prefix("listening on http://")
+        .expect("the address")
+        .to_owned();
+    let mut server = Server {
+        child,
+        address,
+        link: None,
+    };
     // The link follows at once, or not at all: then the next line never comes, so it is not waited for.
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || lines.for_each(|line| drop(tell.send(line))));
     if let Ok(line) = told.recv_timeout(Duration::from_millis(500)) {
-        server.link = line.split_whitespace().find(|word| word.contains("/sign-in/link/")).map(ToOwned::to_owned);
+        server.link = line
+            .split_whitespace()
+            .find(|word| word.contains("/sign-in/link/"))
+            .map(ToOwned::to_owned);
     }
     server
 }
@@ -78,14 +99,23 @@ impl Server {
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .ok_or(std::io::ErrorKind::InvalidData)?;
         Ok((status, head.to_owned(), body.to_owned()))
     }
 
     fn sign_in(&self, link: &str) -> String {
         let token = link.rsplit('/').next().expect("a token");
-        let (_, head, _) = self.ask("POST", "/api/session/follow_link", "", &format!("token={token}")).expect("an answer");
-        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        let (_, head, _) = self
+            .ask("POST", "/api/session/follow_link", "", &format!("token={token}"))
+            .expect("an answer");
+        let cookie = head
+            .lines()
+            .find_map(|line| line.strip_prefix("set-cookie: "))
+            .expect("a cookie");
         cookie.split(';').next().expect("a pair").to_owned()
     }
 
@@ -107,7 +137,9 @@ fn the_first_start_prints_a_link_that_works_once_and_the_second_does_not() {
     let mut server = start(folder.path());
     let link = server.link.clone().expect("a link on an empty database");
     let cookie = server.sign_in(&link);
-    let (status, _, me) = server.ask("POST", "/api/accounts/list", &cookie, "").expect("an answer");
+    let (status, _, me) = server
+        .ask("POST", "/api/accounts/list", &cookie, "")
+        .expect("an answer");
     assert!(status == 200 || me.contains("transport"), "{status} {me}");
     assert!(server.terminate() < Duration::from_secs(5));
     let server = start(folder.path());
@@ -119,9 +151,15 @@ fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = start(folder.path());
     let words = refused(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
-    assert!(words.contains("another server is running on") && words.contains("Stop it first"), "{words}");
+    assert!(
+        words.contains("another server is running on") && words.contains("Stop it first"),
+        "{words}"
+    );
     assert_eq!(server.ask("GET", "/healthz", "", "").expect("an answer").0, 200);
-    assert!(good(folder.path(), &["admin", "account", "list"]).contains("admin"), "its socket still works");
+    assert!(
+        good(folder.path(), &["admin", "account", "list"]).contains("admin"),
+        "its socket still works"
+    );
 }
 
 #[test]
@@ -161,7 +199,10 @@ fn the_command_line_works_with_and_without_a_server() {
         let words = refused(data, &["admin", "account", "role", "nobody", "auditor"]);
         assert!(words.contains("none of this name"), "{words}");
 
-        let token = good(data, &["admin", "token", "new", "--plain", "--label", "x", "--group", "Pilot"]);
+        let token = good(
+            data,
+            &["admin", "token", "new", "--plain", "--label", "x", "--group", "Pilot"],
+        );
         assert!(token.starts_with("pwe_") && token.lines().count() == 1, "{token}");
         let words = refused(data, &["admin", "token", "new", "--group", "nowhere"]);
         assert!(words.contains("group"), "{words}");
@@ -177,11 +218,23 @@ fn the_command_line_works_with_and_without_a_server() {
 
         let backup = data.join(if running { "a.db" } else { "b.db" });
         let written = good(data, &["backup", backup.to_str().expect("a path")]);
-        assert!(written.contains("audit records that all hold") && backup.exists(), "{written}");
+        assert!(
+            written.contains("audit records that all hold") && backup.exists(),
+            "{written}"
+        );
     }
     let mut password = command(data, &["admin", "account", "password", "anna"]);
-    let mut child = password.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary runs");
-    child.stdin.take().expect("a pipe").write_all(b"seven grey herons stand in the reeds\n").expect("written");
+    let mut child = password
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(b"seven grey herons stand in the reeds\n")
+        .expect("written");
     assert!(child.wait().expect("an end").success());
     assert!(good(data, &["openapi"]).starts_with('{'));
 }
@@ -199,7 +252,10 @@ fn a_backup_is_put_back_on_a_stopped_server_only() {
     assert!(words.contains("another server is running"), "{words}");
     server.terminate();
     good(data, &["restore", backup]);
-    assert!(!good(data, &["admin", "account", "list"]).contains("later"), "made after the backup");
+    assert!(
+        !good(data, &["admin", "account", "list"]).contains("later"),
+        "made after the backup"
+    );
     good(data, &["audit", "verify"]);
 }
 
@@ -224,7 +280,12 @@ fn a_stop_waits_for_nobody_who_only_listens() {
     let mut server = start(folder.path());
     let cookie = server.sign_in(&server.link.clone().expect("a link"));
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
-    write!(stream, "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {cookie}\r\n\r\n", server.address).expect("written");
+    write!(
+        stream,
+        "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {cookie}\r\n\r\n",
+        server.address
+    )
+    .expect("written");
     let mut begin = [0; 12];
     stream.read_exact(&mut begin).expect("an answer");
     assert_eq!(&begin, b"HTTP/1.1 200");
@@ -235,7 +296,10 @@ fn a_stop_waits_for_nobody_who_only_listens() {
     std::thread::sleep(Duration::from_millis(200));
     assert!(server.terminate() < Duration::from_secs(4));
     let mut rest = Vec::new();
-    assert!(stream.read_to_end(&mut rest).is_ok(), "the stream was ended, not broken");
+    assert!(
+        stream.read_to_end(&mut rest).is_ok(),
+        "the stream was ended, not broken"
+    );
 }
 
 #[test]
@@ -254,7 +318,12 @@ fn what_was_acknowledged_survives_a_kill() {
         });
         for number in 0.. {
             let name = format!("person-{round}-{number}");
-            match server.ask("POST", "/api/accounts/create", &cookie, &format!("name={name}&role=auditor")) {
+            match server.ask(
+                "POST",
+                "/api/accounts/create",
+                &cookie,
+                &format!("name={name}&role=auditor"),
+            ) {
                 Ok((status, _, body)) => {
                     assert!(status < 400, "{status} {body}");
                     acknowledged.push(name);
@@ -268,7 +337,10 @@ fn what_was_acknowledged_survives_a_kill() {
     assert!(acknowledged.len() > 3, "{acknowledged:?}");
     let list = good(data, &["admin", "account", "list"]);
     for name in &acknowledged {
-        assert!(list.contains(&format!("{name} ")), "{name} was acknowledged and is gone");
+        assert!(
+            list.contains(&format!("{name} ")),
+            "{name} was acknowledged and is gone"
+        );
     }
     assert!(good(data, &["audit", "verify"]).contains("records hold"));
 }

@@ -56,7 +56,10 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -78,7 +81,13 @@ impl World {
             (service, state, router)
         })
         .await;
-        Self { service, state, router, counter: AtomicU64::new(1), _folder: folder }
+        Self {
+            service,
+            state,
+            router,
+            counter: AtomicU64::new(1),
+            _folder: folder,
+        }
     }
 
     /// Without reading the body.
@@ -94,7 +103,11 @@ impl World {
         on_server(async {
             let (parts, body) = response.into_parts();
             let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
-            Answer { status: parts.status, headers: parts.headers, body }
+            Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            }
         })
         .await
     }
@@ -103,22 +116,43 @@ impl World {
     pub(crate) async fn session(&self, role: Role) -> String {
         let host = Actor::host();
         let name = format!("{}-{}", role.word(), self.counter.fetch_add(1, Ordering::Relaxed));
-        self.service.create_account(&host, &name, role, None).await.expect("a new name");
+        self.service
+            .create_account(&host, &name, role, None)
+            .await
+            .expect("a new name");
         let link = self.service.make_sign_in_link(&host, &name).await.expect("a link");
-        let session = self.service.sign_in_by_link(&link, PEER.ip(), "test").await.expect("a session");
+        let session = self
+            .service
+            .sign_in_by_link(&link, PEER.ip(), "test")
+            .await
+            .expect("a session");
         format!("sid={}", session.token)
     }
 
     /// Audit records so far: what was refused leaves none.
     pub(crate) async fn records(&self) -> u32 {
-        self.service.audit(&Actor::host(), &view::AuditFilter::default()).await.expect("the audit log").total
+        self.service
+            .audit(&Actor::host(), &view::AuditFilter::default())
+            .await
+            .expect("the audit log")
+            .total
     }
 
     /// A token for one device.
     pub(crate) async fn token(&self) -> String {
-        let request =
-            TokenRequest { label: "test".to_owned(), group: None, accept: true, scan_only: false, max_uses: 1, hours: 1 };
-        self.service.create_token(&Actor::host(), request).await.expect("a token").token
+        let request = TokenRequest {
+            label: "test".to_owned(),
+            group: None,
+            accept: true,
+            scan_only: false,
+            max_uses: 1,
+            hours: 1,
+        };
+        self.service
+            .create_token(&Actor::host(), request)
+            .await
+            .expect("a token")
+            .token
     }
 
     /// A device that enrolled over HTTP.
@@ -188,7 +222,14 @@ pub(crate) fn signed(key: &SigningKey, path: &str, body: Vec<u8>) -> Request<Bod
 }
 
 /// As our own pages send it.
-pub(crate) fn own(method: Method, path: &str, cookie: Option<&str>, accept: &str, kind: &str, body: &str) -> Request<Body> {
+pub(crate) fn own(
+    method: Method,
+    path: &str,
+    cookie: Option<&str>,
+    accept: &str,
+    kind: &str,
+    body: &str,
+) -> Request<Body> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -217,9 +258,14 @@ pub(crate) fn function(path: &str, cookie: Option<&str>, body: &str) -> Request<
 
 pub(crate) async fn pages() -> Vec<String> {
     let _alone = LISTING.write().await;
-    leptos_axum::generate_route_list(app::App).iter().map(|route| route.path().to_owned()).collect()
+    leptos_axum::generate_route_list(app::App)
+        .iter()
+        .map(|route| route.path().to_owned())
+        .collect()
 }
 
 pub(crate) fn functions() -> Vec<(String, Method)> {
-    server_fn::axum::server_fn_paths().map(|(path, method)| (path.to_owned(), method)).collect()
+    server_fn::axum::server_fn_paths()
+        .map(|(path, method)| (path.to_owned(), method))
+        .collect()
 }

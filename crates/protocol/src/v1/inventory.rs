@@ -353,14 +353,31 @@ impl InventoryDelta {
             (old != new).then(|| new.clone())
         }
         let updates = |i: &Inventory| -> BTreeMap<(PackageName, Arch), Update> {
-            i.updates.iter().map(|u| ((u.name.clone(), u.arch.clone()), u.clone())).collect()
+            i.updates
+                .iter()
+                .map(|u| ((u.name.clone(), u.arch.clone()), u.clone()))
+                .collect()
         };
         let (old_updates, new_updates) = (updates(old), updates(new));
         Self {
             host: changed(&old.host, &new.host),
-            removed: old.packages.iter().filter(|p| new.packages.binary_search(p).is_err()).cloned().collect(),
-            added: new.packages.iter().filter(|p| old.packages.binary_search(p).is_err()).cloned().collect(),
-            updates_removed: old_updates.keys().filter(|k| !new_updates.contains_key(*k)).cloned().collect(),
+            removed: old
+                .packages
+                .iter()
+                .filter(|p| new.packages.binary_search(p).is_err())
+                .cloned()
+                .collect(),
+            added: new
+                .packages
+                .iter()
+                .filter(|p| old.packages.binary_search(p).is_err())
+                .cloned()
+                .collect(),
+            updates_removed: old_updates
+                .keys()
+                .filter(|k| !new_updates.contains_key(*k))
+                .cloned()
+                .collect(),
             updates_added: new_updates
                 .iter()
                 .filter(|(k, u)| old_updates.get(*k) != Some(*u))
@@ -384,7 +401,8 @@ impl InventoryDelta {
             .into_iter()
             .chain(self.updates_added.iter().map(|u| (u.name.clone(), u.arch.clone())))
             .collect();
-        base.updates.retain(|u| !replaced.contains(&(u.name.clone(), u.arch.clone())));
+        base.updates
+            .retain(|u| !replaced.contains(&(u.name.clone(), u.arch.clone())));
         base.updates.extend(self.updates_added);
         base.host = self.host.unwrap_or(base.host);
         base.sources = self.sources.unwrap_or(base.sources);
@@ -409,7 +427,9 @@ mod double_option {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        d: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Wire<T> {
