@@ -37,6 +37,12 @@ pub enum Action {
     DevicePlaced,
     /// A location was made.
     LocationCreated,
+    /// A profile, window, freeze or exception was made.
+    ScheduleCreated,
+    /// One was changed.
+    ScheduleChanged,
+    /// One was deleted.
+    ScheduleDeleted,
     /// A patch was approved.
     Approved,
     /// A patch was denied.
@@ -85,6 +91,9 @@ impl Action {
             Self::ScanAsked => "device.scan_asked",
             Self::DevicePlaced => "device.location",
             Self::LocationCreated => "location.created",
+            Self::ScheduleCreated => "schedule.created",
+            Self::ScheduleChanged => "schedule.changed",
+            Self::ScheduleDeleted => "schedule.deleted",
             Self::Approved => "patch.approved",
             Self::Denied => "patch.denied",
             Self::Withdrawn => "decision.withdrawn",

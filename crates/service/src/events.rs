@@ -12,6 +12,8 @@ pub enum Topic {
     Devices,
     /// Accounts, tokens.
     Accounts,
+    /// Profiles, windows, freezes, exceptions.
+    Schedule,
 }
 
 impl Topic {
@@ -22,6 +24,7 @@ impl Topic {
             Self::Patches => "patches",
             Self::Devices => "devices",
             Self::Accounts => "accounts",
+            Self::Schedule => "schedule",
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod clock;
 pub mod commands;
 pub mod error;
 pub mod events;
+pub mod forms;
+pub mod policy;
 pub mod queries;
 pub mod random;
 pub mod settings;

@@ -12,21 +12,21 @@ use crate::{
     },
 };
 use domain::{
-    AccountId, Category, DecisionId, DeviceId, GroupId, HoldId, Moment, OsReleaseId, PatchId, PatchState, ProblemId,
-    RingId, Span, Urgency, compare_debian,
+    AccountId, Category, DecisionId, DeviceId, ExceptionId, FreezeId, GroupId, HoldId, Moment, OsReleaseId, PatchId,
+    PatchState, ProblemId, ProductId, ProfileId, RingId, Span, Urgency, WindowId, compare_debian,
 };
 use planner::{
-    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, EvidencePolicy, Group, HoldCause,
-    HoldFact, PairFacts, PatchFacts, Policy, Ring, decide,
+    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, PairFacts,
+    PatchFacts, decide,
 };
 use sqlx::SqliteConnection;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One patch on one device, with everything that decides about it.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The policy in force.
-    pub policy: Compiled,
+    pub policy: Arc<Compiled>,
     /// The device.
     pub device: DeviceFacts,
     /// The patch.
@@ -47,7 +47,7 @@ impl Pair {
 #[derive(Clone, Debug)]
 pub struct DeviceSnapshot {
     /// The policy in force.
-    pub policy: Compiled,
+    pub policy: Arc<Compiled>,
     /// The device.
     pub device: DeviceFacts,
     /// Its patches, by number.
@@ -58,31 +58,8 @@ pub struct DeviceSnapshot {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn policy(conn: &mut SqliteConnection, now: Moment) -> Result<Compiled> {
-    let rings = rollouts::rings(conn).await?.into_iter().map(|r| Ring {
-        id: r.id,
-        name: r.name,
-        position: count(r.position),
-        soak: Span(r.soak),
-        evidence: EvidencePolicy {
-            min_successes: count(r.min_successes),
-            own_release: r.per_os_release,
-            ..EvidencePolicy::default()
-        },
-    });
-    let rings = rings.collect();
-    let groups = rollouts::groups(conn).await?.into_iter().map(|(id, parent)| Group {
-        id: GroupId(id),
-        parent: parent.map(GroupId),
-        blocks_inheritance: false,
-        missed: None,
-    });
-    let policy = Policy {
-        rings,
-        groups: groups.collect(),
-        ..Policy::default()
-    };
-    Ok(policy.compile(now, std::iter::empty()))
+pub async fn policy(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compiled>> {
+    crate::policy::load(conn, now).await
 }
 
 /// One patch on one device; `None` when either is unknown. A pair that no scan ever saw is not applicable.
@@ -179,6 +156,7 @@ pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchI
     Ok(Some(PatchFacts {
         category: Category::from_code(row.category)
             .ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
+        product: row.product.map(ProductId),
         size: u64::try_from(row.size).unwrap_or(0),
         superseded_by,
         successor_approved,
@@ -388,6 +366,9 @@ pub struct Words {
     accounts: BTreeMap<AccountId, String>,
     releases: BTreeMap<OsReleaseId, String>,
     patches: BTreeMap<PatchId, String>,
+    /// Windows, freezes and profiles; their numbers are of one table.
+    schedule: BTreeMap<i64, String>,
+    groups: BTreeMap<i64, String>,
 }
 
 /// Reads the names that the reasons of these patches may need.
@@ -402,7 +383,18 @@ pub async fn words(conn: &mut SqliteConnection, now: Moment, patches: &[PatchId]
         accounts: names.accounts.into_iter().map(|(id, n)| (AccountId(id), n)).collect(),
         releases: names.releases.into_iter().map(|(id, n)| (OsReleaseId(id), n)).collect(),
         patches: names.patches.into_iter().map(|(id, n)| (PatchId(id), n)).collect(),
+        schedule: names.schedule.into_iter().collect(),
+        groups: names.groups.into_iter().collect(),
     })
+}
+
+impl Words {
+    /// `window Saturday night`, or by its number when it is gone.
+    fn scheduled(&self, what: &str, id: i64) -> String {
+        self.schedule
+            .get(&id)
+            .map_or_else(|| format!("{what} {id}"), |name| format!("{what} {name}"))
+    }
 }
 
 impl planner::words::Names for Words {
@@ -424,6 +416,21 @@ impl planner::words::Names for Words {
             .get(&id)
             .cloned()
             .unwrap_or_else(|| format!("account {id}"))
+    }
+    fn window(&self, id: WindowId) -> String {
+        self.scheduled("window", id.0)
+    }
+    fn freeze(&self, id: FreezeId) -> String {
+        self.scheduled("freeze", id.0)
+    }
+    fn profile(&self, id: ProfileId) -> String {
+        self.scheduled("profile", id.0)
+    }
+    fn exception(&self, id: ExceptionId) -> String {
+        format!("exception {id}")
+    }
+    fn group(&self, id: GroupId) -> String {
+        self.groups.get(&id.0).cloned().unwrap_or_else(|| format!("group {id}"))
     }
     fn release(&self, id: OsReleaseId) -> String {
         self.releases

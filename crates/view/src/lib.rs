@@ -9,6 +9,7 @@ pub mod device;
 pub mod error;
 pub mod filter;
 pub mod patch;
+pub mod schedule;
 
 pub use account::*;
 pub use audit::*;
@@ -16,3 +17,4 @@ pub use device::*;
 pub use error::*;
 pub use filter::*;
 pub use patch::*;
+pub use schedule::*;

@@ -1,9 +1,12 @@
 //! The check-in. Without news it reads a few rows, writes nothing and answers.
 
 use super::{Answer, WireReply, authenticate::Caller, ok};
-use crate::Service;
+use crate::{Service, snapshot, store::devices::Device};
 use domain::{DeviceState, Moment};
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
+
+/// What [`crate::Settings::scan_seconds`] is when nobody sets it.
+const DEFAULT_SCAN: u32 = 86_400;
 
 impl Service {
     /// Answers what the device should do next.
@@ -16,12 +19,16 @@ impl Service {
             message.agent_version.as_str(),
             message.policy_version,
         );
-        let policy = (message.policy_version != device.policy_version).then(|| DevicePolicy {
-            version: device.policy_version,
-            scan_interval: self.settings().scan_seconds,
-            rate_kib: device.rate_kib,
-            reboot: device.reboot,
-        });
+        let policy = if message.policy_version == device.policy_version {
+            None
+        } else {
+            Some(DevicePolicy {
+                version: device.policy_version,
+                scan_interval: self.scan_interval(device, caller.now).await?,
+                rate_kib: device.rate_kib,
+                reboot: device.reboot,
+            })
+        };
         let (orders, notices) = if device.state == DeviceState::Active && !device.scan_only {
             self.orders(device, caller.now).await?
         } else {
@@ -41,6 +48,24 @@ impl Service {
         })?;
         memory.answered(device.id, caller.seq, &reply);
         Ok(reply)
+    }
+}
+
+impl Service {
+    /// How often the device scans: as its profile says. A setting shorter than the default is for trials, and wins where it is the shorter one.
+    async fn scan_interval(&self, device: &Device, now: Moment) -> crate::Result<u32> {
+        let mut conn = self.store().read().await?;
+        let policy = snapshot::policy(&mut conn, now).await?;
+        let facts = snapshot::device_facts(&mut conn, device).await?;
+        let setting = self.settings().scan_seconds;
+        let profile = planner::profile_of(&policy, &facts)
+            .and_then(|choice| policy.policy().profiles.iter().find(|p| p.id == choice.profile))
+            .and_then(|profile| u32::try_from(profile.scan_every.0).ok());
+        Ok(match profile {
+            Some(profile) if setting >= DEFAULT_SCAN => profile,
+            Some(profile) => profile.min(setting),
+            None => setting,
+        })
     }
 }
 

@@ -4,10 +4,12 @@ pub mod accounts;
 pub mod audit;
 pub mod device;
 pub mod devices;
+pub mod foresee;
 pub mod metrics;
 pub mod patch;
 pub mod patches;
 pub mod recount;
+pub mod schedule;
 mod words;
 
 use crate::store::lists::Group;

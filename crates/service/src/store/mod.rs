@@ -19,6 +19,7 @@ pub mod places;
 pub mod problems;
 pub mod recount;
 pub mod rollouts;
+pub mod schedule;
 pub mod sessions;
 pub mod states;
 pub mod tokens;

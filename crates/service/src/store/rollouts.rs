@@ -126,6 +126,8 @@ pub struct PatchRow {
     pub size: i64,
     /// The newest patch that replaces it.
     pub superseded_by: Option<PatchId>,
+    /// The number of its product, if an exception ever named it.
+    pub product: Option<i64>,
 }
 
 /// The patch with a number.
@@ -134,7 +136,7 @@ pub struct PatchRow {
 /// When the database fails.
 pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<PatchRow>> {
     let row =
-        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by FROM patch WHERE id = ?")
+        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source) FROM patch WHERE id = ?")
             .bind(id.0)
             .fetch_optional(conn)
             .await?;
@@ -147,6 +149,7 @@ pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<Pa
         category: row.try_get(3)?,
         size: row.try_get(4)?,
         superseded_by: row.try_get::<Option<i64>, _>(5)?.map(PatchId),
+        product: row.try_get(6)?,
     }))
 }
 
@@ -475,6 +478,10 @@ pub struct NameRows {
     pub releases: Vec<(i64, String)>,
     /// The patches asked for, and those that replace them.
     pub patches: Vec<(i64, String)>,
+    /// Profiles, windows and freezes.
+    pub schedule: Vec<(i64, String)>,
+    /// Groups.
+    pub groups: Vec<(i64, String)>,
 }
 
 /// The names of rings, accounts and releases, and of these patches and the newer versions of their sources.
@@ -486,6 +493,8 @@ pub async fn names(conn: &mut SqliteConnection, patches: &[PatchId]) -> Result<N
         rings: sqlx::query_as("SELECT id, name FROM ring").fetch_all(&mut *conn).await?,
         accounts: sqlx::query_as("SELECT id, name FROM account").fetch_all(&mut *conn).await?,
         releases: sqlx::query_as("SELECT id, name FROM os_release").fetch_all(&mut *conn).await?,
+        schedule: sqlx::query_as("SELECT id, name FROM schedule WHERE kind <> 4").fetch_all(&mut *conn).await?,
+        groups: sqlx::query_as("SELECT id, name FROM device_group").fetch_all(&mut *conn).await?,
         patches: sqlx::query_as(
             "SELECT n.id, n.source || ' ' || n.version FROM patch p JOIN patch n ON n.os_release_id = p.os_release_id AND n.source = p.source
              WHERE p.id IN (SELECT value FROM json_each(?))",

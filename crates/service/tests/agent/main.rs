@@ -12,4 +12,5 @@ mod permits;
 mod reports;
 mod results;
 mod rollback;
+mod schedule;
 mod support;

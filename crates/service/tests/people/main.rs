@@ -10,5 +10,6 @@ mod numbers;
 mod pages;
 mod rights;
 mod rollback;
+mod schedule;
 mod sessions;
 mod support;

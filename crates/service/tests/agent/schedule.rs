@@ -1,0 +1,166 @@
+//! Windows, freezes, profiles and exceptions at the place where they count: permits and check-ins obey them as soon as they are saved.
+
+use crate::support::*;
+use domain::{FreezeId, GroupId, Moment, ProfileId, Span, WindowId};
+use view::*;
+
+const SCAN: &[(&str, &str)] = &[("a", "1")];
+const OFFER: &[(&str, &str, bool)] = &[("a", "2", true)];
+/// The Thursday after the server's first day, 02:00.
+const OPENS: Moment = Moment(1_795_053_600);
+
+fn thursdays() -> WindowForm {
+    WindowForm {
+        name: "Thursday night".into(),
+        when: WindowWhen::Weekly { days: vec![3] },
+        at: "02:00".into(),
+        minutes: 240,
+        zone: ZoneChoice::Utc,
+        groups: vec![GroupId(1)],
+    }
+}
+
+#[tokio::test]
+async fn windows_gate_permits_and_freezes_win() {
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    assert_eq!(device.check_in(&server).await.orders.len(), 1, "nothing limits it yet");
+    let window = server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(window.warnings, []);
+    let (gate, reason, opens_at) = device.refusal(&server, patch).await;
+    assert_eq!((gate.as_str(), opens_at), ("window", Some(OPENS)), "{reason}");
+    assert!(reason.contains("Thursday night"), "{reason}");
+    let reply = device.check_in(&server).await;
+    assert!(reply.orders.is_empty(), "MWN-1");
+    assert_eq!(reply.notices[0].earliest, OPENS);
+    server.pass(OPENS.since(server.service.now()));
+    assert_eq!(device.check_in(&server).await.orders.len(), 1);
+    device.permit(&server, patch).await;
+
+    let freeze = FreezeForm {
+        name: "Stocktaking".into(),
+        from: "2026-11-18".into(),
+        to: "2026-11-25T12:00".into(),
+        zone: ZoneChoice::Utc,
+        groups: Vec::new(),
+    };
+    let freeze = server
+        .service
+        .save_freeze(&officer, None, &freeze)
+        .await
+        .unwrap()
+        .unwrap();
+    let (gate, reason, opens_at) = device.refusal(&server, patch).await;
+    assert_eq!(gate, "window", "a freeze wins over an open window: {reason}");
+    assert!(reason.contains("Stocktaking"), "{reason}");
+    assert!(opens_at.is_some_and(|at| at >= OPENS + Span::days(7)), "{opens_at:?}");
+    server
+        .service
+        .delete_freeze(&officer, FreezeId(freeze.id), freeze.version)
+        .await
+        .unwrap();
+    device.permit(&server, patch).await;
+
+    server.pass(Span::hours(5));
+    assert_eq!(device.refusal(&server, patch).await.0, "window");
+    server
+        .service
+        .delete_window(&officer, WindowId(window.id), window.version)
+        .await
+        .unwrap();
+    device.permit(&server, patch).await;
+}
+
+#[tokio::test]
+async fn other_groups_do_not_wait_for_a_window() {
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    let window = WindowForm {
+        groups: vec![GroupId(2)],
+        ..thursdays()
+    };
+    server
+        .service
+        .save_window(&officer, None, &window)
+        .await
+        .unwrap()
+        .unwrap();
+    device.permit(&server, patch).await;
+}
+
+#[tokio::test]
+async fn an_exception_stops_a_product_until_it_ends() {
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    let form = ExceptionForm {
+        covers: ExceptionCovers::Device(device.id),
+        about: ExceptionAbout::Product("a".into()),
+        owner: None,
+        reason: "its vendor must test it first".into(),
+        expires: "2026-11-20".into(),
+    };
+    let look = ScheduleForm::Exception(form.clone());
+    let change = server
+        .service
+        .what_would_change(&officer, &look, None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((change.later, change.devices), (1, 1), "{change:?}");
+    server
+        .service
+        .save_exception(&officer, None, &form)
+        .await
+        .unwrap()
+        .unwrap();
+    let (gate, reason, opens_at) = device.refusal(&server, patch).await;
+    assert_eq!(gate, "not_denied", "{reason}");
+    let end = opens_at.unwrap();
+    assert_eq!(end.date(), "2026-11-20");
+    server.pass(end.since(server.service.now()));
+    device.permit(&server, patch).await;
+}
+
+#[tokio::test]
+async fn devices_scan_as_their_profile_says() {
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut device = server.device(1, PILOT).await;
+    let page = server.service.schedule_profile(&officer, ProfileId(1)).await.unwrap();
+    let form = ProfileForm {
+        name: "Pilots".into(),
+        scan_minutes: 360,
+        everything: false,
+        groups: vec![GroupId(1)],
+        ..page.form
+    };
+    let saved = server
+        .service
+        .save_profile(&officer, None, &form)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        saved.warnings,
+        [
+            ScheduleWarning::FollowedByNone { profile: 1 },
+            ScheduleWarning::ShortInterval
+        ]
+    );
+    let policy = device.check_in(&server).await.policy.unwrap();
+    assert_eq!((policy.version, policy.scan_interval), (saved.version, 6 * 3_600));
+}
