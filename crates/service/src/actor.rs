@@ -20,7 +20,12 @@ impl Actor {
     /// The command line on the server's host: whoever may read the database file may do everything.
     #[must_use]
     pub fn host() -> Self {
-        Self { account: None, name: "host".to_owned(), role: Role::Administrator, session: None }
+        Self {
+            account: None,
+            name: "host".to_owned(),
+            role: Role::Administrator,
+            session: None,
+        }
     }
 
     /// Refuses unless the role carries `permission`.
@@ -28,12 +33,17 @@ impl Actor {
     /// # Errors
     /// [`Error::NotAllowed`].
     pub fn require(&self, permission: Permission) -> Result<()> {
-        if self.role.may(permission) { Ok(()) } else { Err(Error::NotAllowed(permission)) }
+        if self.role.may(permission) {
+            Ok(())
+        } else {
+            Err(Error::NotAllowed(permission))
+        }
     }
 
     /// The text in the audit log's actor column.
     #[must_use]
     pub fn audit_name(&self) -> String {
-        self.account.map_or_else(|| self.name.clone(), |id| format!("account:{id} {}", self.name))
+        self.account
+            .map_or_else(|| self.name.clone(), |id| format!("account:{id} {}", self.name))
     }
 }

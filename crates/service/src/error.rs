@@ -69,11 +69,18 @@ impl Error {
             Self::NotSignedIn => UiError::NotSignedIn,
             Self::WrongCredentials => UiError::WrongCredentials,
             Self::LinkSpent => UiError::LinkSpent,
-            Self::Throttled { retry_after } => UiError::Throttled { retry_after: *retry_after },
-            Self::NotAllowed(permission) => UiError::NotAllowed { permission: *permission },
+            Self::Throttled { retry_after } => UiError::Throttled {
+                retry_after: *retry_after,
+            },
+            Self::NotAllowed(permission) => UiError::NotAllowed {
+                permission: *permission,
+            },
             Self::NotFound => UiError::NotFound,
             Self::Changed => UiError::Changed,
-            Self::Invalid { field, problem } => UiError::Invalid { field: *field, problem: *problem },
+            Self::Invalid { field, problem } => UiError::Invalid {
+                field: *field,
+                problem: *problem,
+            },
             Self::Refused(why) => UiError::Refused { why: *why },
             Self::ReadOnly(_) => UiError::ReadOnly,
             Self::Database(_) | Self::Inconsistent(_) => {
@@ -88,7 +95,10 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         // SQLITE_FULL, SQLITE_READONLY, SQLITE_IOERR: nothing was committed; the caller may try again later (I-26).
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok());
+        let code = error
+            .as_database_error()
+            .and_then(|e| e.code())
+            .and_then(|c| c.parse::<i32>().ok());
         match code.map(|c| c & 0xff) {
             Some(8 | 10 | 13) => Self::ReadOnly(error),
             _ => Self::Database(error),

@@ -62,8 +62,11 @@ impl Settings {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 let key = SigningKey::from_bytes(&crate::random::bytes());
                 let write = || -> std::io::Result<()> {
-                    let mut file =
-                        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+                    let mut file = std::fs::OpenOptions::new()
+                        .write(true)
+                        .create_new(true)
+                        .mode(0o600)
+                        .open(&path)?;
                     writeln!(file, "{}", hex::encode(key.to_bytes()))?;
                     file.sync_all()
                 };

@@ -90,7 +90,9 @@ impl CountBucket {
     pub const fn of(state: PatchState) -> Option<Self> {
         Some(match state {
             PatchState::NotApplicable => return None,
-            PatchState::Missing | PatchState::Downloading | PatchState::Staged | PatchState::Installing => Self::Missing,
+            PatchState::Missing | PatchState::Downloading | PatchState::Staged | PatchState::Installing => {
+                Self::Missing
+            }
             PatchState::Installed | PatchState::InstalledBySuperseding => Self::Installed,
             PatchState::Failed => Self::Failed,
             PatchState::PendingReboot | PatchState::RestartNeeded => Self::Pending,

@@ -58,6 +58,10 @@ impl Service {
 ///
 /// # Errors
 /// [`BackupError`]; the database is as before then.
-pub async fn restore(settings: &Settings, from: &Path, now: domain::Moment) -> std::result::Result<BackupReport, BackupError> {
+pub async fn restore(
+    settings: &Settings,
+    from: &Path,
+    now: domain::Moment,
+) -> std::result::Result<BackupReport, BackupError> {
     backup::restore(settings, from, now).await
 }

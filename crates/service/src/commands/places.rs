@@ -17,14 +17,23 @@ impl Service {
     ///
     /// # Errors
     /// Not allowed, unknown zone, name missing or taken.
-    pub async fn create_location(&self, actor: &Actor, name: &str, zone: &str, rate_kib: Option<u32>) -> Result<LocationId> {
+    pub async fn create_location(
+        &self,
+        actor: &Actor,
+        name: &str,
+        zone: &str,
+        rate_kib: Option<u32>,
+    ) -> Result<LocationId> {
         actor.require(Permission::ManageDevices)?;
         let name = checks::name(Field::Label, name)?;
         if zone.parse::<Zone>().is_err() {
             return Err(Error::invalid(Field::Zone, Problem::Unknown));
         }
         if rate_kib == Some(0) {
-            return Err(Error::invalid(Field::Rate, Problem::OutOfRange { min: 1, max: u32::MAX }));
+            return Err(Error::invalid(
+                Field::Rate,
+                Problem::OutOfRange { min: 1, max: u32::MAX },
+            ));
         }
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let id = places::insert(&mut tx, &name, zone, rate_kib)

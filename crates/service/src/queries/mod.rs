@@ -23,7 +23,14 @@ fn pages(asked: u32, total: u32) -> (u32, u32) {
 
 fn group_names(groups: &[Group], rings: &[RingName]) -> Vec<GroupName> {
     let ring = |g: &Group| rings.iter().find(|r| Some(r.id) == g.ring).map(|r| r.name.clone());
-    groups.iter().map(|g| GroupName { id: g.id, name: g.name.clone(), ring: ring(g) }).collect()
+    groups
+        .iter()
+        .map(|g| GroupName {
+            id: g.id,
+            name: g.name.clone(),
+            ring: ring(g),
+        })
+        .collect()
 }
 
 #[cfg(test)]

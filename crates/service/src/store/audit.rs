@@ -12,7 +12,9 @@ use sqlx::{Row as _, SqliteConnection};
 /// # Errors
 /// When the database fails.
 pub async fn append(conn: &mut SqliteConnection, at: Moment, record: &Record) -> Result<i64> {
-    let last = sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(&mut *conn).await?;
+    let last = sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(&mut *conn)
+        .await?;
     let (seq, previous): (i64, Vec<u8>) = match last {
         Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get(1)?),
         None => (1, vec![0; 32]),
@@ -85,7 +87,9 @@ pub async fn verify(conn: &mut SqliteConnection) -> Result<(i64, Vec<u8>)> {
             );
             let stored: Vec<u8> = row.try_get(9)?;
             if seq != count + 1 || row.try_get::<Vec<u8>, _>(8)? != previous || stored != expected {
-                return Err(Error::Inconsistent(format!("audit record {seq} does not follow from the one before")));
+                return Err(Error::Inconsistent(format!(
+                    "audit record {seq} does not follow from the one before"
+                )));
             }
             (count, previous) = (seq, stored);
         }

@@ -47,10 +47,14 @@ pub enum OpenError {
     #[error("another server is running on {0}. Stop it first; two servers on one database would lose data")]
     InUse(PathBuf),
     /// The key file is not usable.
-    #[error("the server's key {0} cannot be used: {1}. Restore it from your backup; with a new key every device must enrol again")]
+    #[error(
+        "the server's key {0} cannot be used: {1}. Restore it from your backup; with a new key every device must enrol again"
+    )]
     Key(PathBuf, String),
     /// Made by a newer version.
-    #[error("the database {0} was made by a newer version of Patchward (schema {1}, this binary knows {2}). Use that version, or restore a backup")]
+    #[error(
+        "the database {0} was made by a newer version of Patchward (schema {1}, this binary knows {2}). Use that version, or restore a backup"
+    )]
     Newer(PathBuf, i64, i64),
     /// Damaged.
     #[error("the database {0} is damaged: {1}. Restore a backup with `patchward restore`")]
@@ -99,15 +103,26 @@ impl Store {
             .statement_cache_capacity(256)
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(fault)?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(fault)?;
         check(&writer, &path).await?;
-        MIGRATIONS.run(&writer).await.map_err(|e| OpenError::Migrate(path.clone(), e))?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .map_err(|e| OpenError::Migrate(path.clone(), e))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(fault)?;
-        Ok(Self { writer, readers, _lock: Arc::new(lock) })
+        Ok(Self {
+            writer,
+            readers,
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Begins a write transaction. Waits for the one before; there is one writer.
@@ -151,13 +166,19 @@ fn lock(data: &std::path::Path) -> std::result::Result<File, OpenError> {
 
 async fn check(pool: &SqlitePool, path: &std::path::Path) -> std::result::Result<(), OpenError> {
     let fault = |e| OpenError::Database(path.to_owned(), e);
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await.map_err(fault)?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(pool)
+        .await
+        .map_err(fault)?;
     let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
     if (next(), next(), next()) < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite(version));
     }
-    let health: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await.map_err(fault)?;
+    let health: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(pool)
+        .await
+        .map_err(fault)?;
     if health != "ok" {
         return Err(OpenError::Damaged(path.to_owned(), health));
     }
@@ -183,8 +204,12 @@ async fn check(pool: &SqlitePool, path: &std::path::Path) -> std::result::Result
 /// # Errors
 /// When it is missing or the database fails.
 pub async fn meta(conn: &mut SqliteConnection, key: &str) -> Result<i64> {
-    let text: String = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?").bind(key).fetch_one(conn).await?;
-    text.parse().map_err(|_| crate::Error::Inconsistent(format!("meta {key} = {text:?}")))
+    let text: String = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
+        .bind(key)
+        .fetch_one(conn)
+        .await?;
+    text.parse()
+        .map_err(|_| crate::Error::Inconsistent(format!("meta {key} = {text:?}")))
 }
 
 /// Sets a value of `meta`.

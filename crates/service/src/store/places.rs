@@ -8,7 +8,12 @@ use sqlx::SqliteConnection;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(conn: &mut SqliteConnection, name: &str, zone: &str, rate_kib: Option<u32>) -> Result<Option<LocationId>> {
+pub async fn insert(
+    conn: &mut SqliteConnection,
+    name: &str,
+    zone: &str,
+    rate_kib: Option<u32>,
+) -> Result<Option<LocationId>> {
     let id: Option<i64> = sqlx::query_scalar(
         "INSERT INTO location (name, zone, rate_kib) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id",
     )
@@ -25,7 +30,10 @@ pub async fn insert(conn: &mut SqliteConnection, name: &str, zone: &str, rate_ki
 /// # Errors
 /// When the database fails.
 pub async fn exists(conn: &mut SqliteConnection, location: LocationId) -> Result<bool> {
-    Ok(sqlx::query_scalar("SELECT count(*) > 0 FROM location WHERE id = ?").bind(location.0).fetch_one(conn).await?)
+    Ok(sqlx::query_scalar("SELECT count(*) > 0 FROM location WHERE id = ?")
+        .bind(location.0)
+        .fetch_one(conn)
+        .await?)
 }
 
 /// Puts a device into a location, or into none.
