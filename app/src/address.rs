@@ -38,12 +38,22 @@ impl Query {
     }
     /// `path?query`, or `path` alone.
     pub fn on(&self, path: &str) -> String {
-        if self.0.is_empty() { path.to_owned() } else { format!("{path}?{}", self.0) }
+        if self.0.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{}", self.0)
+        }
     }
 }
 
 fn text(query: &ParamsMap, name: &str) -> String {
-    query.get_str(name).unwrap_or_default().trim().chars().take(200).collect()
+    query
+        .get_str(name)
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .take(200)
+        .collect()
 }
 
 fn word<T: FromStr>(query: &ParamsMap, name: &str) -> Option<T> {
@@ -98,7 +108,15 @@ pub fn patch_fields(filter: &PatchFilter) -> Vec<(&'static str, String)> {
         ("approval", filter.approval.map_or("", ApprovalFilter::word).to_owned()),
         ("ring", filter.ring.map_or_else(String::new, |r| r.to_string())),
         ("superseded", if filter.superseded { "1" } else { "" }.to_owned()),
-        ("sort", if filter.sort == PatchSort::default() { "" } else { filter.sort.word() }.to_owned()),
+        (
+            "sort",
+            if filter.sort == PatchSort::default() {
+                ""
+            } else {
+                filter.sort.word()
+            }
+            .to_owned(),
+        ),
     ];
     fields.retain(|(_, value)| !value.is_empty());
     fields
@@ -108,7 +126,10 @@ pub fn patch_fields(filter: &PatchFilter) -> Vec<(&'static str, String)> {
 pub fn device_filter(query: &ParamsMap) -> DeviceFilter {
     DeviceFilter {
         q: text(query, "q"),
-        show: query.get_str("show").and_then(DeviceShow::from_word).unwrap_or_default(),
+        show: query
+            .get_str("show")
+            .and_then(DeviceShow::from_word)
+            .unwrap_or_default(),
         ring: word::<RingId>(query, "ring"),
         page: page(query),
     }
@@ -118,7 +139,14 @@ pub fn device_filter(query: &ParamsMap) -> DeviceFilter {
 pub fn device_query(filter: &DeviceFilter) -> Query {
     let mut query = Query::default();
     query.some("q", &filter.q);
-    query.some("show", if filter.show == DeviceShow::default() { "" } else { filter.show.word() });
+    query.some(
+        "show",
+        if filter.show == DeviceShow::default() {
+            ""
+        } else {
+            filter.show.word()
+        },
+    );
     query.some("ring", &filter.ring.map_or_else(String::new, |r| r.to_string()));
     if filter.page > 1 {
         query.add("page", &filter.page.to_string());
@@ -128,7 +156,10 @@ pub fn device_query(filter: &DeviceFilter) -> Query {
 
 /// Reads the audit log's filter.
 pub fn audit_filter(query: &ParamsMap) -> AuditFilter {
-    AuditFilter { q: text(query, "q"), page: page(query) }
+    AuditFilter {
+        q: text(query, "q"),
+        page: page(query),
+    }
 }
 
 /// Writes the audit log's filter.
@@ -152,8 +183,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_the_default() {
-        let map: ParamsMap =
-            [("severity", "huge"), ("page", "-1"), ("sort", "x"), ("ring", "z")].map(|(k, v)| (k, v.to_owned())).into_iter().collect();
-        assert_eq!(patch_filter(&map), PatchFilter { page: 1, ..PatchFilter::default() });
+        let map: ParamsMap = [("severity", "huge"), ("page", "-1"), ("sort", "x"), ("ring", "z")]
+            .map(|(k, v)| (k, v.to_owned()))
+            .into_iter()
+            .collect();
+        assert_eq!(
+            patch_filter(&map),
+            PatchFilter {
+                page: 1,
+                ..PatchFilter::default()
+            }
+        );
     }
 }

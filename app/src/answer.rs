@@ -24,8 +24,14 @@ pub fn parse<T: FromStr>(text: &str) -> Result<T, AppError> {
 
 /// As [`parse`], for a field that people fill in.
 pub fn parse_field<T: FromStr>(text: &str, field: Field) -> Result<T, AppError> {
-    let problem = if text.trim().is_empty() { Problem::Missing } else { Problem::Unknown };
-    text.trim().parse().map_err(|_| AppError(UiError::Invalid { field, problem }))
+    let problem = if text.trim().is_empty() {
+        Problem::Missing
+    } else {
+        Problem::Unknown
+    };
+    text.trim()
+        .parse()
+        .map_err(|_| AppError(UiError::Invalid { field, problem }))
 }
 
 /// `path` if it stays on this server, else the home page.
@@ -53,18 +59,27 @@ pub fn finish_with(path: &str, notice: Notice, numbers: &[(&'static str, usize)]
 
 /// The page that a request is about: its own address, or for a server function the page that called it.
 pub fn wanted_page() -> String {
-    let Some(parts) = use_context::<Parts>() else { return "/patches".to_owned() };
+    let Some(parts) = use_context::<Parts>() else {
+        return "/patches".to_owned();
+    };
     let own = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     if !own.starts_with("/api/") {
         return local(&own).to_owned();
     }
     let referrer = text(&parts.headers, header::REFERER);
-    let path = referrer.splitn(4, '/').nth(3).map_or_else(|| "/patches".to_owned(), |rest| format!("/{rest}"));
+    let path = referrer
+        .splitn(4, '/')
+        .nth(3)
+        .map_or_else(|| "/patches".to_owned(), |rest| format!("/{rest}"));
     local(&path).to_owned()
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
-    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+    headers
+        .get(name)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A query that [`Query`] wrote, read again.
@@ -81,7 +96,10 @@ fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
+        let hex = tail
+            .get(..2)
+            .and_then(|h| std::str::from_utf8(h).ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
         match hex.filter(|_| *first == b'%') {
             Some(byte) => (bytes.push(byte), rest = &tail[2..]).0,
             None => (bytes.push(*first), rest = tail).0,
@@ -103,10 +121,15 @@ pub fn keep_once(parts: [&str; 3]) {
 pub fn take_once() -> Option<[String; 3]> {
     let parts = use_context::<Parts>()?;
     let cookies = text(&parts.headers, header::COOKIE);
-    let hex = cookies.split("; ").find_map(|c| c.strip_prefix(ONCE)?.strip_prefix('='))?;
+    let hex = cookies
+        .split("; ")
+        .find_map(|c| c.strip_prefix(ONCE)?.strip_prefix('='))?;
     set_once("", 0);
     let bytes = (0..hex.len() / 2)
-        .map(|i| hex.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .map(|i| {
+            hex.get(2 * i..2 * i + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
         .collect::<Option<Vec<u8>>>()?;
     let text = String::from_utf8(bytes).ok()?;
     let mut lines = text.split('\n').map(str::to_owned);
@@ -143,13 +166,26 @@ mod tests {
             ..PatchFilter::default()
         };
         let written = address::patch_query(&filter);
-        assert!(written.text().starts_with("q=open%20ssl%26%3D%C3%A9&severity=important"), "{}", written.text());
+        assert!(
+            written
+                .text()
+                .starts_with("q=open%20ssl%26%3D%C3%A9&severity=important"),
+            "{}",
+            written.text()
+        );
         assert_eq!(address::patch_filter(&params(written.text())), filter);
     }
 
     #[test]
     fn a_way_back_never_leaves_the_server() {
-        for bad in ["https://evil.example/", "//evil.example", "/\\evil.example", "", "patches", "/a\r\nset-cookie: x"] {
+        for bad in [
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "",
+            "patches",
+            "/a\r\nset-cookie: x",
+        ] {
             assert_eq!(local(bad), "/patches", "{bad:?}");
         }
         assert_eq!(local("/devices?q=a"), "/devices?q=a");

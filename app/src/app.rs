@@ -60,7 +60,9 @@ fn provide_session() {
     let path = use_location().pathname;
     // One question a session, not one a page: it is asked again after every act, because signing in and out are acts.
     let public = Memo::new(move |_| path.with(|p| p.starts_with("/sign-in")));
-    provide_context(Session(ask_here(move || if public.get() { Ask::Nothing } else { Ask::Me })));
+    provide_context(Session(ask_here(
+        move || if public.get() { Ask::Nothing } else { Ask::Me },
+    )));
 }
 
 /// The top bar.
@@ -90,7 +92,16 @@ fn signed_in(me: &Me, path: Memo<String>) -> AnyView {
     let accounts = (me.role.may(Permission::ManageAccounts) || me.role.may(Permission::ManageDevices))
         .then(|| link("/accounts", "Accounts"));
     let demo = me.demo.then(|| {
-        view! { <p class="demo" role="note">{icon("alert")} " Demonstration: a made-up fleet in a throw-away database. Nothing here is real."</p> }
+        view! { <p class="banner" role="note">{icon("alert")} " Demonstration: a made-up fleet in a throw-away database. Nothing here is real."</p> }
+    });
+    let clock = me.clock_suspect.then(|| {
+        view! {
+            <p class="banner" role="alert">
+                {icon("alert")}
+                " The server's clock jumped. No permit is given until an administrator says that it is right: "
+                <code>"patchward admin clock confirm"</code>
+            </p>
+        }
     });
     let out = crate::components::form::post::<api::session::SignOut>(
         "sign-out",
@@ -104,6 +115,7 @@ fn signed_in(me: &Me, path: Memo<String>) -> AnyView {
             {out}
         </div>
         {demo}
+        {clock}
     }
     .into_any()
 }

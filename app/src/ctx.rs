@@ -30,9 +30,15 @@ impl CookiePolicy {
     #[must_use]
     pub fn for_url(public_url: &str) -> Self {
         if public_url.starts_with("https://") {
-            Self { name: "__Host-sid", secure: true }
+            Self {
+                name: "__Host-sid",
+                secure: true,
+            }
         } else {
-            Self { name: "sid", secure: false }
+            Self {
+                name: "sid",
+                secure: false,
+            }
         }
     }
 
@@ -40,7 +46,10 @@ impl CookiePolicy {
     #[must_use]
     pub fn header(self, token: &str, max_age: i64) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
-        format!("{}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}", self.name)
+        format!(
+            "{}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}",
+            self.name
+        )
     }
 }
 
@@ -59,6 +68,12 @@ pub fn service() -> Service {
 /// [`UiError::NotSignedIn`].
 pub fn actor() -> Result<Actor, UiError> {
     use_context::<Option<Actor>>().flatten().ok_or(UiError::NotSignedIn)
+}
+
+/// How many changes the server has told so far.
+#[must_use]
+pub fn changes() -> u64 {
+    use_context::<Service>().map_or(0, |service| service.events().sent())
 }
 
 /// Where the request came from.
@@ -102,7 +117,10 @@ mod tests {
     #[test]
     fn the_cookie_is_never_readable_by_scripts_nor_sent_across_sites() {
         let https = CookiePolicy::for_url("https://patch.example").header("t", 60);
-        assert_eq!(https, "__Host-sid=t; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure");
+        assert_eq!(
+            https,
+            "__Host-sid=t; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure"
+        );
         let local = CookiePolicy::for_url("http://127.0.0.1:7677").header("", 0);
         assert_eq!(local, "sid=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
     }

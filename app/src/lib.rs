@@ -24,4 +24,5 @@ mod words;
 
 pub use app::App;
 pub use error::AppError;
+pub use live::CHANGES;
 pub use shell::shell;

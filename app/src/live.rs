@@ -8,6 +8,8 @@ use std::time::Duration;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{EventSource, MessageEvent};
 
+/// The stream's first event: how many changes the server has told so far. The page carries the same number from when it was made.
+pub const CHANGES: &str = "changes";
 /// At most one refresh in such a time: a fleet that reports at once must not make every open page ask a hundred times.
 const PAUSE: Duration = Duration::from_millis(1_500);
 
@@ -36,7 +38,11 @@ pub fn live() -> Live {
 
 /// Provides the counters and, in the browser, follows the server. Needs: nothing. Called once, by the application.
 pub fn provide_live() {
-    let live = Live { version: RwSignal::new(0), acts: RwSignal::new(0), awake: RwSignal::new(false) };
+    let live = Live {
+        version: RwSignal::new(0),
+        acts: RwSignal::new(0),
+        awake: RwSignal::new(false),
+    };
     provide_context(live);
     // Effects run in the browser only.
     Effect::new(move |_| {
@@ -47,12 +53,15 @@ pub fn provide_live() {
 
 thread_local! {
     static STREAM: RefCell<Option<EventSource>> = const { RefCell::new(None) };
-    static OPENED: Cell<bool> = const { Cell::new(false) };
+    /// How many changes the server had told when this page was made, or when the stream last opened.
+    static KNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
     static WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
 fn follow(live: Live) {
-    let Ok(changed) = js_sys::Function::from(Closure::<dyn Fn()>::new(move || open_or_close(live)).into_js_value()).dyn_into() else {
+    let Ok(changed) =
+        js_sys::Function::from(Closure::<dyn Fn()>::new(move || open_or_close(live)).into_js_value()).dyn_into()
+    else {
         return;
     };
     let _ = document().add_event_listener_with_callback("visibilitychange", &changed);
@@ -76,16 +85,20 @@ fn open_or_close(live: Live) {
 
 fn listen(live: Live) -> Option<EventSource> {
     let stream = EventSource::new("/events").ok()?;
-    // What happened while the tab was hidden was not heard: ask once on every start but the first.
     let hear = Closure::<dyn Fn(MessageEvent)>::new(move |_| refresh_soon(live)).into_js_value();
-    let open = Closure::<dyn Fn()>::new(move || {
-        if OPENED.replace(true) {
+    // What happened before the stream opened (while the page loaded, while the tab was hidden) was not heard.
+    let open = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        let now = event.data().as_string();
+        let known = KNOWN
+            .replace(now.clone())
+            .or_else(|| document().document_element()?.get_attribute("data-changes"));
+        if known != now {
             refresh_soon(live);
         }
     })
     .into_js_value();
     stream.set_onmessage(Some(hear.unchecked_ref()));
-    stream.set_onopen(Some(open.unchecked_ref()));
+    let _ = stream.add_event_listener_with_callback(CHANGES, open.unchecked_ref());
     for topic in ["patches", "devices", "accounts"] {
         let _ = stream.add_event_listener_with_callback(topic, hear.unchecked_ref());
     }
@@ -100,7 +113,11 @@ fn refresh_soon(live: Live) {
         move || {
             WAITING.set(false);
             // Rows may move under the hands of a person who fills in a form: wait until it is closed.
-            if busy() { refresh_soon(live) } else { live.version.update(|n| *n += 1) }
+            if busy() {
+                refresh_soon(live)
+            } else {
+                live.version.update(|n| *n += 1)
+            }
         },
         PAUSE,
     );
@@ -129,5 +146,8 @@ pub fn local_text(at: Moment) -> String {
 /// The browser's time zone, e.g. `Europe/Helsinki`.
 pub fn local_zone() -> String {
     let options = js_sys::Intl::DateTimeFormat::default().resolved_options();
-    js_sys::Reflect::get(&options, &"timeZone".into()).ok().and_then(|z| z.as_string()).unwrap_or_default()
+    js_sys::Reflect::get(&options, &"timeZone".into())
+        .ok()
+        .and_then(|z| z.as_string())
+        .unwrap_or_default()
 }

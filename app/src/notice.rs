@@ -74,10 +74,16 @@ pub fn from_address(query: &ParamsMap) -> Option<String> {
         (Notice::Approved | Notice::Denied | Notice::Withdrawn, n) => {
             let mut text = format!("{}: {}.", plural(n.unwrap_or(0), "patch", "patches"), notice.text());
             if let Some(left) = number("left").filter(|n| *n > 0) {
-                text.push_str(&format!(" {} left out (superseded, denied, or nothing to withdraw).", plural(left, "patch", "patches")));
+                text.push_str(&format!(
+                    " {} left out (superseded, denied, or nothing to withdraw).",
+                    plural(left, "patch", "patches")
+                ));
             }
             if let Some(late) = number("late").filter(|n| *n > 0) {
-                text.push_str(&format!(" {} installed it before.", plural(late, "device has", "devices have")));
+                text.push_str(&format!(
+                    " {} installed it before.",
+                    plural(late, "device has", "devices have")
+                ));
             }
             text
         }

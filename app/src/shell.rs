@@ -7,11 +7,12 @@ use leptos::prelude::*;
 use leptos_meta::MetaTags;
 
 /// The document: everything the browser loads comes from this server, and every inline script carries the nonce.
-pub fn shell(options: LeptosOptions) -> impl IntoView {
+/// `changes` is how many changes the server had told before the page read anything: one in between is then heard of twice, never missed.
+pub fn shell(options: LeptosOptions, changes: u64) -> impl IntoView {
     let pkg = options.site_pkg_dir.clone();
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-changes=changes.to_string()>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>

@@ -51,7 +51,11 @@ pub fn share(elapsed: i64, needed: i64) -> String {
 
 /// `45 %` or `9.5 %`.
 pub fn per_mille(n: u32) -> String {
-    if n % 10 == 0 || n >= 100 { format!("{} %", (n + 5) / 10) } else { format!("{}.{} %", n / 10, n % 10) }
+    if n % 10 == 0 || n >= 100 {
+        format!("{} %", (n + 5) / 10)
+    } else {
+        format!("{}.{} %", n / 10, n % 10)
+    }
 }
 
 /// The words of a decision.
@@ -91,7 +95,9 @@ pub const fn why_text(why: Why) -> &'static str {
     match why {
         Why::LastAdministrator => "The last administrator can neither be disabled nor lose the role.",
         Why::AlreadyDone => "Somebody did that already.",
-        Why::Superseded => "The patch is superseded: a newer one replaces it. Approving it anyway needs the explicit override and a reason.",
+        Why::Superseded => {
+            "The patch is superseded: a newer one replaces it. Approving it anyway needs the explicit override and a reason."
+        }
         Why::Denied => "The patch is denied in this ring. Withdraw the denial first.",
         Why::NothingToRollBack => "There is no earlier version on record to go back to.",
         Why::RollbackInForce => "A rollback of this patch is ordered or in force already.",
@@ -152,9 +158,25 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!((number(7).as_str(), number(1_234_567).as_str()), ("7", "1,234,567"));
-        assert_eq!((bytes(999).as_str(), bytes(1_250_000).as_str(), bytes(52_000_000).as_str()), ("999 B", "1.2 MB", "52 MB"));
-        assert_eq!((bytes(100_300).as_str(), bytes(5_000_000_000_000).as_str()), ("100 kB", "5.0 TB"));
-        assert_eq!((per_mille(451).as_str(), per_mille(95).as_str(), per_mille(10).as_str()), ("45 %", "9.5 %", "1 %"));
-        assert_eq!((share(604_799, 604_800).as_str(), share(0, 86_400).as_str()), ("6 of 7 days", "0 of 1 day"));
+        assert_eq!(
+            (
+                bytes(999).as_str(),
+                bytes(1_250_000).as_str(),
+                bytes(52_000_000).as_str()
+            ),
+            ("999 B", "1.2 MB", "52 MB")
+        );
+        assert_eq!(
+            (bytes(100_300).as_str(), bytes(5_000_000_000_000).as_str()),
+            ("100 kB", "5.0 TB")
+        );
+        assert_eq!(
+            (per_mille(451).as_str(), per_mille(95).as_str(), per_mille(10).as_str()),
+            ("45 %", "9.5 %", "1 %")
+        );
+        assert_eq!(
+            (share(604_799, 604_800).as_str(), share(0, 86_400).as_str()),
+            ("6 of 7 days", "0 of 1 day")
+        );
     }
 }

@@ -18,8 +18,14 @@ pub async fn accounts() -> Result<AccountsPage, AppError> {
 pub async fn fresh_token() -> Result<Option<NewToken>, AppError> {
     use crate::{answer, ctx};
     ctx::actor()?;
-    let Some([token, command, expires]) = answer::take_once() else { return Ok(None) };
-    Ok(Some(NewToken { token, command, expires: domain::Moment(answer::parse(&expires)?) }))
+    let Some([token, command, expires]) = answer::take_once() else {
+        return Ok(None);
+    };
+    Ok(Some(NewToken {
+        token,
+        command,
+        expires: domain::Moment(answer::parse(&expires)?),
+    }))
 }
 
 /// Makes an account.
@@ -51,7 +57,9 @@ pub async fn set_disabled(account: String, disabled: String) -> Result<(), AppEr
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
     let disabled = disabled == "1";
-    ctx::service().set_disabled(&actor, answer::parse(&account)?, disabled).await?;
+    ctx::service()
+        .set_disabled(&actor, answer::parse(&account)?, disabled)
+        .await?;
     answer::finish("/accounts", if disabled { Notice::Disabled } else { Notice::Enabled });
     Ok(())
 }
@@ -67,7 +75,9 @@ pub async fn set_password(
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
     let current = Some(current.as_str()).filter(|p| !p.is_empty());
-    ctx::service().set_password(&actor, answer::parse(&account)?, current, &password).await?;
+    ctx::service()
+        .set_password(&actor, answer::parse(&account)?, current, &password)
+        .await?;
     answer::finish(&back, Notice::PasswordSet);
     Ok(())
 }
@@ -98,7 +108,11 @@ pub async fn create_token(
     let actor = ctx::actor()?;
     let request = TokenRequest {
         label,
-        group: if group.is_empty() { None } else { Some(answer::parse_field(&group, Field::Group)?) },
+        group: if group.is_empty() {
+            None
+        } else {
+            Some(answer::parse_field(&group, Field::Group)?)
+        },
         accept: accept == "1",
         scan_only: scan_only == "1",
         max_uses: answer::parse_field(&max_uses, Field::Uses)?,

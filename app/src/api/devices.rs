@@ -22,10 +22,16 @@ pub async fn device(id: DeviceId) -> Result<DevicePage, AppError> {
 
 /// Accepts a waiting device, or lets a quarantined one back.
 #[server(prefix = "/api", endpoint = "devices/accept")]
-pub async fn accept_device(device: String, #[server(default)] reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn accept_device(
+    device: String,
+    #[server(default)] reason: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    ctx::service().accept_device(&actor, answer::parse(&device)?, &reason).await?;
+    ctx::service()
+        .accept_device(&actor, answer::parse(&device)?, &reason)
+        .await?;
     answer::finish(&back, Notice::Accepted);
     Ok(())
 }
@@ -35,7 +41,9 @@ pub async fn accept_device(device: String, #[server(default)] reason: String, #[
 pub async fn revoke_device(device: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    ctx::service().revoke_device(&actor, answer::parse(&device)?, &reason).await?;
+    ctx::service()
+        .revoke_device(&actor, answer::parse(&device)?, &reason)
+        .await?;
     answer::finish(&back, Notice::Revoked);
     Ok(())
 }
@@ -45,8 +53,14 @@ pub async fn revoke_device(device: String, reason: String, #[server(default)] ba
 pub async fn move_device(device: String, #[server(default)] group: String) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    let group = if group.is_empty() { None } else { Some(answer::parse_field(&group, view::Field::Group)?) };
-    ctx::service().move_device(&actor, answer::parse(&device)?, group).await?;
+    let group = if group.is_empty() {
+        None
+    } else {
+        Some(answer::parse_field(&group, view::Field::Group)?)
+    };
+    ctx::service()
+        .move_device(&actor, answer::parse(&device)?, group)
+        .await?;
     answer::finish(&format!("/devices/{device}"), Notice::Moved);
     Ok(())
 }

@@ -48,13 +48,28 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     let (actor, service) = (ctx::actor()?, ctx::service());
     if let Some(filter) = matching {
         let list = service.patches(&actor, &filter).await?;
-        let rows = list.rows.into_iter().map(|row| PreviewRow { row, lanes: Vec::new() }).collect();
-        return Ok(Preview { rows, total: list.total, rings: list.rings });
+        let rows = list
+            .rows
+            .into_iter()
+            .map(|row| PreviewRow { row, lanes: Vec::new() })
+            .collect();
+        return Ok(Preview {
+            rows,
+            total: list.total,
+            rings: list.rings,
+        });
     }
     let (mut rows, mut rings) = (Vec::new(), Vec::new());
     for id in ids.into_iter().take(view::PAGE_SIZE as usize) {
         let page = service.patch(&actor, id, None, 1).await?;
-        rings = page.lanes.iter().map(|l| RingName { id: l.ring, name: l.name.clone() }).collect();
+        rings = page
+            .lanes
+            .iter()
+            .map(|l| RingName {
+                id: l.ring,
+                name: l.name.clone(),
+            })
+            .collect();
         let lanes = page.lanes.iter().map(|l| (l.ring, l.counts)).collect();
         rows.push(PreviewRow { row: page.row, lanes });
     }
@@ -88,7 +103,10 @@ pub async fn decide(
         _ => return Err(AppError(view::UiError::NotFound)),
     };
     let selection = if selection.is_empty() {
-        Selection::Matching(address::patch_filter(&answer::params(&matching)), answer::parse(&count)?)
+        Selection::Matching(
+            address::patch_filter(&answer::params(&matching)),
+            answer::parse(&count)?,
+        )
     } else {
         let mut these = Vec::new();
         for word in selection.split(',') {
@@ -97,9 +115,14 @@ pub async fn decide(
         }
         Selection::These(these)
     };
-    let done = ctx::service().decide(&actor, selection, ring, verb, &reason, with_superseded == "1").await?;
-    let numbers =
-        [("n", done.decided.len()), ("left", done.left_out.len()), ("late", usize::try_from(done.too_late).unwrap_or(usize::MAX))];
+    let done = ctx::service()
+        .decide(&actor, selection, ring, verb, &reason, with_superseded == "1")
+        .await?;
+    let numbers = [
+        ("n", done.decided.len()),
+        ("left", done.left_out.len()),
+        ("late", usize::try_from(done.too_late).unwrap_or(usize::MAX)),
+    ];
     answer::finish_with(&back, notice, &numbers);
     Ok(())
 }
@@ -126,20 +149,34 @@ pub async fn resume(patch: String, hold: String, reason: String) -> Result<(), A
 
 /// Reports a problem with a patch on a device.
 #[server(prefix = "/api", endpoint = "patches/problem")]
-pub async fn problem(device: String, patch: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn problem(
+    device: String,
+    patch: String,
+    reason: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    ctx::service().report_problem(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason).await?;
+    ctx::service()
+        .report_problem(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason)
+        .await?;
     answer::finish(&back, Notice::Problem);
     Ok(())
 }
 
 /// Orders the rollback of a patch on one device.
 #[server(prefix = "/api", endpoint = "patches/roll_back")]
-pub async fn roll_back(device: String, patch: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn roll_back(
+    device: String,
+    patch: String,
+    reason: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    ctx::service().roll_back(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason).await?;
+    ctx::service()
+        .roll_back(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason)
+        .await?;
     answer::finish(&back, Notice::RollBack);
     Ok(())
 }
@@ -149,7 +186,9 @@ pub async fn roll_back(device: String, patch: String, reason: String, #[server(d
 pub async fn roll_back_ring(ring: String, patch: String, reason: String) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    let n = ctx::service().roll_back_ring(&actor, answer::parse(&ring)?, answer::parse(&patch)?, &reason).await?;
+    let n = ctx::service()
+        .roll_back_ring(&actor, answer::parse(&ring)?, answer::parse(&patch)?, &reason)
+        .await?;
     let n = usize::try_from(n).unwrap_or(usize::MAX);
     answer::finish_with(&format!("/patches/{patch}"), Notice::RollBack, &[("n", n)]);
     Ok(())
@@ -157,10 +196,17 @@ pub async fn roll_back_ring(ring: String, patch: String, reason: String) -> Resu
 
 /// Lifts the block that a rollback left.
 #[server(prefix = "/api", endpoint = "patches/lift_block")]
-pub async fn lift_block(device: String, patch: String, reason: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn lift_block(
+    device: String,
+    patch: String,
+    reason: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    ctx::service().lift_block(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason).await?;
+    ctx::service()
+        .lift_block(&actor, answer::parse(&device)?, answer::parse(&patch)?, &reason)
+        .await?;
     answer::finish(&back, Notice::Lifted);
     Ok(())
 }

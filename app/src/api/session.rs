@@ -24,7 +24,9 @@ pub async fn who() -> Result<Me, AppError> {
 #[server(prefix = "/api", endpoint = "session/sign_in")]
 pub async fn sign_in(name: String, password: String, #[server(default)] next: String) -> Result<(), AppError> {
     use crate::{answer, ctx};
-    let session = ctx::service().sign_in(&name, &password, ctx::peer(), &ctx::client()).await?;
+    let session = ctx::service()
+        .sign_in(&name, &password, ctx::peer(), &ctx::client())
+        .await?;
     ctx::set_session_cookie(&session);
     leptos_axum::redirect(answer::local(&next));
     Ok(())
@@ -34,7 +36,9 @@ pub async fn sign_in(name: String, password: String, #[server(default)] next: St
 #[server(prefix = "/api", endpoint = "session/follow_link")]
 pub async fn follow_link(token: String) -> Result<(), AppError> {
     use crate::ctx;
-    let session = ctx::service().sign_in_by_link(&token, ctx::peer(), &ctx::client()).await?;
+    let session = ctx::service()
+        .sign_in_by_link(&token, ctx::peer(), &ctx::client())
+        .await?;
     ctx::set_session_cookie(&session);
     leptos_axum::redirect("/patches");
     Ok(())

@@ -36,7 +36,11 @@ pub fn body<F: ServerFn>(act: Act) -> AnyView {
 }
 
 fn fields(act: Act) -> AnyView {
-    let hidden = act.fields.into_iter().map(|(name, value)| hidden(name, value)).collect::<Vec<_>>();
+    let hidden = act
+        .fields
+        .into_iter()
+        .map(|(name, value)| hidden(name, value))
+        .collect::<Vec<_>>();
     view! {
         {hidden}
         <p>{act.explain}</p>

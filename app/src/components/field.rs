@@ -3,7 +3,13 @@
 use leptos::prelude::*;
 
 /// A line of text.
-pub fn text(name: &'static str, label: &'static str, kind: &'static str, autocomplete: &'static str, required: bool) -> AnyView {
+pub fn text(
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    autocomplete: &'static str,
+    required: bool,
+) -> AnyView {
     view! {
         <label class="field">
             <span>{label} {(!required).then_some(" (optional)")}</span>

@@ -32,14 +32,21 @@ pub fn FlashBanner() -> impl IntoView {
         now
     });
     let refused = move || {
-        flash.get().or_else(|| query.with(|q| q.get_str("__err").map(|e| ServerFnUrlError::<AppError>::decode_err(e).0)))
+        flash.get().or_else(|| {
+            query.with(|q| {
+                q.get_str("__err")
+                    .map(|e| ServerFnUrlError::<AppError>::decode_err(e).0)
+            })
+        })
     };
-    let banner = move || match (refused(), query.with(notice::from_address)) {
+    let banner = move || {
+        match (refused(), query.with(notice::from_address)) {
         (Some(error), _) => {
             view! { <p class="flash" data-tone="bad" role="alert">{icon("alert")} <span>{words::refusal(&error)}</span></p> }.into_any()
         }
         (None, Some(text)) => view! { <p class="flash" data-tone="good" role="status">{icon("check")} <span>{text}</span></p> }.into_any(),
         (None, None) => ().into_any(),
+    }
     };
     view! { <div class="flash-place">{banner}</div> }
 }

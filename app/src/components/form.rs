@@ -8,13 +8,15 @@ use crate::address::Query;
 use crate::live::{Live, live};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::hooks::use_navigate;
 use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
 use server_fn::ServerFn;
 use view::UiError;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Element, Event, FormData, HtmlFormElement, HtmlInputElement, RequestInit, Response, SubmitEvent, UrlSearchParams};
+use web_sys::{
+    Element, Event, FormData, HtmlFormElement, HtmlInputElement, RequestInit, Response, SubmitEvent, UrlSearchParams,
+};
 
 /// A form that posts to a server function.
 pub fn post<F: ServerFn>(class: &'static str, fields: AnyView) -> AnyView {
@@ -56,13 +58,24 @@ pub fn get(action: &'static str, class: &'static str, label: &'static str, at_on
             let text = |i| pair.get(i).as_string().unwrap_or_default();
             query.some(&text(0), &text(1));
         }
-        navigate(&query.on(action), NavigateOptions { scroll: !at_once, ..NavigateOptions::default() });
+        navigate(
+            &query.on(action),
+            NavigateOptions {
+                scroll: !at_once,
+                ..NavigateOptions::default()
+            },
+        );
     };
     // Choosing is enough; the button is for the keyboard and for browsers without JavaScript.
     let change = move |event: Event| {
-        let Some(target) = event.target().and_then(|t| t.dyn_into::<Element>().ok()) else { return };
-        if at_once && target.get_attribute("type").as_deref() != Some("search")
-            && let Ok(Some(form)) = target.closest("form").map(|f| f.and_then(|f| f.dyn_into::<HtmlFormElement>().ok()))
+        let Some(target) = event.target().and_then(|t| t.dyn_into::<Element>().ok()) else {
+            return;
+        };
+        if at_once
+            && target.get_attribute("type").as_deref() != Some("search")
+            && let Ok(Some(form)) = target
+                .closest("form")
+                .map(|f| f.and_then(|f| f.dyn_into::<HtmlFormElement>().ok()))
         {
             let _ = form.request_submit();
         }
@@ -100,7 +113,9 @@ async fn send(path: &str, data: &UrlSearchParams) -> Result<String, UiError> {
         Ok(text) => JsFuture::from(text).await.ok().and_then(|t| t.as_string()),
         Err(_) => None,
     };
-    Err(text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or(UiError::Transport))
+    Err(text
+        .and_then(|t| serde_json::from_str(&t).ok())
+        .unwrap_or(UiError::Transport))
 }
 
 async fn fetch(path: &str, data: &UrlSearchParams) -> Result<Response, JsValue> {
@@ -111,7 +126,9 @@ async fn fetch(path: &str, data: &UrlSearchParams) -> Result<Response, JsValue> 
     // Not HTML: the server then names the next page instead of redirecting to it.
     headers.set("accept", "application/json")?;
     init.set_headers(&headers);
-    JsFuture::from(window().fetch_with_str_and_init(path, &init)).await?.dyn_into()
+    JsFuture::from(window().fetch_with_str_and_init(path, &init))
+        .await?
+        .dyn_into()
 }
 
 fn close(form: &HtmlFormElement) {
@@ -124,11 +141,21 @@ fn close(form: &HtmlFormElement) {
 fn move_on(live: Live, location: &str, navigate: impl Fn(&str, NavigateOptions)) {
     let here = window().location().pathname().unwrap_or_default();
     let same = location.split('?').next() == Some(here.as_str());
-    navigate(location, NavigateOptions { replace: same, scroll: !same, ..NavigateOptions::default() });
+    navigate(
+        location,
+        NavigateOptions {
+            replace: same,
+            scroll: !same,
+            ..NavigateOptions::default()
+        },
+    );
     live.acts.update(|n| *n += 1);
 }
 
 /// Whether a box is ticked after a change.
 pub fn ticked(event: &Event) -> bool {
-    event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok()).is_some_and(|box_| box_.checked())
+    event
+        .target()
+        .and_then(|t| t.dyn_into::<HtmlInputElement>().ok())
+        .is_some_and(|box_| box_.checked())
 }

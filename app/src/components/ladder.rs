@@ -36,7 +36,11 @@ pub fn ladder(steps: &[LadderStep]) -> AnyView {
     let lines = steps.iter().enumerate().map(|(i, step)| {
         let (word, icon_name, said) = look(step.status);
         let at = step.at.map(|at| {
-            let before = if step.status == StepStatus::Open { "since " } else { "opens " };
+            let before = if step.status == StepStatus::Open {
+                "since "
+            } else {
+                "opens "
+            };
             view! { <span class="at">{before} {when(at)}</span> }
         });
         view! {

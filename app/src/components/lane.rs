@@ -17,7 +17,9 @@ pub fn lanes(lanes: &[RingLane], list: &str, acts: &dyn Fn(&RingLane) -> AnyView
             let reason = (!d.reason.is_empty()).then(|| view! { <q>{d.reason.clone()}</q> });
             view! { <p class="sub">"by " <b>{d.by.clone()}</b> ", " {when(d.at)} " " {reason}</p> }
         });
-        let opens = lane.opens_at.map(|at| view! { <p class="opens">{icon("clock")} " opens by itself " {when(at)}</p> });
+        let opens = lane
+            .opens_at
+            .map(|at| view! { <p class="opens">{icon("clock")} " opens by itself " {when(at)}</p> });
         view! {
             <li class="lane" data-tone=tone>
                 <h3>
@@ -46,8 +48,17 @@ fn soak(soak: &SoakView) -> AnyView {
     } else {
         view! { <p class="sub">"No soak is asked for here."</p> }.into_any()
     };
-    let proof = format!("{} of {} successful installs", words::number(soak.successes), words::number(soak.min_successes));
-    let unseen = soak.unseen_per_mille.map(|n| format!("; with these a failure rate up to {} would go unseen", words::per_mille(n)));
+    let proof = format!(
+        "{} of {} successful installs",
+        words::number(soak.successes),
+        words::number(soak.min_successes)
+    );
+    let unseen = soak.unseen_per_mille.map(|n| {
+        format!(
+            "; with these a failure rate up to {} would go unseen",
+            words::per_mille(n)
+        )
+    });
     let waits = (soak.started.is_none() && soak.needed > 0).then_some("; soak starts with the first one");
     view! { {time} <p class="sub">{proof} {unseen} {waits}</p> }.into_any()
 }

@@ -4,7 +4,14 @@ use crate::words::{number, plural};
 use leptos::prelude::*;
 
 /// How many there are, which page this is, and the way to the others. `address` writes the address of a page.
-pub fn pager(page: u32, pages: u32, total: u32, one: &'static str, many: &'static str, address: &dyn Fn(u32) -> String) -> AnyView {
+pub fn pager(
+    page: u32,
+    pages: u32,
+    total: u32,
+    one: &'static str,
+    many: &'static str,
+    address: &dyn Fn(u32) -> String,
+) -> AnyView {
     let step = |to: u32, rel: &'static str, words: &'static str| {
         view! { <a class="button" rel=rel href=address(to)>{words}</a> }
     };

@@ -13,8 +13,8 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use view::{
-    AccountsPage, AuditFilter, AuditPage, CountBucket, DeviceFilter, DeviceList, DevicePage, Me, NewToken, PatchFilter, PatchList, PatchPage,
-    UiError,
+    AccountsPage, AuditFilter, AuditPage, CountBucket, DeviceFilter, DeviceList, DevicePage, Me, NewToken, PatchFilter,
+    PatchList, PatchPage, UiError,
 };
 
 /// What a page asks the server.
@@ -147,7 +147,8 @@ pub fn failed(error: &UiError) -> AnyView {
         UiError::NotAllowed { .. } => "Not for this role",
         _ => "That did not work",
     };
-    let sign_in = matches!(error, UiError::NotSignedIn).then(|| view! { <p><a class="button" href="/sign-in">"Sign in"</a></p> });
+    let sign_in =
+        matches!(error, UiError::NotSignedIn).then(|| view! { <p><a class="button" href="/sign-in">"Sign in"</a></p> });
     view! {
         <div class="failed" role="alert">
             <h1>{icon("alert")} " " {title}</h1>

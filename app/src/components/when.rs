@@ -11,7 +11,13 @@ pub fn when(at: Moment) -> AnyView {
     let shown = utc.clone();
     let awake = live().awake;
     let text = move || if awake.get() { local_text(at) } else { shown.clone() };
-    let title = move || if awake.get() { format!("{utc} (shown in {})", local_zone()) } else { utc.clone() };
+    let title = move || {
+        if awake.get() {
+            format!("{utc} (shown in {})", local_zone())
+        } else {
+            utc.clone()
+        }
+    };
     view! { <time datetime=exact title=title>{text}</time> }.into_any()
 }
 

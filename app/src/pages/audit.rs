@@ -36,7 +36,10 @@ fn log(filter: &AuditFilter, page: AuditPage) -> AnyView {
     let address = |page| audit_query(&AuditFilter { page, ..filter.clone() }).on("/audit");
     let rows = page.rows.iter().map(row).collect::<Vec<_>>();
     let list = if rows.is_empty() {
-        empty("No records match", view! { <p><a href="/audit">"Show all"</a></p> }.into_any())
+        empty(
+            "No records match",
+            view! { <p><a href="/audit">"Show all"</a></p> }.into_any(),
+        )
     } else {
         view! {
             <div class="table-box">

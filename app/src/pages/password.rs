@@ -19,7 +19,8 @@ pub fn PasswordPage() -> impl IntoView {
 }
 
 fn form(me: &Me) -> AnyView {
-    let current = (!me.needs_password).then(|| text("current", "Current password", "password", "current-password", true));
+    let current =
+        (!me.needs_password).then(|| text("current", "Current password", "password", "current-password", true));
     let fields = view! {
         {hidden("account", me.id.to_string())}
         {hidden("back", "/password".to_owned())}

@@ -1,15 +1,11 @@
 //! Time is a dependency. The only place of this crate that reads a clock.
 
 use domain::{Moment, Span};
+use rustix::time::{ClockId, clock_gettime};
 use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    sync::atomic::{AtomicI64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
 };
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync + 'static {
@@ -17,8 +13,9 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Moment;
 
     /// Seconds since some start, by a clock that nobody can set: what [`Clock::now`] is compared with to see it jump (I-12).
+    /// Time in suspend counts: a server on a machine that slept has not seen its clock jump.
     fn steady(&self) -> Span {
-        Span(i64::try_from(START.elapsed().as_secs()).unwrap_or(i64::MAX))
+        Span(clock_gettime(ClockId::Boottime).tv_sec)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod random;
 pub mod settings;
 pub mod snapshot;
 pub mod store;
+mod watch;
 
 pub use actor::Actor;
 pub use clock::{Clock, SystemClock};
@@ -39,6 +40,7 @@ pub struct Service {
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) watch: watch::Watch,
     pub(crate) settings: Settings,
     pub(crate) key: SigningKey,
     pub(crate) events: events::Events,
@@ -57,6 +59,7 @@ impl Service {
             inner: Arc::new(Inner {
                 store,
                 clock,
+                watch: watch::Watch::default(),
                 settings,
                 key,
                 events: events::Events::new(),
@@ -65,10 +68,10 @@ impl Service {
         })
     }
 
-    /// The server's clock, now.
+    /// The server's time, now: its clock's, as long as that did not jump.
     #[must_use]
     pub fn now(&self) -> domain::Moment {
-        self.inner.clock.now()
+        self.inner.watch.read(&*self.inner.clock).now()
     }
 
     /// Closes the database after the work at hand. Nothing may be asked of it afterwards.

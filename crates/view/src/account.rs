@@ -17,6 +17,8 @@ pub struct Me {
     pub needs_password: bool,
     /// The database is a demonstration.
     pub demo: bool,
+    /// The server's clock jumped: no permits until an administrator confirms it.
+    pub clock_suspect: bool,
 }
 
 /// An account in the list.

@@ -1,6 +1,6 @@
 //! From what was typed to what the server is asked.
 
-use crate::cli::args::{Account, Admin, Device, Token};
+use crate::cli::args::{Account, Admin, Clock, Device, Token};
 use crate::cli::host::HostCommand;
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -42,6 +42,7 @@ pub fn command(typed: Admin) -> Result<HostCommand> {
             Token::List => HostCommand::TokenList,
             Token::Revoke { id } => HostCommand::TokenRevoke { id },
         },
+        Admin::Clock(Clock::Confirm { reason }) => HostCommand::ClockConfirm { reason },
         Admin::Device(device) => match device {
             Device::List { search } => HostCommand::DeviceList { search },
             Device::Accept { device, reason } => HostCommand::DeviceAccept { device, reason },

@@ -167,6 +167,25 @@ pub enum Admin {
     /// Devices
     #[command(subcommand)]
     Device(Device),
+    /// The server's clock, after it jumped
+    #[command(subcommand)]
+    Clock(Clock),
+}
+
+/// The server's clock.
+#[derive(Debug, Subcommand)]
+pub enum Clock {
+    /// Say that the clock is right now: permits are given again
+    ///
+    /// After a jump no permit is given, because a wrong clock could complete a soak or open a window.
+    #[command(
+        after_help = "Example:\n  patchward admin clock confirm --reason \"time server was wrong, is right now\""
+    )]
+    Confirm {
+        /// Why it jumped; goes to the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
 }
 
 /// A role as it is typed.

@@ -60,6 +60,9 @@ pub enum HostCommand {
         device: String,
         reason: String,
     },
+    ClockConfirm {
+        reason: String,
+    },
     DeviceMove {
         device: String,
         group: Option<String>,
@@ -220,6 +223,10 @@ impl Host<'_> {
                 let device = self.device(&device).await?;
                 service.revoke_device(actor, device, &reason).await?;
                 HostReply::Done(format!("device {device} is revoked for ever"))
+            }
+            HostCommand::ClockConfirm { reason } => {
+                service.confirm_clock(actor, &reason).await?;
+                HostReply::Done("the clock is confirmed; permits are given again".to_owned())
             }
             HostCommand::DeviceMove { device, group } => {
                 let device = self.device(&device).await?;

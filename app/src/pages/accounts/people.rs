@@ -44,12 +44,19 @@ pub fn people(me: &Me, page: &AccountsPage) -> AnyView {
 }
 
 fn roles(chosen: Role) -> AnyView {
-    let options = Role::ALL.iter().map(|r| (r.word().to_owned(), r.label().to_owned())).collect();
+    let options = Role::ALL
+        .iter()
+        .map(|r| (r.word().to_owned(), r.label().to_owned()))
+        .collect();
     select("role", "Role", options, chosen.word())
 }
 
 fn row(me: &Me, account: &AccountRow) -> AnyView {
-    let by = if account.has_password { "password" } else { "link from the server only" };
+    let by = if account.has_password {
+        "password"
+    } else {
+        "link from the server only"
+    };
     view! {
         <tr>
             <th scope="row" class="what">{account.name.clone()}
@@ -83,7 +90,8 @@ fn sessions(sessions: &[SessionRow]) -> AnyView {
         }
     });
     let title = plural(u32::try_from(sessions.len()).unwrap_or(u32::MAX), "session", "sessions");
-    view! { <details class="sessions"><summary>{title}</summary><ul>{lines.collect::<Vec<_>>()}</ul></details> }.into_any()
+    view! { <details class="sessions"><summary>{title}</summary><ul>{lines.collect::<Vec<_>>()}</ul></details> }
+        .into_any()
 }
 
 fn acts(account: &AccountRow) -> AnyView {
@@ -106,7 +114,13 @@ fn acts(account: &AccountRow) -> AnyView {
     let (label, icon, tone, explain, value) = if account.disabled.is_some() {
         ("Enable", "check", "plain", "The account can sign in again.", "0")
     } else {
-        ("Disable", "cross", "danger", "All its sessions end, and it cannot sign in any more. What it decided stays.", "1")
+        (
+            "Disable",
+            "cross",
+            "danger",
+            "All its sessions end, and it cannot sign in any more. What it decided stays.",
+            "1",
+        )
     };
     let disable = act::<SetDisabled>(Act {
         label,

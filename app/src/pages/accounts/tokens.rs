@@ -27,7 +27,10 @@ pub fn fresh(token: &NewToken) -> AnyView {
 pub fn enrolment(page: &AccountsPage) -> AnyView {
     let mut groups = vec![(String::new(), "none yet".to_owned())];
     groups.extend(page.groups.iter().map(|g| {
-        let ring = g.ring.as_ref().map_or_else(|| " (no ring)".to_owned(), |r| format!(" (ring {r})"));
+        let ring = g
+            .ring
+            .as_ref()
+            .map_or_else(|| " (no ring)".to_owned(), |r| format!(" (ring {r})"));
         (g.id.to_string(), format!("{}{ring}", g.name))
     }));
     let form = view! {

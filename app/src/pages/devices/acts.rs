@@ -12,14 +12,29 @@ use leptos::prelude::*;
 use view::{DevicePage, DeviceRow, Me};
 
 /// Report a problem, roll back, lift a block.
-pub fn device_patch_acts(me: &Me, device: DeviceId, patch: PatchId, can_roll_back: bool, blocked: bool, back: &str) -> AnyView {
-    let fields = || vec![("device", device.to_string()), ("patch", patch.to_string()), ("back", back.to_owned())];
+pub fn device_patch_acts(
+    me: &Me,
+    device: DeviceId,
+    patch: PatchId,
+    can_roll_back: bool,
+    blocked: bool,
+    back: &str,
+) -> AnyView {
+    let fields = || {
+        vec![
+            ("device", device.to_string()),
+            ("patch", patch.to_string()),
+            ("back", back.to_owned()),
+        ]
+    };
     let problem = me.role.may(Permission::ReportProblem).then(|| {
         act::<Problem>(Act {
             label: "Report a problem",
             icon: "alert",
             tone: "plain",
-            explain: "The rollout of this patch is held at once, in every ring, until somebody resolves it with a note.".to_owned(),
+            explain:
+                "The rollout of this patch is held at once, in every ring, until somebody resolves it with a note."
+                    .to_owned(),
             reason: Some(("What went wrong", true)),
             fields: fields(),
         })
@@ -60,7 +75,10 @@ pub fn admit_acts(me: &Me, row: &DeviceRow, back: &str) -> AnyView {
             label: "Accept",
             icon: "check",
             tone: "main",
-            explain: format!("Compare the fingerprint with the one that the device shows: {}. Its reports count from now on.", row.key_id),
+            explain: format!(
+                "Compare the fingerprint with the one that the device shows: {}. Its reports count from now on.",
+                row.key_id
+            ),
             reason: Some(("Reason", false)),
             fields: fields(),
         })
@@ -69,7 +87,10 @@ pub fn admit_acts(me: &Me, row: &DeviceRow, back: &str) -> AnyView {
         label: "Revoke",
         icon: "cross",
         tone: "danger",
-        explain: format!("{} is never let in again under this identity, and what it is doing for us ends. It can enrol anew.", row.hostname),
+        explain: format!(
+            "{} is never let in again under this identity, and what it is doing for us ends. It can enrol anew.",
+            row.hostname
+        ),
         reason: Some(("Reason", true)),
         fields: fields(),
     });
@@ -86,10 +107,17 @@ pub fn device_acts(me: &Me, page: &DevicePage) -> AnyView {
     let scan = view! { {id()} <button class="button">{icon("restart")} <span>"Scan now"</span></button> };
     let mut groups = vec![(String::new(), "no group".to_owned())];
     groups.extend(page.groups.iter().map(|g| {
-        let ring = g.ring.as_ref().map_or_else(|| " (no ring)".to_owned(), |r| format!(" (ring {r})"));
+        let ring = g
+            .ring
+            .as_ref()
+            .map_or_else(|| " (no ring)".to_owned(), |r| format!(" (ring {r})"));
         (g.id.to_string(), format!("{}{ring}", g.name))
     }));
-    let current = page.groups.iter().find(|g| Some(&g.name) == page.row.group.as_ref()).map_or_else(String::new, |g| g.id.to_string());
+    let current = page
+        .groups
+        .iter()
+        .find(|g| Some(&g.name) == page.row.group.as_ref())
+        .map_or_else(String::new, |g| g.id.to_string());
     let form = view! {
         {id()}
         <p>"The device follows the decisions of the group's ring from now on."</p>

@@ -10,41 +10,77 @@ use view::DevicePage;
 /// What somebody should look at, each with its evidence.
 pub fn concerns(page: &DevicePage) -> AnyView {
     let row = &page.row;
-    let broken = page.sources.iter().filter_map(|(name, wrong)| wrong.as_ref().map(|w| format!("{name}: {w}"))).collect::<Vec<_>>();
+    let broken = page
+        .sources
+        .iter()
+        .filter_map(|(name, wrong)| wrong.as_ref().map(|w| format!("{name}: {w}")))
+        .collect::<Vec<_>>();
     let mut boxes = Vec::new();
     if matches!(row.state, DeviceState::Quarantined | DeviceState::Revoked) && !row.state_reason.is_empty() {
-        boxes.push(concern("bad", "alert", row.state.label().to_owned(), vec![row.state_reason.clone()]));
+        boxes.push(concern(
+            "bad",
+            "alert",
+            row.state.label().to_owned(),
+            vec![row.state_reason.clone()],
+        ));
     }
     if row.silent {
         let text = "What it misses is unknown until it scans again.".to_owned();
-        boxes.push(concern("unknown", "unknown", "No scan for too long".to_owned(), vec![text]));
+        boxes.push(concern(
+            "unknown",
+            "unknown",
+            "No scan for too long".to_owned(),
+            vec![text],
+        ));
     }
     if !page.reboot.is_empty() {
-        boxes.push(concern("warn", "restart", "A restart is owed".to_owned(), page.reboot.clone()));
+        boxes.push(concern(
+            "warn",
+            "restart",
+            "A restart is owed".to_owned(),
+            page.reboot.clone(),
+        ));
     }
     if !page.services.is_empty() {
         let n = u32::try_from(page.services.len()).unwrap_or(u32::MAX);
-        boxes.push(concern("warn", "restart", plural(n, "service runs old files", "services run old files"), page.services.clone()));
+        boxes.push(concern(
+            "warn",
+            "restart",
+            plural(n, "service runs old files", "services run old files"),
+            page.services.clone(),
+        ));
     }
     if !broken.is_empty() {
         let title = "Not every source could be read: what came from them is kept as it was".to_owned();
         boxes.push(concern("unknown", "unknown", title, broken));
     }
     if let Some(error) = &page.manager_error {
-        boxes.push(concern("bad", "alert", "The package manager complains".to_owned(), vec![error.clone()]));
+        boxes.push(concern(
+            "bad",
+            "alert",
+            "The package manager complains".to_owned(),
+            vec![error.clone()],
+        ));
     }
     view! { <div class="concerns">{boxes}</div> }.into_any()
 }
 
 fn concern(tone: &'static str, icon_name: &'static str, title: String, evidence: Vec<String>) -> AnyView {
-    let lines = evidence.into_iter().map(|line| view! { <li>{line}</li> }).collect::<Vec<_>>();
-    view! { <section class="concern" data-tone=tone><h2>{icon(icon_name)} " " {title}</h2><ul>{lines}</ul></section> }.into_any()
+    let lines = evidence
+        .into_iter()
+        .map(|line| view! { <li>{line}</li> })
+        .collect::<Vec<_>>();
+    view! { <section class="concern" data-tone=tone><h2>{icon(icon_name)} " " {title}</h2><ul>{lines}</ul></section> }
+        .into_any()
 }
 
 /// The facts.
 pub fn facts(page: &DevicePage) -> AnyView {
     let row = &page.row;
-    let manager = page.manager.clone().unwrap_or_else(|| "none that is supported".to_owned());
+    let manager = page
+        .manager
+        .clone()
+        .unwrap_or_else(|| "none that is supported".to_owned());
     let sources = page.sources.iter().map(|(name, wrong)| {
         let mark = if wrong.is_some() { icon("cross") } else { icon("check") };
         let word = if wrong.is_some() { " not read" } else { " read" };

@@ -32,7 +32,12 @@ pub fn ListPage() -> impl IntoView {
 }
 
 fn fleet(me: &Me, filter: &DeviceFilter, list: &DeviceList) -> AnyView {
-    let waiting = list.rows.iter().filter(|r| r.state == DeviceState::Pending).map(|r| waiting(me, r)).collect::<Vec<_>>();
+    let waiting = list
+        .rows
+        .iter()
+        .filter(|r| r.state == DeviceState::Pending)
+        .map(|r| waiting(me, r))
+        .collect::<Vec<_>>();
     let waiting = (!waiting.is_empty()).then(|| {
         view! {
             <section class="waiting" aria-labelledby="waiting">
@@ -41,19 +46,37 @@ fn fleet(me: &Me, filter: &DeviceFilter, list: &DeviceList) -> AnyView {
             </section>
         }
     });
-    let rows = list.rows.iter().filter(|r| r.state != DeviceState::Pending).map(row).collect::<Vec<_>>();
+    let rows = list
+        .rows
+        .iter()
+        .filter(|r| r.state != DeviceState::Pending)
+        .map(row)
+        .collect::<Vec<_>>();
     let body = if !rows.is_empty() {
         table(rows)
     } else if waiting.is_some() {
         ().into_any()
-    } else if *filter == (DeviceFilter { page: filter.page, ..DeviceFilter::default() }) {
-        let enrol = me.role.may(Permission::ManageDevices).then(|| view! { <p><a class="button" data-tone="main" href="/accounts#enrolment">"Enrol a device"</a></p> });
+    } else if *filter
+        == (DeviceFilter {
+            page: filter.page,
+            ..DeviceFilter::default()
+        })
+    {
+        let enrol = me.role.may(Permission::ManageDevices).then(
+            || view! { <p><a class="button" data-tone="main" href="/accounts#enrolment">"Enrol a device"</a></p> },
+        );
         empty("No devices yet", enrol.into_any())
     } else {
-        empty("No device matches", view! { <p><a class="button" href="/devices">"Show all devices"</a></p> }.into_any())
+        empty(
+            "No device matches",
+            view! { <p><a class="button" href="/devices">"Show all devices"</a></p> }.into_any(),
+        )
     };
     let address = |page| device_query(&DeviceFilter { page, ..filter.clone() }).on("/devices");
-    let enrol = me.role.may(Permission::ManageDevices).then(|| view! { <a class="button" href="/accounts#enrolment">"Enrol a device"</a> });
+    let enrol = me
+        .role
+        .may(Permission::ManageDevices)
+        .then(|| view! { <a class="button" href="/accounts#enrolment">"Enrol a device"</a> });
     view! {
         <header class="page-head"><div><h1>"Devices"</h1></div> <div class="acts">{enrol}</div></header>
         {tabs(filter)}
@@ -67,7 +90,12 @@ fn fleet(me: &Me, filter: &DeviceFilter, list: &DeviceList) -> AnyView {
 
 fn tabs(filter: &DeviceFilter) -> AnyView {
     let links = DeviceShow::ALL.iter().map(|show| {
-        let to = device_query(&DeviceFilter { show: *show, page: 0, ..filter.clone() }).on("/devices");
+        let to = device_query(&DeviceFilter {
+            show: *show,
+            page: 0,
+            ..filter.clone()
+        })
+        .on("/devices");
         view! { <a href=to aria-current=(filter.show == *show).then_some("page")>{show.label()}</a> }
     });
     view! { <nav class="tabs" aria-label="Views">{links.collect::<Vec<_>>()}</nav> }.into_any()
@@ -77,7 +105,11 @@ fn search(filter: &DeviceFilter, list: &DeviceList) -> AnyView {
     let mut rings = vec![(String::new(), "Any".to_owned())];
     rings.extend(list.rings.iter().map(|r| (r.id.to_string(), r.name.clone())));
     let ring = filter.ring.map_or_else(String::new, |r| r.to_string());
-    let show = if filter.show == DeviceShow::default() { "" } else { filter.show.word() };
+    let show = if filter.show == DeviceShow::default() {
+        ""
+    } else {
+        filter.show.word()
+    };
     let fields = view! {
         {crate::components::field::hidden("show", show.to_owned())}
         <label class="search">{icon("search")} <span class="hide">"Search"</span>
@@ -119,7 +151,10 @@ fn table(rows: Vec<AnyView>) -> AnyView {
 }
 
 fn row(row: &DeviceRow) -> AnyView {
-    let ring = row.ring.clone().map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
+    let ring = row
+        .ring
+        .clone()
+        .map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
     view! {
         <tr>
             <th scope="row" class="what">
@@ -161,12 +196,17 @@ fn open(row: &DeviceRow) -> AnyView {
 
 fn restart(row: &DeviceRow) -> AnyView {
     match row.reboot_since {
-        Some(at) => view! { {marks::badge("warn", "restart", "owed".to_owned())} <p class="sub">"since " {when(at)}</p> }.into_any(),
+        Some(at) => {
+            view! { {marks::badge("warn", "restart", "owed".to_owned())} <p class="sub">"since " {when(at)}</p> }
+                .into_any()
+        }
         None => view! { <span class="none">"no"</span> }.into_any(),
     }
 }
 
 fn scan(row: &DeviceRow) -> AnyView {
-    let silent = row.silent.then(|| marks::badge("unknown", "unknown", "too long ago".to_owned()));
+    let silent = row
+        .silent
+        .then(|| marks::badge("unknown", "unknown", "too long ago".to_owned()));
     view! { {when_or(row.last_scan, "never")} " " {silent} }.into_any()
 }

@@ -38,7 +38,10 @@ struct Opened(RwSignal<Vec<PatchId>>);
 fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
     let row = &page.row;
     let group = row.group.clone().unwrap_or_else(|| "no group".to_owned());
-    let ring = row.ring.clone().map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
+    let ring = row
+        .ring
+        .clone()
+        .map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
     let attempts = (!page.attempts.is_empty()).then(|| {
         let lines = page.attempts.iter().map(|(patch, name, a)| attempt(*patch, name, a)).collect::<Vec<_>>();
         view! { <section aria-labelledby="attempts"><h2 id="attempts">"Attempts"</h2><ol class="attempts">{lines}</ol></section> }
@@ -76,10 +79,18 @@ fn patches(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
         view! { <p class="sub">{plural(page.settled, "patch is", "patches are")} " settled: installed, or replaced by a newer one."</p> }
     });
     if page.patches.is_empty() {
-        let text = if page.row.last_scan.is_none() { "No scan has come from this device yet." } else { "Its last scan found nothing missing." };
+        let text = if page.row.last_scan.is_none() {
+            "No scan has come from this device yet."
+        } else {
+            "Its last scan found nothing missing."
+        };
         return view! { {empty("Nothing is open", view! { <p>{text}</p> }.into_any())} {settled} }.into_any();
     }
-    let lines = page.patches.iter().map(|p| patch(me, page.row.id, p, opened)).collect::<Vec<_>>();
+    let lines = page
+        .patches
+        .iter()
+        .map(|p| patch(me, page.row.id, p, opened))
+        .collect::<Vec<_>>();
     view! { <div class="rungs">{lines}</div> {settled} }.into_any()
 }
 
@@ -96,7 +107,9 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
             }
         });
     };
-    let earliest = patch.earliest.map(|at| view! { <span class="sub">"earliest " {when(at)}</span> });
+    let earliest = patch
+        .earliest
+        .map(|at| view! { <span class="sub">"earliest " {when(at)}</span> });
     view! {
         <details class="patch-line" id=format!("patch-{id}") prop:open=is_open on:toggle=toggle>
             <summary>
@@ -118,7 +131,10 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
 
 fn is_open_now(event: &leptos::ev::Event) -> bool {
     use wasm_bindgen::JsCast as _;
-    event.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok()).is_some_and(|e| e.has_attribute("open"))
+    event
+        .target()
+        .and_then(|t| t.dyn_into::<web_sys::Element>().ok())
+        .is_some_and(|e| e.has_attribute("open"))
 }
 
 fn attempt(patch: PatchId, name: &str, attempt: &AttemptView) -> AnyView {

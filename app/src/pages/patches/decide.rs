@@ -89,7 +89,10 @@ fn wanted(query: &ParamsMap) -> Wanted {
     Wanted {
         verb: VERBS.iter().position(|v| v.word == word).unwrap_or(0),
         ids: ids.iter().filter_map(|s| s.split('.').next()?.parse().ok()).collect(),
-        matching: query.get_str("all").map(|_| PatchFilter { page: 1, ..filter.clone() }),
+        matching: query.get_str("all").map(|_| PatchFilter {
+            page: 1,
+            ..filter.clone()
+        }),
         ring: query.get_str("for").and_then(|r| r.parse().ok()),
         filter,
     }
@@ -131,14 +134,24 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
     let superseded = preview.rows.iter().filter(|r| r.row.superseded_by.is_some()).count();
     let selection = match wanted.matching {
         Some(_) => String::new(),
-        None => preview.rows.iter().map(|r| format!("{}.{}", r.row.id, r.row.revision)).collect::<Vec<_>>().join(","),
+        None => preview
+            .rows
+            .iter()
+            .map(|r| format!("{}.{}", r.row.id, r.row.revision))
+            .collect::<Vec<_>>()
+            .join(","),
     };
     let matching = wanted.matching.as_ref().map(|f| {
         view! { {hidden("matching", patch_query(f).text().to_owned())} {hidden("count", preview.total.to_string())} }
     });
     let approves = matches!(verb.word, "approve" | "urgent");
     let with_superseded = (approves && superseded > 0).then(|| {
-        tick("with_superseded", "Superseded ones too", "They are left out otherwise: a newer patch replaces them. Needs a reason.", false)
+        tick(
+            "with_superseded",
+            "Superseded ones too",
+            "They are left out otherwise: a newer patch replaces them. Needs a reason.",
+            false,
+        )
     });
     let fields = view! {
         {hidden("verb", verb.word.to_owned())}
@@ -154,7 +167,8 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
         </p>
     };
     let shown = u32::try_from(preview.rows.len()).unwrap_or(u32::MAX);
-    let more = (preview.total > shown).then(|| view! { <p class="sub">{format!("and {} more that match", preview.total - shown)}</p> });
+    let more = (preview.total > shown)
+        .then(|| view! { <p class="sub">{format!("and {} more that match", preview.total - shown)}</p> });
     let filter = (wanted.matching.is_some()).then(|| {
         let words = patch_fields(&wanted.filter).into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
         view! { <p class="sub">"All that match: " {if words.is_empty() { "no filter".to_owned() } else { words.join(", ") }}</p> }
@@ -181,22 +195,44 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
 /// The rings to choose from, each with what it means there.
 fn rings(wanted: &Wanted, preview: &Preview) -> AnyView {
     let first = preview.rings.first().map(|r| r.id);
-    let choices = preview.rings.iter().map(|ring| choice(ring, wanted.ring.or(first) == Some(ring.id), preview));
-    view! { <fieldset class="choices"><legend>"For which ring"</legend>{choices.collect::<Vec<_>>()}</fieldset> }.into_any()
+    let choices = preview
+        .rings
+        .iter()
+        .map(|ring| choice(ring, wanted.ring.or(first) == Some(ring.id), preview));
+    view! { <fieldset class="choices"><legend>"For which ring"</legend>{choices.collect::<Vec<_>>()}</fieldset> }
+        .into_any()
 }
 
 fn choice(ring: &RingName, chosen: bool, preview: &Preview) -> AnyView {
-    let of_ring = |row: &PreviewRow| row.lanes.iter().find(|(id, _)| *id == ring.id).map(|(_, counts)| *counts).unwrap_or_default();
+    let of_ring = |row: &PreviewRow| {
+        row.lanes
+            .iter()
+            .find(|(id, _)| *id == ring.id)
+            .map(|(_, counts)| *counts)
+            .unwrap_or_default()
+    };
     let missing: u32 = preview.rows.iter().map(|r| of_ring(r).missing).sum();
-    let has: u32 = preview.rows.iter().map(|r| of_ring(r).installed + of_ring(r).pending).sum();
+    let has: u32 = preview
+        .rows
+        .iter()
+        .map(|r| of_ring(r).installed + of_ring(r).pending)
+        .sum();
     let stands = |what: fn(Approval) -> bool| {
-        preview.rows.iter().filter(|r| r.row.approvals.iter().any(|a| a.ring == ring.id && what(a.approval))).count()
+        preview
+            .rows
+            .iter()
+            .filter(|r| r.row.approvals.iter().any(|a| a.ring == ring.id && what(a.approval)))
+            .count()
     };
     let approved = stands(|a| matches!(a, Approval::Approved { .. }));
     let denied = stands(|a| a == Approval::Denied);
     let mut said = Vec::new();
     if preview.rows.iter().any(|r| !r.lanes.is_empty()) {
-        said.push(format!("missing on {}, installed on {}", plural(missing, "device", "devices"), crate::words::number(has)));
+        said.push(format!(
+            "missing on {}, installed on {}",
+            plural(missing, "device", "devices"),
+            crate::words::number(has)
+        ));
     }
     if approved > 0 {
         said.push(format!("{approved} approved already"));

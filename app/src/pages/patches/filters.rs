@@ -11,17 +11,60 @@ use view::{ApprovalFilter, CountBucket, PatchFilter, PatchSort, RingName};
 
 /// Views that are asked for most.
 pub fn tabs(filter: &PatchFilter) -> AnyView {
-    let all = PatchFilter { sort: filter.sort, superseded: filter.superseded, ..PatchFilter::default() };
+    let all = PatchFilter {
+        sort: filter.sort,
+        superseded: filter.superseded,
+        ..PatchFilter::default()
+    };
     let views = [
         ("All", all.clone()),
-        ("Missing", PatchFilter { state: Some(CountBucket::Missing), ..all.clone() }),
-        ("Security", PatchFilter { category: Some(Category::Security), ..all.clone() }),
-        ("Not decided", PatchFilter { approval: Some(ApprovalFilter::None), ..all.clone() }),
-        ("Held", PatchFilter { approval: Some(ApprovalFilter::Held), ..all.clone() }),
-        ("Failed", PatchFilter { state: Some(CountBucket::Failed), ..all.clone() }),
-        ("Pending reboot", PatchFilter { state: Some(CountBucket::Pending), ..all }),
+        (
+            "Missing",
+            PatchFilter {
+                state: Some(CountBucket::Missing),
+                ..all.clone()
+            },
+        ),
+        (
+            "Security",
+            PatchFilter {
+                category: Some(Category::Security),
+                ..all.clone()
+            },
+        ),
+        (
+            "Not decided",
+            PatchFilter {
+                approval: Some(ApprovalFilter::None),
+                ..all.clone()
+            },
+        ),
+        (
+            "Held",
+            PatchFilter {
+                approval: Some(ApprovalFilter::Held),
+                ..all.clone()
+            },
+        ),
+        (
+            "Failed",
+            PatchFilter {
+                state: Some(CountBucket::Failed),
+                ..all.clone()
+            },
+        ),
+        (
+            "Pending reboot",
+            PatchFilter {
+                state: Some(CountBucket::Pending),
+                ..all
+            },
+        ),
     ];
-    let here = PatchFilter { page: 0, ..filter.clone() };
+    let here = PatchFilter {
+        page: 0,
+        ..filter.clone()
+    };
     let links = views.map(|(words, view)| {
         let current = (here == view).then_some("page");
         view! { <a href=patch_query(&view).on("/patches") aria-current=current>{words}</a> }
@@ -33,10 +76,18 @@ pub fn tabs(filter: &PatchFilter) -> AnyView {
 pub fn filters(filter: &PatchFilter, rings: &[RingName]) -> AnyView {
     let pair = |value: &str, words: &str| (value.to_owned(), words.to_owned());
     let mut severities = vec![pair("", "Any")];
-    severities.extend([Severity::Critical, Severity::Important, Severity::Moderate, Severity::Low].map(|s| {
-        let least = if s == Severity::Critical { "" } else { " or worse" };
-        (s.word().to_owned(), format!("{}{least}", s.label()))
-    }));
+    severities.extend(
+        [
+            Severity::Critical,
+            Severity::Important,
+            Severity::Moderate,
+            Severity::Low,
+        ]
+        .map(|s| {
+            let least = if s == Severity::Critical { "" } else { " or worse" };
+            (s.word().to_owned(), format!("{}{least}", s.label()))
+        }),
+    );
     let mut categories = vec![pair("", "Any")];
     categories.extend(Category::ALL.iter().map(|c| pair(c.word(), c.label())));
     let mut states = vec![pair("", "Any")];

@@ -81,7 +81,11 @@ fn notes(list: &PatchList, me: &Me) -> AnyView {
 }
 
 fn nothing(filter: &PatchFilter, list: &PatchList) -> AnyView {
-    let plain = PatchFilter { sort: filter.sort, page: filter.page, ..PatchFilter::default() };
+    let plain = PatchFilter {
+        sort: filter.sort,
+        page: filter.page,
+        ..PatchFilter::default()
+    };
     if *filter != plain {
         return empty(
             "No patch matches these filters",
@@ -95,5 +99,8 @@ fn nothing(filter: &PatchFilter, list: &PatchList) -> AnyView {
         };
         return empty("No devices yet", text.into_any());
     }
-    empty("Nothing is missing", view! { <p>"No device has reported a missing patch."</p> }.into_any())
+    empty(
+        "Nothing is missing",
+        view! { <p>"No device has reported a missing patch."</p> }.into_any(),
+    )
 }

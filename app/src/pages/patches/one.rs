@@ -79,7 +79,10 @@ fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> A
 fn facts(page: &PatchPage) -> AnyView {
     let row = &page.row;
     let replaces = (!page.supersedes.is_empty()).then(|| {
-        let older = page.supersedes.iter().map(|(id, version)| view! { <a href=format!("/patches/{id}")>{version.clone()}</a> " " });
+        let older = page
+            .supersedes
+            .iter()
+            .map(|(id, version)| view! { <a href=format!("/patches/{id}")>{version.clone()}</a> " " });
         view! { <dt>"Replaces"</dt><dd>{older.collect::<Vec<_>>()}</dd> }
     });
     view! {
@@ -98,17 +101,27 @@ fn facts(page: &PatchPage) -> AnyView {
 
 fn devices(me: &Me, page: &PatchPage, chosen: Option<CountBucket>, number: u32, list: &str) -> AnyView {
     let tab = |bucket: Option<CountBucket>, words: String| {
-        let to = bucket.map_or_else(|| format!("{list}#devices"), |b| format!("{list}?state={}#devices", b.word()));
+        let to = bucket.map_or_else(
+            || format!("{list}#devices"),
+            |b| format!("{list}?state={}#devices", b.word()),
+        );
         view! { <a href=to aria-current=(bucket == chosen).then_some("page")>{words}</a> }
     };
     let mut tabs = vec![tab(None, "All".to_owned())];
     for bucket in CountBucket::ALL {
         let n = page.row.counts.get(*bucket);
         if n > 0 || chosen == Some(*bucket) {
-            tabs.push(tab(Some(*bucket), format!("{} {}", bucket.label(), crate::words::number(n))));
+            tabs.push(tab(
+                Some(*bucket),
+                format!("{} {}", bucket.label(), crate::words::number(n)),
+            ));
         }
     }
-    let rows = page.devices.iter().map(|d| device(me, page.row.id, d)).collect::<Vec<_>>();
+    let rows = page
+        .devices
+        .iter()
+        .map(|d| device(me, page.row.id, d))
+        .collect::<Vec<_>>();
     let body = if rows.is_empty() {
         view! { <p class="none">"No device here."</p> }.into_any()
     } else {
@@ -142,8 +155,13 @@ fn devices(me: &Me, page: &PatchPage, chosen: Option<CountBucket>, number: u32, 
 }
 
 fn device(me: &Me, patch: PatchId, device: &PatchDevice) -> AnyView {
-    let earliest = device.earliest.map(|at| view! { <p class="sub">"earliest " {when(at)}</p> });
-    let attempt = device.attempt.as_ref().map(|a| view! { <p class="sub">{a.kind.clone()} ": " {a.outcome.clone()}</p> });
+    let earliest = device
+        .earliest
+        .map(|at| view! { <p class="sub">"earliest " {when(at)}</p> });
+    let attempt = device
+        .attempt
+        .as_ref()
+        .map(|a| view! { <p class="sub">{a.kind.clone()} ": " {a.outcome.clone()}</p> });
     let back = format!("/patches/{patch}");
     view! {
         <tr>

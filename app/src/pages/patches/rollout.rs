@@ -44,20 +44,28 @@ pub fn holds(me: &Me, page: &PatchPage) -> AnyView {
         })
         .collect::<Vec<_>>();
     let past = (!past.is_empty()).then(|| {
-        let title = plural(u32::try_from(past.len()).unwrap_or(u32::MAX), "resolved hold", "resolved holds");
+        let title = plural(
+            u32::try_from(past.len()).unwrap_or(u32::MAX),
+            "resolved hold",
+            "resolved holds",
+        );
         view! { <details class="past"><summary>{title}</summary><ul>{past}</ul></details> }
     });
     view! { {open} {past} }.into_any()
 }
 
 fn hold(me: &Me, page: &PatchPage, hold: &HoldView) -> AnyView {
-    let device = hold.device.clone().map(|(id, name)| view! { " on " <a href=format!("/devices/{id}")>{name}</a> });
+    let device = hold
+        .device
+        .clone()
+        .map(|(id, name)| view! { " on " <a href=format!("/devices/{id}")>{name}</a> });
     let out = if me.role.may(Permission::Resume) {
         body::<Resume>(Act {
             label: "Resolve this hold",
             icon: "check",
             tone: "main",
-            explain: "The rollout goes on when no other hold is open: devices get permits again as their gates allow.".to_owned(),
+            explain: "The rollout goes on when no other hold is open: devices get permits again as their gates allow."
+                .to_owned(),
             reason: Some(("Note: what was found, why it may go on", true)),
             fields: vec![("patch", page.row.id.to_string()), ("hold", hold.id.to_string())],
         })

@@ -42,7 +42,11 @@ impl Picked {
 
 /// Table and, for those who decide, what to do with the ticked rows.
 pub fn table(filter: &PatchFilter, list: &PatchList, picked: Picked, may_decide: bool) -> AnyView {
-    let rows = list.rows.iter().map(|r| row(r, may_decide.then_some(picked))).collect::<Vec<_>>();
+    let rows = list
+        .rows
+        .iter()
+        .map(|r| row(r, may_decide.then_some(picked)))
+        .collect::<Vec<_>>();
     let ids = list.rows.iter().map(|r| r.id).collect::<Vec<_>>();
     let pick_all = may_decide.then(|| pick_all(ids, picked));
     let head = |sort: Option<PatchSort>, words: &'static str| column(filter, sort, words);
@@ -69,17 +73,37 @@ pub fn table(filter: &PatchFilter, list: &PatchList, picked: Picked, may_decide:
     if !may_decide {
         return table;
     }
-    let kept = patch_fields(filter).into_iter().map(|(name, value)| hidden(name, value)).collect::<Vec<_>>();
+    let kept = patch_fields(filter)
+        .into_iter()
+        .map(|(name, value)| hidden(name, value))
+        .collect::<Vec<_>>();
     let fields = view! { {kept} {table} {toolbar(list, picked)} };
-    get("/patches/decide", "pick", "Decide about patches", false, fields.into_any())
+    get(
+        "/patches/decide",
+        "pick",
+        "Decide about patches",
+        false,
+        fields.into_any(),
+    )
 }
 
 /// A column's head. Sorting is a link, so it works everywhere and can be sent to somebody.
 fn column(filter: &PatchFilter, sort: Option<PatchSort>, words: &'static str) -> AnyView {
-    let Some(sort) = sort else { return view! { <th scope="col">{words}</th> }.into_any() };
+    let Some(sort) = sort else {
+        return view! { <th scope="col">{words}</th> }.into_any();
+    };
     let on = filter.sort == sort;
-    let order = if sort == PatchSort::Product { "ascending" } else { "descending" };
-    let to = patch_query(&PatchFilter { sort, page: 0, ..filter.clone() }).on("/patches");
+    let order = if sort == PatchSort::Product {
+        "ascending"
+    } else {
+        "descending"
+    };
+    let to = patch_query(&PatchFilter {
+        sort,
+        page: 0,
+        ..filter.clone()
+    })
+    .on("/patches");
     view! { <th scope="col" aria-sort=on.then_some(order)><a href=to>{words}</a></th> }.into_any()
 }
 
@@ -158,7 +182,11 @@ fn toolbar(list: &PatchList, picked: Picked) -> AnyView {
     });
     let said = move || {
         let n = u32::try_from(picked.0.with(Vec::len)).unwrap_or(u32::MAX);
-        if n == 0 { "Tick patches, then:".to_owned() } else { format!("{} ticked:", plural(n, "patch", "patches")) }
+        if n == 0 {
+            "Tick patches, then:".to_owned()
+        } else {
+            format!("{} ticked:", plural(n, "patch", "patches"))
+        }
     };
     let buttons = VERBS.iter().map(|verb| {
         view! { <button class="button" name="verb" value=verb.word data-tone=verb.tone>{icon(verb.icon)} <span>{verb.label}</span></button> }

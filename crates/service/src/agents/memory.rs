@@ -2,7 +2,7 @@
 
 use super::{WireReply, catalog::Catalog};
 use crate::store::devices::{Contact, Device};
-use domain::{DeviceId, Moment, PatchId, Span};
+use domain::{DeviceId, Moment, PatchId};
 use planner::PatchFacts;
 use std::{
     collections::HashMap,
@@ -17,8 +17,6 @@ pub struct Memory {
     pub(super) catalog: tokio::sync::Mutex<Catalog>,
     /// Facts about patches, and the number of changes committed when they were read.
     facts: Mutex<(u64, HashMap<PatchId, Arc<PatchFacts>>)>,
-    /// The last tick by the server's clock and by a clock that cannot be set.
-    pub(super) last_tick: Mutex<Option<(Moment, Span)>>,
 }
 
 /// The last message that was taken from a device.

@@ -85,7 +85,8 @@ impl Service {
         message: &PermitRequest,
         now: Moment,
     ) -> Result<std::result::Result<Permit, No>> {
-        if device.clock_suspect {
+        // Not only when the tick has seen it: a permit may be asked for right after the jump.
+        if device.clock_suspect || self.inner.watch.read(&*self.inner.clock).is_off() {
             return Ok(Err(no(
                 "clock",
                 "The server's clock jumped; an administrator must confirm it first.",

@@ -12,14 +12,9 @@ use crate::{
 };
 use domain::{Moment, PatchState, Permission, Span};
 use protocol::v1::ActionKind;
-use std::sync::PoisonError;
 
 /// How often there is something to look at.
 const EVERY: Span = Span::minutes(1);
-/// A clock that goes back by more is wrong (THREATS 2.6).
-const MAX_BACK: Span = Span(60);
-/// A clock that goes forward by more than the time that passed is wrong.
-const MAX_FORWARD: Span = Span::hours(1);
 /// An attempt whose device talks without a result for so long after the deadline is given up, or it would block the device for ever.
 const LOST: Span = Span::days(1);
 /// Silent devices of one step; the next call goes on.
@@ -48,41 +43,40 @@ impl Service {
     /// Compares the clock with one that cannot be set. A jump freezes permits until an administrator confirms the clock (I-12).
     /// Returns whether the clock is suspect: nothing may be concluded from it then.
     async fn watch_clock(&self, now: Moment) -> Result<bool> {
-        let steady = self.inner.clock.steady();
-        let last = self
-            .inner
-            .agents
-            .last_tick
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace((now, steady));
+        let (clock, watch) = (&*self.inner.clock, &self.inner.watch);
+        let reading = watch.read(clock);
         let mut read = self.store().read().await?;
         let high_water = Moment(meta(&mut read, "clock_high_water").await?);
         let suspect = devices::clock_suspect(&mut read).await?;
         drop(read);
-        let expected = last.map(|(then, at)| then + Span(steady.0 - at.0));
         // Before the first tick of a run nothing tells how much time has passed; but it never goes back.
-        let jumped = now + MAX_BACK < expected.unwrap_or(high_water).max(high_water)
-            || expected.is_some_and(|e| e + MAX_FORWARD < now);
-        if suspect {
-            return Ok(true);
+        let jumped = reading.is_off() || reading.is_before(high_water);
+        if suspect || jumped {
+            if reading.expected.is_none() {
+                watch.anchor(clock, now.max(high_water));
+            }
+            if suspect {
+                return Ok(true);
+            }
+        } else {
+            watch.anchor(clock, reading.shown);
         }
         let mut tx = self.store().write().await?;
         if jumped {
-            let expected = expected.unwrap_or(high_water);
+            let (expected, seen) = (reading.expected.unwrap_or(high_water), reading.shown);
             set_meta(&mut tx, "clock_suspect", 1).await?;
             let record = Record {
                 actor: "server".to_owned(),
                 action: Action::ClockSuspect,
                 object: "clock".to_owned(),
                 before: Some(serde_json::json!({ "expected": expected }).to_string()),
-                after: Some(serde_json::json!({ "seen": now }).to_string()),
+                after: Some(serde_json::json!({ "seen": seen }).to_string()),
                 reason: "The clock jumped. No permit is given until an administrator confirms it.".to_owned(),
             };
             audit::append(&mut tx, now, &record).await?;
             tracing::error!(
                 expected = expected.rfc3339(),
-                seen = now.rfc3339(),
+                seen = seen.rfc3339(),
                 "the clock jumped: no permits until an administrator confirms it"
             );
         } else if now > high_water {
@@ -101,7 +95,7 @@ impl Service {
     /// Not allowed.
     pub async fn confirm_clock(&self, actor: &Actor, reason: &str) -> Result<()> {
         actor.require(Permission::ManageSchedule)?;
-        let now = self.now();
+        let now = self.inner.clock.now();
         let mut tx = self.store().write().await?;
         set_meta(&mut tx, "clock_suspect", 0).await?;
         set_meta(&mut tx, "clock_high_water", now.0).await?;
@@ -115,13 +109,7 @@ impl Service {
         };
         audit::append(&mut tx, now, &record).await?;
         tx.commit().await?;
-        let steady = self.inner.clock.steady();
-        *self
-            .inner
-            .agents
-            .last_tick
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some((now, steady));
+        self.inner.watch.anchor(&*self.inner.clock, now);
         self.events().send(Topic::Devices);
         Ok(())
     }

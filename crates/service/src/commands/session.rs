@@ -6,7 +6,7 @@ use crate::{
     audit::{Action, Record},
     events::Topic,
     store::{
-        accounts, audit,
+        accounts, audit, devices,
         sessions::{self, ABSOLUTE, Session, Throttle},
     },
 };
@@ -225,10 +225,10 @@ impl Service {
     /// When the database fails.
     pub async fn me(&self, actor: &Actor) -> Result<Me> {
         let id = actor.account.ok_or(Error::NotSignedIn)?;
-        let account = accounts::by_id(&mut *self.store().read().await?, id)
-            .await?
-            .ok_or(Error::NotSignedIn)?;
+        let mut read = self.store().read().await?;
+        let account = accounts::by_id(&mut read, id).await?.ok_or(Error::NotSignedIn)?;
         Ok(Me {
+            clock_suspect: devices::clock_suspect(&mut read).await?,
             id,
             name: account.name,
             role: account.role,

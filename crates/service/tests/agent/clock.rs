@@ -66,3 +66,23 @@ async fn time_that_passes_and_restarts_are_no_jump() {
         "back beyond what was seen before"
     );
 }
+
+/// I-12: a permit may be asked for before the next tick has seen the jump, and what is seen meanwhile is not dated by a wrong clock.
+#[tokio::test]
+async fn a_jump_counts_before_anybody_has_noticed_it() {
+    let server = server().await;
+    let mut device = server
+        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
+        .await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    server.service.tick().await.unwrap();
+    let before = server.service.now();
+    for jump in [Span::days(10), Span::days(-20)] {
+        server.clock.jump(jump);
+        assert_eq!(server.service.now(), before);
+        assert_eq!(device.refusal(&server, patch).await.0, "clock");
+    }
+    server.clock.jump(Span::days(10));
+    device.permit(&server, patch).await;
+}
