@@ -13,7 +13,7 @@ pub fn number(n: u32) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -26,7 +26,7 @@ pub fn bytes(n: u64) -> String {
     let mut tenths = n * 10;
     for unit in ["B", "kB", "MB", "GB"] {
         if tenths < 10_000 {
-            return if unit == "B" || tenths >= 1_000 || tenths % 10 == 0 {
+            return if unit == "B" || tenths >= 1_000 || tenths.is_multiple_of(10) {
                 format!("{} {unit}", tenths / 10)
             } else {
                 format!("{}.{} {unit}", tenths / 10, tenths % 10)
@@ -51,7 +51,7 @@ pub fn share(elapsed: i64, needed: i64) -> String {
 
 /// `45 %` or `9.5 %`.
 pub fn per_mille(n: u32) -> String {
-    if n % 10 == 0 || n >= 100 {
+    if n.is_multiple_of(10) || n >= 100 {
         format!("{} %", (n + 5) / 10)
     } else {
         format!("{}.{} %", n / 10, n % 10)

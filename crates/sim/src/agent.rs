@@ -208,7 +208,7 @@ impl Machine {
         {
             match work {
                 Work::Begin { order, permit } => drop(self.write_started(order, permit, now)),
-                Work::Finish(finish) => drop(self.write_finished(finish, now)),
+                Work::Finish(finish) => self.write_finished(finish, now),
                 Work::Scan | Work::Prepare { .. } => {}
             }
         }
