@@ -7,7 +7,7 @@ use crate::store::{
     states::{Change, State},
 };
 use domain::{Moment, PatchId, PatchState, compare_debian};
-use protocol::v1::{Inventory, RebootReason};
+use protocol::v1::{Inventory, PackageVersion, RebootReason};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
@@ -74,11 +74,21 @@ impl<'a> Scan<'a> {
         self.against(known).is_none_or(|o| o == Ordering::Less)
     }
 
+    /// Whether every one of these packages has the version given; absent = not installed.
+    pub(super) fn has(&self, packages: &[PackageVersion]) -> bool {
+        let installed = |p: &&PackageVersion| {
+            let mut all = self.inventory.packages.iter();
+            all.find(|i| i.name == p.name && i.arch == p.arch).map(|i| &i.version)
+        };
+        packages.iter().all(|p| installed(&p) == p.version.as_ref())
+    }
+
     /// The state of a patch; `None` = it never concerned this device.
     fn state(&self, known: &Known, before: Option<PatchState>, history: &History) -> Option<PatchState> {
         let offered = self.offer_of(known).is_some();
         let against = self.against(known);
-        if history.blocked && self.disproves(known) {
+        // Half of it may be left when it had been half installed before: it is offered again then.
+        if history.blocked && (offered || self.disproves(known)) {
             return Some(PatchState::RolledBack);
         }
         if offered {

@@ -116,8 +116,8 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, release: &Release, i
     let mut attempts = attempts::of_device(conn, device).await?;
     let orders = rollouts::orders(conn, device).await?;
     let scan = Scan::of(inventory);
-    let proofs =
-        prove(conn, caller, release, &scan, &mut attempts).await? + done(conn, release, &scan, &orders, now).await?;
+    let proofs = prove(conn, caller, release, &scan, &orders, &mut attempts).await?
+        + done(conn, release, &scan, &orders, now).await?;
     let histories = attempts::histories(&attempts, orders.iter().map(|o| o.patch));
     let changes = scan.changes(release, &before, &histories, now);
     states::apply(conn, device, &changes).await?;
@@ -130,6 +130,7 @@ async fn prove(
     caller: &Caller,
     release: &Release,
     scan: &Scan<'_>,
+    orders: &[RollbackOrder],
     attempts: &mut [Attempt],
 ) -> Result<usize> {
     let mut proofs = 0;
@@ -142,7 +143,10 @@ async fn prove(
         };
         let shown = match attempt.kind {
             ActionKind::Install => scan.proves(known),
-            ActionKind::RollBack => scan.disproves(known),
+            ActionKind::RollBack => {
+                let order = orders.iter().find(|o| o.patch == attempt.patch);
+                scan.disproves(known) || order.is_some_and(|o| scan.has(&o.packages))
+            }
         };
         if !shown {
             continue;
@@ -169,7 +173,7 @@ async fn prove(
     Ok(proofs)
 }
 
-/// Rollback orders that the scan shows carried out. The block stays until a person lifts it (I-33).
+/// Rollback orders that the scan shows carried out: the patch is gone, or exactly what was ordered is there. The block stays until a person lifts it (I-33).
 async fn done(
     conn: &mut SqliteConnection,
     release: &Release,
@@ -179,7 +183,7 @@ async fn done(
 ) -> Result<usize> {
     let mut proofs = 0;
     for order in orders.iter().filter(|o| !o.done) {
-        if release.by_id(order.patch).is_some_and(|known| scan.disproves(known)) {
+        if scan.has(&order.packages) || release.by_id(order.patch).is_some_and(|known| scan.disproves(known)) {
             rollouts::order_done(conn, order.id, now).await?;
             proofs += 1;
         }

@@ -8,12 +8,16 @@ use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
     events::Topic,
-    store::{attempts, audit, decisions, lists, problems, states},
+    store::{
+        attempts::{self, Attempt, Stage},
+        audit, decisions, lists, problems, rollouts, states,
+    },
 };
-use domain::{AccountId, DeviceId, Moment, PatchId, PatchState, Permission, RingId};
-use protocol::v1::PackageVersion;
+use domain::{AccountId, Arch, DeviceId, Moment, PackageName, PatchId, PatchState, Permission, RingId, compare_debian};
+use protocol::v1::{ActionKind, PackageVersion};
 use serde_json::json;
 use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
 use view::{Field, Problem, Why};
 
 /// Whether a state says that exactly this patch is on the device.
@@ -31,11 +35,38 @@ pub(crate) async fn way_back(
     device: DeviceId,
     patch: PatchId,
 ) -> Result<Option<Vec<PackageVersion>>> {
-    let last = attempts::last_success(conn, device, patch).await?;
+    let tried = attempts::of_pair(conn, device, patch).await?;
+    let did = |kind| move |a: &Attempt| a.kind == kind && a.stage == Stage::Succeeded;
+    let Some(last) = tried.iter().rposition(did(ActionKind::Install)) else {
+        return Ok(None);
+    };
+    let since = tried[..last]
+        .iter()
+        .rposition(did(ActionKind::RollBack))
+        .map_or(0, |at| at + 1);
+    let targets = rollouts::packages(conn, patch).await?;
+    let is_older = |p: &PackageVersion| {
+        let target = targets
+            .iter()
+            .find(|(name, arch, ..)| p.name.as_str() == name && p.arch.as_str() == arch);
+        let version = p.version.as_ref();
+        version.is_none_or(|v| target.is_some_and(|(_, _, target, _)| compare_debian(v.as_str(), target).is_lt()))
+    };
+    // An attempt that failed may have left a part of it behind, which the next one found there already: what was before that part is
+    // recorded with the attempt that brought it.
+    let mut back: BTreeMap<(PackageName, Arch), PackageVersion> = BTreeMap::new();
+    for p in tried[since..=last]
+        .iter()
+        .rev()
+        .flat_map(|a| &a.previous)
+        .filter(|p| is_older(p))
+    {
+        back.entry((p.name.clone(), p.arch.clone()))
+            .or_insert_with(|| p.clone());
+    }
     // A package that was not there before has no version to go back to, but without any other there is nothing to go back to at all.
-    Ok(last
-        .map(|a| a.previous)
-        .filter(|packages| packages.iter().any(|p| p.version.is_some())))
+    let packages: Vec<PackageVersion> = back.into_values().collect();
+    Ok(Some(packages).filter(|packages| packages.iter().any(|p| p.version.is_some())))
 }
 
 struct Order<'a> {

@@ -174,21 +174,6 @@ pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: Patch
     rows.iter().map(attempt).collect()
 }
 
-/// The latest install of a patch that succeeded on a device; its `previous` is where a rollback goes.
-///
-/// # Errors
-/// When the database fails.
-pub async fn last_success(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Option<Attempt>> {
-    let row = sqlx::query(attempt_sql!(
-        "WHERE device_id = ? AND patch_id = ? AND kind = 1 AND state = 3 ORDER BY id DESC LIMIT 1"
-    ))
-    .bind(device.0)
-    .bind(patch.0)
-    .fetch_optional(conn)
-    .await?;
-    row.as_ref().map(attempt).transpose()
-}
-
 /// Every attempt of a device, oldest first.
 ///
 /// # Errors

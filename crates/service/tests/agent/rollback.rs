@@ -1,7 +1,7 @@
 //! Going back: ordered by a person, proven by a scan, and not undone by itself.
 
 use crate::support::*;
-use domain::{PatchState as S, Span, VersionText};
+use domain::{HoldId, PatchState as S, Span, VersionText};
 use protocol::{LongText, v1::*};
 
 #[tokio::test]
@@ -117,4 +117,49 @@ async fn a_failing_rollback_waits_and_ends() {
     assert!(
         matches!(device.ask(&server, patch, ActionKind::RollBack).await, PermitReply::Refused { gate, .. } if gate.as_str() == "retries")
     );
+}
+
+/// I-33: an attempt that failed half way left a part behind; the way back leads to what was there before that part, too, and ends.
+#[tokio::test]
+async fn the_way_back_from_a_patch_that_came_in_two_attempts_is_whole() {
+    let server = server().await;
+    let mut scan = inventory(&[("a", "1"), ("b", "1")], &[("a", "2", true), ("b", "2", true)]);
+    let source = scan.packages[0].source.clone();
+    scan.packages.iter_mut().for_each(|p| p.source = source.clone());
+    scan.updates.iter_mut().for_each(|u| u.source = source.clone());
+    let mut device = server.scanned(1, PILOT, scan.clone()).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    let first = device.permit(&server, patch).await;
+    assert_eq!(first.packages.len(), 2);
+    device.start(&server, &first).await;
+    let failed = Outcome::Failed {
+        exit: Some(100),
+        message: short("b did not configure"),
+    };
+    device.finish(&server, &first, failed).await;
+    device.report(&server, installed(&scan, &first.packages[..1])).await;
+    let hold = HoldId(server.number("SELECT max(id) FROM hold").await);
+    let officer = server.officer().await;
+    server.service.resume(&officer, hold, "looked at it").await.unwrap();
+    device.install(&server, patch).await;
+    server
+        .service
+        .roll_back(&officer, device.id, patch, "breaks things")
+        .await
+        .unwrap();
+    let orders = device.check_in(&server).await.orders;
+    let back: Vec<_> = orders[0]
+        .packages
+        .iter()
+        .map(|p| (p.name.as_str(), p.version.as_ref().map(VersionText::as_str)))
+        .collect();
+    assert_eq!(back, [("a", Some("1")), ("b", Some("1"))]);
+    device.report(&server, scan).await;
+    assert_eq!(server.state(&device, patch).await, Some(S::RolledBack));
+    assert!(
+        device.check_in(&server).await.orders.is_empty(),
+        "the order is carried out"
+    );
+    server.recount().await;
 }
