@@ -115,7 +115,7 @@ impl Archive {
     pub fn release(&mut self, now: Moment) -> (usize, usize, u32) {
         let os = usize::try_from(self.chance.below(RELEASES.len() as u64)).unwrap_or(0);
         let product = usize::try_from(self.chance.below(PRODUCTS.len() as u64)).unwrap_or(0);
-        let fails = if self.chance.permille(150) { 600 } else { 0 };
+        let fails = if self.chance.permille(200) { 600 } else { 0 };
         let list = &mut self.lists[os][product];
         let number = list.last().map_or(1, |r| r.number) + 1;
         list.push(Release { number, at: now, fails });

@@ -2,7 +2,13 @@
 
 use clap::Parser;
 use sim::{Plan, run, world::Stats};
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
 /// Seeded simulation of the server and its agents with faults.
 #[derive(Debug, Parser)]
@@ -22,6 +28,9 @@ struct Args {
     /// Devices.
     #[arg(long, default_value_t = 30)]
     devices: usize,
+    /// So many seeds at once; a world itself is never shared. 0: as many as there are processors.
+    #[arg(long, default_value_t = 0)]
+    jobs: usize,
     /// Runs every seed twice and compares the histories.
     #[arg(long)]
     twice: bool,
@@ -33,50 +42,27 @@ struct Args {
     verbose: bool,
 }
 
+/// What all seeds came to.
+#[derive(Default)]
+struct Total {
+    failed: u64,
+    steps: u64,
+    stats: Stats,
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
-    let seeds = match args.seed {
-        Some(seed) => seed..seed + 1,
-        None => args.first..args.first + args.seeds,
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("no runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let (first, count) = args.seed.map_or((args.first, args.seeds), |seed| (seed, 1));
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = if args.jobs == 0 { processors } else { args.jobs };
     let start = std::time::Instant::now();
-    let (mut failed, mut steps, mut stats) = (0_u64, 0, Stats::default());
-    let count = seeds.end - seeds.start;
-    for seed in seeds {
-        let plan = Plan {
-            seed,
-            days: args.days,
-            devices: args.devices,
-            verbose: args.verbose,
-        };
-        let mut good = one(&runtime, &plan, &mut steps, &mut stats);
-        if good.is_ok() && args.twice {
-            let again = one(
-                &runtime,
-                &Plan {
-                    verbose: false,
-                    ..plan.clone()
-                },
-                &mut steps,
-                &mut stats,
-            );
-            if again != good {
-                println!("SEED={seed} invariant=sim: two runs differ: {good:?} and {again:?}");
-                good = Err(());
-            }
+    let (next, stop, total) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(Total::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(usize::try_from(count).unwrap_or(1)) {
+            scope.spawn(|| work(&args, (first, count), &next, &stop, &total));
         }
-        failed += u64::from(good.is_err());
-        if good.is_err() && !args.keep_going {
-            break;
-        }
-    }
+    });
+    let Total { failed, steps, stats } = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "{count} seeds × {} days × {} devices: {failed} failed, {steps} steps, {stats:?}, {:.1} s",
         args.days,
@@ -90,38 +76,84 @@ fn main() -> ExitCode {
     }
 }
 
-/// One seed; the hash of its history.
-fn one(runtime: &tokio::runtime::Runtime, plan: &Plan, steps: &mut u64, stats: &mut Stats) -> Result<u64, ()> {
-    let seed = plan.seed;
-    match runtime.block_on(run(plan)) {
-        Err(broken) => {
-            println!("SEED={seed} step=0 invariant={}: {}", broken.invariant, broken.text);
-            Err(())
+/// Takes seeds until there are none left.
+fn work(args: &Args, (first, count): (u64, u64), next: &AtomicU64, stop: &AtomicBool, total: &Mutex<Total>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            total.lock().unwrap_or_else(PoisonError::into_inner).failed += 1;
+            return;
         }
-        Ok(outcome) => {
-            *steps += outcome.steps;
-            *stats += outcome.stats;
-            if plan.verbose {
+    };
+    loop {
+        let nth = next.fetch_add(1, Ordering::SeqCst);
+        if nth >= count || stop.load(Ordering::SeqCst) {
+            return;
+        }
+        let plan = Plan {
+            seed: first + nth,
+            days: args.days,
+            devices: args.devices,
+            verbose: args.verbose,
+        };
+        let mut good = one(&runtime, &plan, total);
+        if args.twice && good.is_some() {
+            let again = one(
+                &runtime,
+                &Plan {
+                    verbose: false,
+                    ..plan.clone()
+                },
+                total,
+            );
+            if again != good {
                 println!(
-                    "hash {:016x}, {} steps, {:?}",
-                    outcome.hash, outcome.steps, outcome.stats
+                    "SEED={} invariant=sim: two runs differ: {good:x?} and {again:x?}",
+                    plan.seed
                 );
+                good = None;
             }
-            let Some((broken, last)) = outcome.violation else {
-                return Ok(outcome.hash);
-            };
-            for line in last {
-                println!("  {line}");
-            }
-            println!(
-                "SEED={seed} step={} invariant={}: {}",
-                outcome.steps, broken.invariant, broken.text
-            );
-            println!(
-                "again: cargo run -p sim -- --seed {seed} --days {} --devices {} --verbose",
-                plan.days, plan.devices
-            );
-            Err(())
+        }
+        if good.is_none() {
+            total.lock().unwrap_or_else(PoisonError::into_inner).failed += 1;
+            stop.fetch_or(!args.keep_going, Ordering::SeqCst);
         }
     }
+}
+
+/// One seed; the hash of its history when every promise held.
+fn one(runtime: &tokio::runtime::Runtime, plan: &Plan, total: &Mutex<Total>) -> Option<u64> {
+    let seed = plan.seed;
+    let outcome = match runtime.block_on(run(plan)) {
+        Ok(outcome) => outcome,
+        Err(broken) => {
+            println!("SEED={seed} step=0 invariant={}: {}", broken.invariant, broken.text);
+            return None;
+        }
+    };
+    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+    total.steps += outcome.steps;
+    total.stats += outcome.stats;
+    if plan.verbose {
+        println!(
+            "hash {:016x}, {} steps, {:?}",
+            outcome.hash, outcome.steps, outcome.stats
+        );
+    }
+    let Some((broken, last)) = outcome.violation else {
+        return Some(outcome.hash);
+    };
+    for line in last {
+        println!("  {line}");
+    }
+    println!(
+        "SEED={seed} step={} invariant={}: {}",
+        outcome.steps, broken.invariant, broken.text
+    );
+    println!(
+        "again: cargo run -p sim -- --seed {seed} --days {} --devices {} --verbose",
+        plan.days, plan.devices
+    );
+    None
 }

@@ -129,9 +129,9 @@ impl World {
     /// People look at everything and do something.
     pub(crate) async fn people(&mut self) -> Result<(), Violation> {
         let gap = if self.calm {
-            Span::hours(2)
+            Span::hours(4)
         } else {
-            self.people.chance.gap(Span::hours(5))
+            self.people.chance.gap(Span::hours(6))
         };
         self.queue.put(self.now + gap, crate::queue::Happening::People);
         let Some(service) = self.server.service() else {
@@ -257,6 +257,7 @@ impl World {
             return Ok(());
         }
         let open = self.read_holds(service, patch).await?;
+        self.stats.holds += open.len() as u64;
         if !self.calm && !self.people.chance.permille(250) {
             return Ok(());
         }
@@ -392,7 +393,8 @@ impl World {
                 }
             }
             (10, Some(device)) if people.chance.permille(60) => {
-                if settled(service.revoke_device(&people.admin, device, "stolen").await)?.is_some() {
+                let revoked = settled(service.revoke_device(&people.admin, device, "stolen").await)?;
+                if revoked.is_some() {
                     self.trace.add(now, format_args!("people revoke device {device}"));
                     self.oracle.revoked(device);
                 }

@@ -7,9 +7,9 @@ use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
 
 /// Seconds between check-ins. Long, because a month has to pass in a second.
-pub const POLL: u32 = 4 * 3_600;
+pub const POLL: u32 = 6 * 3_600;
 /// Seconds without a contact after which a started attempt counts as vanished.
-pub const VANISH: i64 = 8 * 3_600;
+pub const VANISH: i64 = 12 * 3_600;
 
 /// The server.
 pub struct Server {

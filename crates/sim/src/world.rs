@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Monday 2027-03-01: a month with a change to summer time in it.
 const START: Moment = Moment(1_803_859_200);
 /// The server looks at what time brings; a real one does every minute.
-const TICK: Span = Span::minutes(20);
+const TICK: Span = Span::minutes(45);
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -105,6 +105,7 @@ pub struct World {
     pub(crate) up_since: Moment,
     pub(crate) jump_unseen: bool,
     pub(crate) stuck: BTreeMap<(DeviceId, PatchId), Moment>,
+    pub(crate) audits: u32,
     copy: Option<Place>,
     seen: BTreeSet<[u8; 32]>,
     steps: u64,
@@ -149,6 +150,7 @@ impl World {
             up_since: START,
             jump_unseen: false,
             stuck: BTreeMap::new(),
+            audits: 0,
             copy: None,
             seen: BTreeSet::new(),
             steps: 0,
@@ -189,7 +191,7 @@ impl World {
     fn plan_rest(&mut self) {
         self.queue.put(self.now + Span::hours(2), Happening::People);
         self.queue.put(self.now + Span::hours(24), Happening::Audit);
-        let release = self.chance.gap(Span::hours(20));
+        let release = self.chance.gap(Span::hours(14));
         self.queue.put(self.now + release, Happening::Release);
         for (mean, what) in [
             (self.faults.clock_jump, Happening::ClockJump),
@@ -292,7 +294,7 @@ impl World {
             }
             Happening::People => self.people().await,
             Happening::Release => {
-                let gap = self.chance.gap(Span::hours(20));
+                let gap = self.chance.gap(Span::hours(14));
                 self.queue.put(self.now + gap, Happening::Release);
                 if !self.calm {
                     let (os, product, number) = self.archive.release(self.now);
@@ -392,6 +394,19 @@ impl World {
         self.server.set_off(Span(off));
         if off.abs() > 20 {
             (self.oracle.clock_wrong, self.jump_unseen) = (true, true);
+        }
+        self.stampede();
+    }
+
+    /// Every agent starts anew, as after an update of its package, and asks for everything at once.
+    fn stampede(&mut self) {
+        for place in 0..self.machines.len() {
+            let machine = &mut self.machines[place];
+            if machine.powered && !machine.gone && machine.life.is_some() {
+                machine.kill(self.now);
+                let span = machine.chance.between(1, 600);
+                self.queue.put(self.now + Span(span), Happening::Start(place));
+            }
         }
     }
 

@@ -4,6 +4,8 @@
 mod attempts;
 mod authority;
 mod copies;
+#[cfg(test)]
+mod tests;
 
 use crate::{archive::PRODUCTS, computer::Computer, queue::Place};
 use domain::{AttemptId, DeviceId, DeviceState, HoldId, Moment, PatchId, RingId, Span};
