@@ -155,8 +155,8 @@ type Fixtures = {
   pageErrors: PageErrors;
   /** A page that is signed in as the first administrator. */
   adminPage: Page;
-  /** Checks a page, or a part of it, against WCAG 2.2 A and AA. */
-  expectAccessible: (page: Page, part?: string) => Promise<void>;
+  /** Checks a page against WCAG 2.2 A and AA. */
+  expectAccessible: (page: Page) => Promise<void>;
   /** Whether this project runs with JavaScript. */
   js: boolean;
 };
@@ -194,9 +194,9 @@ export const test = base.extend<Fixtures>({
   },
 
   expectAccessible: async ({ browser, javaScriptEnabled }, use) =>
-    use(async (page, part) => {
+    use(async (page) => {
       if (javaScriptEnabled !== false) {
-        await expectNoViolations(page, [], part);
+        await expectNoViolations(page);
         return;
       }
       // The checker is a script. Without JavaScript it looks at the same HTML in a page that may run scripts.
@@ -204,16 +204,26 @@ export const test = base.extend<Fixtures>({
       try {
         const copy = await context.newPage();
         await copy.setContent(withoutScripts(await page.content()));
-        await expectNoViolations(copy, ['color-contrast']);
+        await expectNoViolations(copy, { without: ['color-contrast'] });
       } finally {
         await context.close();
       }
     }),
 });
 
-async function expectNoViolations(page: Page, without: string[] = [], part = 'html'): Promise<void> {
+type Check = {
+  /** A selector; the whole page unless given. */
+  part?: string;
+  /** These rules and no others. */
+  only?: string[];
+  without?: string[];
+};
+
+/** Checks a page that may run scripts against WCAG 2.2 A and AA. */
+export async function expectNoViolations(page: Page, { part = 'html', only, without = [] }: Check = {}): Promise<void> {
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-  const result = await new AxeBuilder({ page }).include(part).withTags(tags).disableRules(without).analyze();
+  const checker = new AxeBuilder({ page }).include(part);
+  const result = await (only ? checker.withRules(only) : checker.withTags(tags).disableRules(without)).analyze();
   const found = result.violations.map((rule) => `${rule.id}: ${rule.help}: ${rule.nodes.map((node) => node.html).join(' | ')}`);
   expect(found, `accessibility of ${page.url()}`).toEqual([]);
 }

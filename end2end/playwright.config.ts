@@ -14,8 +14,9 @@ export default defineConfig({
   // Pictures for the documentation are made on request only: PATCHWARD_SCREENSHOTS=1, see tests/screenshots.js-only.spec.ts.
   grepInvert: process.env.PATCHWARD_SCREENSHOTS ? undefined : /@screenshots/,
   forbidOnly: !!process.env.CI,
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  // A test takes seconds; on a machine that builds at the same time, many more.
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
   reporter: 'list',
   use: {
     browserName: 'chromium',
