@@ -163,9 +163,10 @@ export class FakeAgent {
   }
 
   /** Does everything that is ordered, with the given outcome, and scans again. Returns what was done. */
-  async obey(outcome: Outcome = { kind: 'succeeded' }): Promise<Order[]> {
+  async obey(how: Outcome | ((order: Order) => Outcome) = { kind: 'succeeded' }): Promise<Order[]> {
     const done: Order[] = [];
     for (const order of (await this.checkIn()).orders) {
+      const outcome = typeof how === 'function' ? how(order) : how;
       const from = order.packages.map((p) => ({ ...p, version: this.versionOf(p.name) ?? null }));
       const permit = await this.permit(order);
       if (permit.kind !== 'granted') {
