@@ -41,6 +41,12 @@ enum Task {
     CheckDeps,
     /// Fail when WASM, JavaScript and CSS together are too big to send to a browser
     WasmBudget,
+    /// Simulate server, agents, people and faults: a month of 30 devices for each seed
+    Sim {
+        /// Seeds, from 1
+        #[arg(long, default_value_t = 200)]
+        seeds: u32,
+    },
     /// Measure the release binary and write docs/benchmarks.md
     Bench {
         /// Devices to enrol
@@ -114,6 +120,13 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         }
         Task::WasmBudget => {
             budget::check()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Sim { seeds } => {
+            process::must_succeed(
+                process::cargo(["run", "--quiet", "--profile", "sim", "-p", "sim", "--", "--seeds"])
+                    .arg(seeds.to_string()),
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Bench { devices } => {
