@@ -50,7 +50,7 @@ pub(crate) async fn way_back(
             .iter()
             .find(|(name, arch, ..)| p.name.as_str() == name && p.arch.as_str() == arch);
         let version = p.version.as_ref();
-        version.is_none_or(|v| target.is_some_and(|(_, _, target, _)| compare_debian(v.as_str(), target).is_lt()))
+        version.is_none_or(|v| target.is_none_or(|(_, _, target, _)| compare_debian(v.as_str(), target).is_lt()))
     };
     // An attempt that failed may have left a part of it behind, which the next one found there already: what was before that part is
     // recorded with the attempt that brought it.
