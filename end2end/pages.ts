@@ -9,6 +9,7 @@ export const PAGES: { path: string; title: string; roles: readonly string[] }[] 
   { path: '/patches/decide?verb=approve&sel=1.1&for=1', title: 'Approve', roles: ['administrator', 'security-officer'] },
   { path: '/devices', title: 'Devices', roles: ROLES },
   { path: '/devices/1', title: 'pilot-1', roles: ROLES },
+  { path: '/schedule', title: 'Schedule', roles: ROLES },
   { path: '/audit', title: 'Audit', roles: ['administrator', 'security-officer', 'auditor'] },
   { path: '/accounts', title: 'Accounts', roles: ['administrator'] },
   { path: '/password', title: 'Your account', roles: ROLES },

@@ -5,7 +5,7 @@ use crate::components::flash::{FlashBanner, provide_flash};
 use crate::components::icon::icon;
 use crate::components::section::{Answer, Ask, Session, ask_here, waiting};
 use crate::live::{live, provide_live};
-use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, sign_in};
+use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, schedule, sign_in};
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -47,6 +47,7 @@ fn Frame() -> impl IntoView {
                 <Route path=path!("/patches/:id") ssr=SsrMode::Async view=patches::one::OnePage/>
                 <Route path=path!("/devices") ssr=SsrMode::Async view=devices::list::ListPage/>
                 <Route path=path!("/devices/:id") ssr=SsrMode::Async view=devices::one::OnePage/>
+                <Route path=path!("/schedule") ssr=SsrMode::Async view=schedule::list::ListPage/>
                 <Route path=path!("/audit") ssr=SsrMode::Async view=audit::AuditLogPage/>
                 <Route path=path!("/accounts") ssr=SsrMode::Async view=accounts::AccountsAndTokensPage/>
                 <Route path=path!("/password") ssr=SsrMode::Async view=password::PasswordPage/>
@@ -108,7 +109,7 @@ fn signed_in(me: &Me, path: Memo<String>) -> AnyView {
         view! { <button class="link">"Sign out"</button> }.into_any(),
     );
     view! {
-        <nav class="main-nav" aria-label="Main">{link("/patches", "Patches")} {link("/devices", "Devices")} {audit} {accounts}</nav>
+        <nav class="main-nav" aria-label="Main">{link("/patches", "Patches")} {link("/devices", "Devices")} {link("/schedule", "Schedule")} {audit} {accounts}</nav>
         <div class="who">
             <a href="/password" title="Your account"><b>{me.name.clone()}</b> " " <span class="sub">{me.role.label()}</span></a>
             {me.needs_password.then(|| view! { <a class="nudge" href="/password">"Set a password"</a> })}

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(1_500);
 /// Counters that resources follow: a data source asks again when its counter grows.
 #[derive(Clone, Copy)]
 pub struct Live {
-    /// Grows when patches, devices or accounts changed on the server.
+    /// Grows when patches, devices, accounts or the schedule changed on the server.
     pub version: RwSignal<u32>,
     /// Grows when this page did something.
     pub acts: RwSignal<u32>,
@@ -99,7 +99,7 @@ fn listen(live: Live) -> Option<EventSource> {
     .into_js_value();
     stream.set_onmessage(Some(hear.unchecked_ref()));
     let _ = stream.add_event_listener_with_callback(CHANGES, open.unchecked_ref());
-    for topic in ["patches", "devices", "accounts"] {
+    for topic in ["patches", "devices", "accounts", "schedule"] {
         let _ = stream.add_event_listener_with_callback(topic, hear.unchecked_ref());
     }
     Some(stream)

@@ -61,7 +61,7 @@ pub async fn events(State(state): State<AppState>) -> Response {
                 topic = topics.recv() => match topic {
                     Ok(topic) => news.push(event(topic)),
                     // Which ones were missed is unknown, so all of them.
-                    Err(RecvError::Lagged(_)) => news.extend([Topic::Patches, Topic::Devices, Topic::Accounts].map(event)),
+                    Err(RecvError::Lagged(_)) => news.extend(Topic::ALL.map(event)),
                     Err(RecvError::Closed) => return,
                 },
                 () = state.stop.wait() => return,

@@ -9,4 +9,5 @@ pub mod accounts;
 pub mod audit;
 pub mod devices;
 pub mod patches;
+pub mod schedule;
 pub mod session;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use view::{
     AccountsPage, AuditFilter, AuditPage, CountBucket, DeviceFilter, DeviceList, DevicePage, Me, NewToken, PatchFilter,
-    PatchList, PatchPage, UiError,
+    PatchList, PatchPage, SchedulePage, UiError,
 };
 
 /// What a page asks the server.
@@ -34,6 +34,8 @@ pub enum Ask {
     Devices(DeviceFilter),
     /// One device.
     Device(DeviceId),
+    /// Everything that is scheduled.
+    Schedule,
     /// The audit log.
     Audit(AuditFilter),
     /// Accounts and tokens.
@@ -59,6 +61,8 @@ pub enum Answer {
     Devices(DeviceList),
     /// See [`Ask`].
     Device(Box<DevicePage>),
+    /// See [`Ask`].
+    Schedule(SchedulePage),
     /// See [`Ask`].
     Audit(AuditPage),
     /// See [`Ask`].
@@ -103,6 +107,7 @@ fn fetch(ask: Ask) -> Waiting<Result<Answer, AppError>> {
             Ask::Preview(ids, matching) => Answer::Preview(api::patches::preview_decision(ids, matching).await?),
             Ask::Devices(filter) => Answer::Devices(api::devices::devices(filter).await?),
             Ask::Device(id) => Answer::Device(Box::new(api::devices::device(id).await?)),
+            Ask::Schedule => Answer::Schedule(api::schedule::schedule().await?),
             Ask::Audit(filter) => Answer::Audit(api::audit::audit(filter).await?),
             Ask::Accounts => Answer::Accounts(api::accounts::accounts().await?),
             Ask::Token => Answer::Token(api::accounts::fresh_token().await?),

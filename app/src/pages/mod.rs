@@ -6,4 +6,5 @@ pub mod devices;
 pub mod not_found;
 pub mod password;
 pub mod patches;
+pub mod schedule;
 pub mod sign_in;

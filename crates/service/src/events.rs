@@ -17,6 +17,9 @@ pub enum Topic {
 }
 
 impl Topic {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Patches, Self::Devices, Self::Accounts, Self::Schedule];
+
     /// The word in the event stream.
     #[must_use]
     pub const fn word(self) -> &'static str {

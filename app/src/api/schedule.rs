@@ -1,0 +1,13 @@
+//! The schedule: profiles, maintenance windows, freezes, exceptions.
+
+use crate::AppError;
+use crate::error::Read;
+use leptos::prelude::*;
+use view::SchedulePage;
+
+/// Everything that is scheduled.
+#[server(prefix = "/api", endpoint = "schedule/list", protocol = Read)]
+pub async fn schedule() -> Result<SchedulePage, AppError> {
+    use crate::ctx;
+    Ok(ctx::service().schedule(&ctx::actor()?).await?)
+}

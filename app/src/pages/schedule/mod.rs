@@ -1,0 +1,3 @@
+//! The schedule: what may be installed when, and where not.
+
+pub mod list;
