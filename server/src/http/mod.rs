@@ -2,6 +2,7 @@
 //! device key, and nothing under one prefix is reachable by the other.
 
 pub mod agent_v1;
+pub mod explain;
 pub mod limits;
 pub mod openapi;
 pub mod serve;
@@ -31,11 +32,12 @@ const FORM_MAX: usize = 256 * 1024;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Addresses that are neither pages, server functions nor assets: method, path, what guards it. The matrix test walks this list.
-pub const PLAIN_ROUTES: [(&str, &str, Guard); 9] = [
+pub const PLAIN_ROUTES: [(&str, &str, Guard); 10] = [
     ("GET", "/healthz", Guard::Open),
     ("GET", "/openapi.json", Guard::Open),
     ("GET", "/metrics", Guard::Metrics),
     ("GET", "/events", Guard::Session),
+    ("GET", explain::PATH, Guard::Fleet),
     ("POST", protocol::v1::ENROLL, Guard::Agent),
     ("POST", protocol::v1::CHECK_IN, Guard::Agent),
     ("POST", protocol::v1::REPORT, Guard::Agent),
@@ -50,6 +52,8 @@ pub enum Guard {
     Open,
     /// A session of any role.
     Session,
+    /// A session that may read the fleet.
+    Fleet,
     /// A session that may read the audit log, or a program on this host.
     Metrics,
     /// A device's signature, or an enrolment token.
@@ -88,6 +92,7 @@ fn people(state: &AppState) -> Router<AppState> {
     let provided = state.clone();
     let context = move || provide(&provided);
     pages::routes(state, context)
+        .route(explain::PATH, get(explain::serve))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             ANSWER_WITHIN,

@@ -3,6 +3,7 @@
 
 mod agent_api;
 mod browser_rules;
+mod explain;
 mod live;
 mod matrix;
 mod openapi;

@@ -169,6 +169,11 @@ async fn every_route_has_a_row() {
     assert_eq!(agent.len(), 5);
 }
 
+/// An address to ask for: nothing has the number 999.
+fn concrete(path: &str) -> String {
+    path.replace("{device}", "999").replace("{patch}", "999")
+}
+
 #[tokio::test]
 async fn strangers_reach_the_sign_in_pages_only() {
     let world = World::new().await;
@@ -193,11 +198,12 @@ async fn strangers_reach_the_sign_in_pages_only() {
         }
     }
     for (method, path, guard) in PLAIN_ROUTES {
+        let path = &concrete(path);
         let request = own(method.parse().expect("a method"), path, None, "*/*", JSON, "{}");
         let status = world.call(request).await.status();
         match guard {
             Guard::Open => assert_eq!(status, StatusCode::OK, "{path}"),
-            Guard::Session | Guard::Metrics => assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}"),
+            Guard::Session | Guard::Fleet | Guard::Metrics => assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}"),
             Guard::Agent => assert!([400, 401].contains(&status.as_u16()), "{path}: {status}"),
         }
     }
@@ -288,6 +294,17 @@ async fn every_role_sees_its_pages_and_no_others() {
             StatusCode::FORBIDDEN
         };
         assert_eq!(metrics, expected, "/metrics as {role}");
+        let ladder = concrete(server::http::explain::PATH);
+        let answer = world
+            .send(own(Method::GET, &ladder, Some(&cookie), "application/json", JSON, ""))
+            .await;
+        let expected = if role.may(ReadFleet) {
+            (StatusCode::NOT_FOUND, UiError::NotFound)
+        } else {
+            (StatusCode::FORBIDDEN, UiError::NotAllowed { permission: ReadFleet })
+        };
+        let refusal = serde_json::from_slice(&answer.body).expect("a refusal");
+        assert_eq!((answer.status, refusal), expected, "{ladder} as {role}");
         assert_eq!(
             world.call(page("/events", Some(&cookie))).await.status(),
             StatusCode::OK,
@@ -380,7 +397,8 @@ async fn other_spellings_open_nothing() {
             .filter(|row| row.2 != Nothing && row.0.len() > 1)
             .map(|row| (row.1, "")),
     );
-    for (path, body) in guarded.chain([("/events", ""), ("/metrics", "")]) {
+    let ladder = concrete(server::http::explain::PATH);
+    for (path, body) in guarded.chain([("/events", ""), ("/metrics", ""), (ladder.as_str(), "")]) {
         for variant in variants(path) {
             for method in [
                 Method::GET,
