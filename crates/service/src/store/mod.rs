@@ -130,7 +130,17 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn write(&self) -> Result<WriteTx> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(BEGIN).await {
+            // A full disk or a failed write makes SQLite end the transaction by itself. The driver then takes the connection to be inside
+            // one for ever: only a new connection can write again.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                tracing::warn!("the last write failed half way; the database is opened anew for writing");
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// A read connection.

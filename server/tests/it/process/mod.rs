@@ -1,5 +1,10 @@
 //! The real binary: start, stop, kill, a second one, its command line.
 
+mod disk;
+mod kill;
+
+use fleet::Message;
+use protocol::sign::{KEY_HEADER, SIGNATURE_HEADER};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -56,7 +61,7 @@ fn refused(data: &Path, arguments: &[&str]) -> String {
 fn start(data: &Path) -> Server {
     let mut child = command(data, &["serve", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(std::env::var_os("PATCHWARD_TEST_LOG").map_or_else(Stdio::null, |_| Stdio::inherit()))
         .spawn()
         .expect("the binary runs");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe"))
@@ -105,6 +110,37 @@ impl Server {
             .and_then(|code| code.parse().ok())
             .ok_or(std::io::ErrorKind::InvalidData)?;
         Ok((status, head.to_owned(), body.to_owned()))
+    }
+
+    /// One message of a device; status and body.
+    fn agent(&self, message: &Message) -> std::io::Result<(u16, Vec<u8>)> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(
+            stream,
+            "POST {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{KEY_HEADER}: {}\r\n{SIGNATURE_HEADER}: {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            message.path,
+            self.address,
+            message.key_id,
+            message.signature,
+            message.body.len()
+        )?;
+        stream.write_all(&message.body)?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        // A body that was cut off was not acknowledged.
+        let length: Option<usize> = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        match (status, length) {
+            (Some(status), Some(length)) if bytes.len() - end - 4 == length => Ok((status, bytes.split_off(end + 4))),
+            _ => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 
     fn sign_in(&self, link: &str) -> String {

@@ -1,0 +1,359 @@
+//! The server is killed in the middle of every kind of write: what it acknowledged is there afterwards, and nothing is installed twice
+//! (I-6, I-20, I-21).
+
+use super::{Server, command, good, start};
+use domain::{Moment, PatchId, Permission};
+use fleet::{Device, Message, Os, Releases};
+use protocol::LongText;
+use protocol::v1::{
+    AttemptEvent, AttemptRecord, CheckInReply, EnrollReply, Outcome, PERMIT, PermitReply, PermitRequest, RESULTS,
+    ReportReply, Results, ResultsReply,
+};
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Error, ErrorKind, Result};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Patches that the device needs: more than it can install before the last kill.
+const PATCHES: usize = 60;
+const ROUNDS: u64 = 8;
+
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    Moment(since.as_secs().try_into().expect("fits"))
+}
+
+/// What the server said it has taken.
+#[derive(Default)]
+struct Ledger {
+    accounts: Vec<String>,
+    devices: Vec<String>,
+    tokens: Vec<String>,
+    approved: BTreeSet<i64>,
+    /// Records that were acknowledged, as sent.
+    results: Vec<AttemptRecord>,
+    /// Patches whose successful end was acknowledged.
+    installed: BTreeSet<PatchId>,
+    /// Permits by patch.
+    permits: BTreeMap<PatchId, BTreeSet<i64>>,
+}
+
+/// Whoever writes: an administrator's browser and devices.
+struct Writer<'a> {
+    server: &'a Server,
+    cookie: String,
+    releases: &'a Releases,
+    ledger: &'a mut Ledger,
+    /// Requests so far.
+    sent: &'a AtomicU64,
+}
+
+impl Writer<'_> {
+    fn tell<T: DeserializeOwned>(&self, message: &Message) -> Result<T> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let (status, body) = self.server.agent(message)?;
+        assert_eq!(status, 200, "{}: {}", message.path, String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).map_err(Error::from)
+    }
+
+    fn act(&self, path: &str, body: &str) -> Result<()> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let (status, _, text) = self.server.ask("POST", path, &self.cookie, body)?;
+        assert!(status < 400, "{path}: {status} {text}");
+        Ok(())
+    }
+
+    fn report(&self, device: &mut Device, full: bool) -> Result<()> {
+        let inventory = device.inventory(self.releases, now());
+        let message = device.report(&inventory, now(), full);
+        let _: ReportReply = self.tell(&message)?;
+        device.reported(inventory);
+        Ok(())
+    }
+
+    /// One of everything.
+    fn step(&mut self, device: &mut Device, token: &str, number: u64) -> Result<()> {
+        let account = format!("person-{number}");
+        self.act("/api/accounts/create", &format!("name={account}&role=auditor"))?;
+        self.ledger.accounts.push(account);
+
+        let label = format!("label-{number}");
+        self.act(
+            "/api/accounts/create_token",
+            &format!("label={label}&max_uses=1&hours=1"),
+        )?;
+        self.ledger.tokens.push(label);
+
+        let host = format!("host-{number}");
+        let mut other = Device::new(
+            number + 100,
+            &host,
+            Os::Debian12,
+            "Etc/UTC",
+            self.releases,
+            Moment(0),
+            3,
+        );
+        let _: EnrollReply = self.tell(&other.enroll(token))?;
+        self.ledger.devices.push(host);
+        self.report(&mut other, true)?;
+
+        let patch = i64::try_from(number % PATCHES as u64).expect("fits") + 1;
+        if !self.ledger.approved.contains(&patch) {
+            let form = format!("verb=approve&ring=1&selection={patch}.1&reason=looks+good");
+            self.act("/api/patches/decide", &form)?;
+            self.ledger.approved.insert(patch);
+        }
+        self.carry_out(device)
+    }
+
+    /// What the device's agent does on a visit.
+    fn carry_out(&mut self, device: &mut Device) -> Result<()> {
+        let reply: CheckInReply = self.tell(&device.check_in(now()))?;
+        if reply.want_full_report {
+            self.report(device, true)?;
+        }
+        for order in &reply.orders {
+            assert!(
+                !self.ledger.installed.contains(&order.patch),
+                "patch {} is ordered again",
+                order.patch
+            );
+            let current = device.current(self.releases, &order.packages);
+            let request = PermitRequest {
+                patch: order.patch,
+                kind: order.kind,
+                current: current.clone(),
+            };
+            let message = device.seal(PERMIT, request, now());
+            let PermitReply::Granted(permit) = self.tell(&message)? else {
+                continue;
+            };
+            self.ledger
+                .permits
+                .entry(order.patch)
+                .or_default()
+                .insert(permit.attempt.0);
+            device.install(self.releases, &permit.packages);
+            let finished = AttemptEvent::Finished {
+                outcome: Outcome::Succeeded,
+                observed: device.current(self.releases, &order.packages),
+                log: LongText::default(),
+                took: 1,
+            };
+            let record = |half: u8, event| AttemptRecord {
+                id: format!("{half:02x}{:030x}", permit.attempt.0),
+                attempt: permit.attempt,
+                fence: permit.fence,
+                at: now(),
+                event,
+            };
+            let results = vec![record(1, AttemptEvent::Started { from: current }), record(2, finished)];
+            // As its journal would have it: whatever becomes of the server, the agent sends them until they are acknowledged.
+            let message = device.seal(
+                RESULTS,
+                Results {
+                    results: results.clone(),
+                },
+                now(),
+            );
+            let sent: Result<ResultsReply> = self.tell(&message);
+            let Ok(reply) = sent else {
+                self.ledger.results.extend(results);
+                return Err(ErrorKind::ConnectionReset.into());
+            };
+            assert_eq!(reply.acknowledged.len(), 2, "{:?}", reply.refused);
+            self.ledger.results.extend(results);
+            self.ledger.installed.insert(order.patch);
+            self.report(device, false)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that was acknowledged is there.
+    fn check(&mut self, data: &Path, device: &mut Device) {
+        let accounts = good(data, &["admin", "account", "list"]);
+        for name in &self.ledger.accounts {
+            assert!(accounts.contains(&format!("{name} ")), "account {name} is gone");
+        }
+        let devices = good(data, &["admin", "device", "list"]);
+        for host in &self.ledger.devices {
+            assert!(devices.contains(&format!("{host} ")), "device {host} is gone");
+        }
+        let tokens = good(data, &["admin", "token", "list"]);
+        for label in &self.ledger.tokens {
+            assert!(tokens.contains(&format!("{label} ")), "token {label} is gone");
+        }
+        for patch in &self.ledger.approved {
+            let path = format!("/api/v1/devices/1/patches/{patch}");
+            let (status, _, text) = self.server.ask("GET", &path, &self.cookie, "").expect("an answer");
+            assert_eq!(status, 200, "{text}");
+            let shown: view::DevicePatch = serde_json::from_str(&text).expect("a ladder");
+            let approved = shown
+                .ladder
+                .iter()
+                .find(|step| step.gate == "approved")
+                .expect("its gate");
+            assert_eq!(
+                approved.status,
+                view::StepStatus::Open,
+                "the approval of patch {patch} is gone"
+            );
+        }
+        // Records that were sent before: known already, or (their acknowledgement was lost) taken now; a forgery of one is refused.
+        for known in self.ledger.results.chunks(2) {
+            let message = device.seal(
+                RESULTS,
+                Results {
+                    results: known.to_vec(),
+                },
+                now(),
+            );
+            let reply: ResultsReply = self.tell(&message).expect("an answer");
+            assert_eq!(reply.acknowledged.len(), known.len(), "{:?}", reply.refused);
+            let forged = AttemptRecord {
+                at: Moment(known[0].at.0 - 1),
+                ..known[0].clone()
+            };
+            let message = device.seal(RESULTS, Results { results: vec![forged] }, now());
+            let reply: ResultsReply = self.tell(&message).expect("an answer");
+            assert_eq!(reply.refused.len(), 1, "a record that the server had was replaced");
+        }
+        for (patch, attempts) in &self.ledger.permits {
+            let ended = self.ledger.installed.contains(patch);
+            assert!(
+                !ended || attempts.len() == 1,
+                "patch {patch} was permitted {} times",
+                attempts.len()
+            );
+        }
+        assert!(good(data, &["audit", "verify"]).contains("records hold"));
+    }
+}
+
+#[test]
+fn every_kind_of_write_survives_a_kill() {
+    assert!(
+        domain::Role::Administrator.may(Permission::Decide),
+        "one person does everything here"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let releases = Releases::synthetic(Os::Debian12, PATCHES);
+    let mut device = Device::new(1, "first", Os::Debian12, "Etc/UTC", &releases, Moment(0), 3);
+    let mut ledger = Ledger::default();
+    let mut token = String::new();
+    let (mut number, sent) = (0, AtomicU64::new(0));
+    for round in 0..=ROUNDS {
+        let mut server = start(data);
+        if round == 0 {
+            let new = [
+                "admin", "token", "new", "--plain", "--accept", "--uses", "1000", "--group", "Pilot",
+            ];
+            token = good(data, &new);
+            let enrolled = server.agent(&device.enroll(&token)).expect("an answer");
+            assert_eq!(enrolled.0, 200);
+        }
+        let link = good(data, &["admin", "account", "sign-in-link", "admin", "--plain"]);
+        let cookie = server.sign_in(&link);
+        let mut writer = Writer {
+            server: &server,
+            cookie,
+            releases: &releases,
+            ledger: &mut ledger,
+            sent: &sent,
+        };
+        writer.check(data, &mut device);
+        if round == ROUNDS {
+            break;
+        }
+        let pid = rustix::process::Pid::from_child(&server.child);
+        // A step has about eleven requests: each round ends in another one, at another moment of it.
+        let last = sent.load(Ordering::Relaxed) + 20 + 3 * round;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while sent.load(Ordering::Relaxed) < last {
+                    std::thread::yield_now();
+                }
+                std::thread::park_timeout(Duration::from_micros(700 * round));
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a signal");
+            });
+            // Until the server is gone.
+            while writer.step(&mut device, &token, number).is_ok() {
+                number += 1;
+            }
+        });
+        number += 1;
+        let _ = server.child.wait();
+    }
+    assert!(
+        ledger.installed.len() > 2,
+        "the kills came too early: {:?}",
+        ledger.installed
+    );
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_one_of_the_two_databases() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let backup = data.join("backup.db");
+    let backup = backup.to_str().expect("a path");
+    start(data).terminate();
+    good(data, &["admin", "account", "add", "before", "auditor"]);
+    good(data, &["backup", backup]);
+    good(data, &["admin", "account", "add", "later", "auditor"]);
+    let (mut old, mut new) = (0, 0);
+    for delay in (0..24).map(|n| Duration::from_millis(n * 7)) {
+        let mut restore = command(data, &["restore", backup]).spawn().expect("the binary runs");
+        std::thread::sleep(delay);
+        let _ = restore.kill();
+        let _ = restore.wait();
+        let accounts = good(data, &["admin", "account", "list"]);
+        assert!(accounts.contains("before "), "neither of the two: {accounts}");
+        assert!(good(data, &["audit", "verify"]).contains("records hold"));
+        if accounts.contains("later ") {
+            old += 1;
+        } else {
+            new += 1;
+            good(data, &["admin", "account", "add", "later", "auditor"]);
+        }
+    }
+    assert!(old > 0, "every restore was over before it was killed");
+    // An uninterrupted one still works beside what the others left.
+    good(data, &["restore", backup]);
+    assert!(
+        !good(data, &["admin", "account", "list"]).contains("later "),
+        "{old} {new}"
+    );
+}
+
+#[test]
+fn a_backup_that_is_killed_leaves_the_last_good_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let mut server = start(data);
+    let target = data.join("backup.db");
+    let path = target.to_str().expect("a path");
+    good(data, &["backup", path]);
+    let first = std::fs::read(&target).expect("a backup");
+    good(data, &["admin", "account", "add", "later", "auditor"]);
+    for delay in (0..8).map(|n| Duration::from_millis(n * 9)) {
+        let mut backup = command(data, &["backup", path]).spawn().expect("the binary runs");
+        std::thread::sleep(delay);
+        let _ = server.child.kill();
+        let _ = server.child.wait();
+        let _ = backup.wait();
+        let found = std::fs::read(&target).expect("a backup");
+        if found != first {
+            break;
+        }
+        server = start(data);
+    }
+    // Whole, whichever it is.
+    let other = tempfile::tempdir().expect("a folder");
+    good(other.path(), &["restore", path]);
+    assert!(good(other.path(), &["audit", "verify"]).contains("records hold"));
+}
