@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use domain::{AttemptId, DeviceId, DeviceState, Moment, PatchId, Span};
-use planner::{Decision, GateStatus, words};
+use planner::{Decision, GateStatus, Verdict, words};
 use protocol::{
     ShortText, limits,
     v1::{ActionKind, PackageVersion, Permit, PermitReply, PermitRequest, RefusalCode},
@@ -25,6 +25,19 @@ use sqlx::SqliteConnection;
 const MAX_ROLLBACK_TRIES: usize = 3;
 /// Wait between them.
 const ROLLBACK_WAIT: Span = Span::minutes(15);
+
+/// What may start, and the last moment at which it may.
+struct Leave {
+    packages: Vec<PackageVersion>,
+    not_after: Option<Moment>,
+}
+
+impl Leave {
+    /// The end of a permit that would last until `latest`: never later than the window has room (I-9).
+    fn start_by(&self, latest: Moment) -> Moment {
+        self.not_after.map_or(latest, |at| at.min(latest))
+    }
+}
 
 /// Why not now.
 struct No {
@@ -102,15 +115,18 @@ impl Service {
             ActionKind::RollBack => may_roll_back(conn, device, message.patch, open.as_ref(), now).await?,
         };
         match (may, same) {
-            (Ok(packages), Some(same)) => Ok(Ok(self.grant(&same, packages, device, now))),
+            (Ok(leave), Some(same)) => {
+                let start_by = leave.start_by(same.start_by);
+                Ok(Ok(grant(Attempt { start_by, ..same }, leave.packages, device, now)))
+            }
             (Err(no), Some(same)) => {
                 attempts::finish(conn, same.id, Stage::Lapsed, "{}", "", now).await?;
                 Ok(Err(no))
             }
             (Err(no), None) => Ok(Err(no)),
-            (Ok(packages), None) => {
-                let attempt = self.record(conn, device, message, &packages, now).await?;
-                Ok(Ok(self.grant(&attempt, packages, device, now)))
+            (Ok(leave), None) => {
+                let attempt = self.record(conn, device, message, &leave, now).await?;
+                Ok(Ok(grant(attempt, leave.packages, device, now)))
             }
         }
     }
@@ -120,7 +136,7 @@ impl Service {
         conn: &mut SqliteConnection,
         device: &Device,
         message: &PermitRequest,
-        packages: &[PackageVersion],
+        leave: &Leave,
         now: Moment,
     ) -> Result<Attempt> {
         let mut attempt = Attempt {
@@ -132,7 +148,7 @@ impl Service {
             fence: device.fence + 1,
             stage: Stage::Permitted,
             permitted_at: now,
-            start_by: now + Span(i64::from(self.settings().permit_seconds)),
+            start_by: leave.start_by(now + Span(i64::from(self.settings().permit_seconds))),
             deadline: now + Span(self.settings().vanish_seconds),
             started_at: None,
             finished_at: None,
@@ -141,7 +157,7 @@ impl Service {
         };
         attempt.id = attempts::insert(conn, &attempt).await?;
         let after = serde_json::json!({
-            "kind": message.kind, "fence": attempt.fence, "start_by": attempt.start_by, "packages": packages,
+            "kind": message.kind, "fence": attempt.fence, "start_by": attempt.start_by, "packages": leave.packages,
         });
         let record = Record {
             actor: format!("device:{}", device.id),
@@ -154,16 +170,16 @@ impl Service {
         audit::append(conn, now, &record).await?;
         Ok(attempt)
     }
+}
 
-    fn grant(&self, attempt: &Attempt, packages: Vec<PackageVersion>, device: &Device, now: Moment) -> Permit {
-        Permit {
-            attempt: attempt.id,
-            fence: attempt.fence,
-            start_within: u32::try_from(attempt.start_by.since(now).0).unwrap_or(0),
-            server_time: now,
-            packages,
-            reboot: device.reboot,
-        }
+fn grant(attempt: Attempt, packages: Vec<PackageVersion>, device: &Device, now: Moment) -> Permit {
+    Permit {
+        attempt: attempt.id,
+        fence: attempt.fence,
+        start_within: u32::try_from(attempt.start_by.since(now).0).unwrap_or(0),
+        server_time: now,
+        packages,
+        reboot: device.reboot,
     }
 }
 
@@ -174,7 +190,7 @@ async fn may_install(
     patch: PatchId,
     same: Option<&Attempt>,
     now: Moment,
-) -> Result<std::result::Result<Vec<PackageVersion>, No>> {
+) -> Result<std::result::Result<Leave, No>> {
     let Some(mut pair) = snapshot::pair(conn, now, device.id, patch).await? else {
         return Ok(Err(no("applicable", "There is no such patch.")));
     };
@@ -182,11 +198,11 @@ async fn may_install(
         without(&mut pair, same);
     }
     let decision = pair.decide(now);
-    if !decision.installs() {
+    let Verdict::Install { not_after, .. } = decision.verdict else {
         let by: Vec<PatchId> = [Some(patch), pair.patch.superseded_by].into_iter().flatten().collect();
         let names = snapshot::words(conn, now, &by).await?;
         return Ok(Err(refusal(&decision, &names)));
-    }
+    };
     let row = rollouts::patch(conn, patch).await?;
     let packages = match (row, stored::load(conn, device.id).await?) {
         (Some(row), Some(inventory)) => packages(conn, &inventory, patch, &row.source, &row.version).await?,
@@ -198,7 +214,7 @@ async fn may_install(
             "The last scan does not offer these versions; scan again.",
         )));
     }
-    Ok(Ok(packages))
+    Ok(Ok(Leave { packages, not_after }))
 }
 
 fn without(pair: &mut Pair, attempt: &Attempt) {
@@ -228,7 +244,7 @@ async fn may_roll_back(
     patch: PatchId,
     open: Option<&Attempt>,
     now: Moment,
-) -> Result<std::result::Result<Vec<PackageVersion>, No>> {
+) -> Result<std::result::Result<Leave, No>> {
     if device.scan_only {
         return Ok(Err(no("covered", "This device is only looked at, never changed.")));
     }
@@ -252,7 +268,10 @@ async fn may_roll_back(
             ..no("retries", reason)
         }));
     }
-    Ok(Ok(order.packages))
+    Ok(Ok(Leave {
+        packages: order.packages,
+        not_after: None,
+    }))
 }
 
 /// `None` = going back may be tried now; otherwise when it may be tried again, or `Some(None)` when a person must order it anew.

@@ -80,6 +80,40 @@ async fn windows_gate_permits_and_freezes_win() {
 }
 
 #[tokio::test]
+async fn a_permit_ends_when_the_window_has_no_room_any_more() {
+    // I-9: what starts later than that would still run when the window is over.
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    server.pass(OPENS.since(server.service.now()));
+    let early = device.permit(&server, patch).await;
+    assert_eq!(
+        i64::from(early.start_within),
+        i64::from(server.service.settings().permit_seconds)
+    );
+    // The window is open for four hours, and an install is expected to take a little more than ten minutes.
+    server.pass(Span::minutes(4 * 60 - 12));
+    let late = device.permit(&server, patch).await;
+    assert!((1..=120).contains(&late.start_within), "{late:?}");
+    server.pass(Span(30));
+    let again = device.permit(&server, patch).await;
+    assert_eq!(
+        (again.attempt, again.start_within),
+        (late.attempt, late.start_within - 30)
+    );
+    server.pass(Span(i64::from(again.start_within) + 1));
+    assert_eq!(device.refusal(&server, patch).await.0, "window");
+}
+
+#[tokio::test]
 async fn other_groups_do_not_wait_for_a_window() {
     let server = server().await;
     let officer = server.officer().await;
