@@ -1,6 +1,5 @@
 //! What a change of the policy would move, before it is saved: the planner run on both versions.
 
-use crate::compile::Compiled;
 use crate::decide::Schedule;
 use crate::fleet::{Pair, PlanInput};
 use crate::reason::{Decision, Reason, Verdict};
@@ -44,19 +43,24 @@ pub enum Change {
     },
 }
 
-/// What `after` would move against the policy in `input`, by device and patch. Slots are not compared: they change by the minute.
+/// What `after` would move against `before`, by device and patch: the same pairs under another policy, or devices in other rings. Slots
+/// are not compared: they change by the minute.
 #[must_use]
-pub fn changes(input: &PlanInput, after: &Compiled) -> Vec<(Pair, Change)> {
+pub fn changes(before: &PlanInput, after: &PlanInput) -> Vec<(Pair, Change)> {
     let mut found = Vec::new();
-    let mut pairs = input.pairs.iter().peekable();
-    for device in input.devices.values() {
-        let (old, new) = (Schedule::new(input.policy, device), Schedule::new(after, device));
+    let mut pairs = before.pairs.iter().peekable();
+    for device in before.devices.values() {
+        let moved = after.devices.get(&device.id).unwrap_or(device);
+        let (old, new) = (Schedule::new(before.policy, device), Schedule::new(after.policy, moved));
         while let Some((pair, facts)) = pairs.next_if(|(pair, _)| pair.0 == device.id) {
-            let Some(patch) = input.patches.get(&pair.1) else {
+            let Some(patch) = before.patches.get(&pair.1) else {
                 continue;
             };
-            let (old, new) = (old.decide(patch, facts, input.now), new.decide(patch, facts, input.now));
-            if let Some(change) = change(&old, &new, input.now) {
+            let (old, new) = (
+                old.decide(patch, facts, before.now),
+                new.decide(patch, facts, before.now),
+            );
+            if let Some(change) = change(&old, &new, before.now) {
                 found.push((*pair, change));
             }
         }

@@ -405,18 +405,20 @@ fn too_many(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
             rule(cap.is_some_and(|cap| *here > cap), "the location is full");
         }
         if let Some(ring) = device.ring {
+            let known = policy.rings.iter().find(|r| r.id == ring);
+            let steps = known.map_or(&[][..], |r| r.waves.steps.as_slice());
             let before = patch.evidence.get(&ring).map_or(0, |e| e.in_flight);
             let here = in_ring.entry((pair.1, ring)).or_insert(before);
             *here += 1;
             rule(
-                policy.permits.ring_in_flight.is_some_and(|cap| *here > cap),
+                known.and_then(|r| r.max_in_flight).is_some_and(|cap| *here > cap),
                 "the ring is full",
             );
             let first = patch.evidence.get(&ring).is_none_or(|e| e.finished == 0);
             let fresh = input.pairs.get(pair).is_some_and(|facts| facts.attempts_failed == 0);
             let alone = fresh_in_ring.entry((pair.1, ring)).or_insert(before);
             *alone += u32::from(fresh);
-            let waves = policy.waves.steps.first() == Some(&WaveStep::Devices(1));
+            let waves = steps.first() == Some(&WaveStep::Devices(1));
             rule(
                 waves && fresh && first && *alone > 1,
                 "the first device of a ring goes alone",
@@ -426,7 +428,7 @@ fn too_many(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
                 .get(&ring)
                 .is_some_and(|e| e.finished > 0 && e.successes.values().all(|n| *n == 0));
             rule(
-                !policy.waves.steps.is_empty() && fresh && unproven && *alone > 1,
+                !steps.is_empty() && fresh && unproven && *alone > 1,
                 "nobody has succeeded in the ring, so that one at a time goes",
             );
         }

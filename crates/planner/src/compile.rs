@@ -234,6 +234,12 @@ impl Compiled {
         (device.missed_windows >= least).then_some(group)
     }
 
+    /// Whether a group of the device says that it catches up after missed windows.
+    pub(crate) fn catches_up(&self, device: &DeviceFacts) -> bool {
+        let mut rules = device.groups.iter().filter_map(|group| self.line(*group)?.missed);
+        rules.any(|(_, missed)| matches!(missed, MissedWindows::CatchUp { .. }))
+    }
+
     /// The spans that do not depend on the device's zone.
     pub(crate) const fn fixed(&self) -> &Tables {
         &self.fixed

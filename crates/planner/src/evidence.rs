@@ -1,7 +1,7 @@
 //! What results prove, in whole numbers.
 
-use crate::facts::{Evidence, HoldCause};
-use crate::policy::HoldPolicy;
+use crate::facts::HoldCause;
+use crate::policy::Ring;
 
 /// The 95 % upper bound of the failure rate after `clean` devices without a failure, in tenths of a percent, to the nearest:
 /// 1 - 0.05^(1/n), e.g. 5 devices: 451, 30: 95, 59: 50, 300: 10. Bisection in 62-bit fixed point, because floats are not for decisions.
@@ -33,27 +33,44 @@ pub fn unseen_failure_permille(clean: u32) -> u32 {
     ((high + 50) / 100).max(1)
 }
 
-/// Whether results stop the rollout in this ring by themselves, and why (THREATS 4). `waved`: the ring is filled in waves, so that its
-/// first device went alone.
+/// What the devices of one ring brought since a person last let the rollout go on. Counts are of devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Results {
+    /// Failed, with those that vanished.
+    pub failed: u32,
+    /// Started and not heard of within their time.
+    pub vanished: u32,
+    /// With a result, good or bad.
+    pub finished: u32,
+    /// Not one device of the ring has succeeded yet, at any time.
+    pub unproven: bool,
+}
+
+/// Whether results stop the rollout in a ring by themselves, and why (THREATS 4). A ring that is filled in waves sends one device at a time
+/// until one has succeeded, and there the first failure stops it.
 #[must_use]
-pub fn must_hold(policy: HoldPolicy, evidence: &Evidence, waved: bool) -> Option<HoldCause> {
-    let failed = evidence.failures;
-    if evidence.vanished >= policy.vanished.max(1) {
+pub fn must_hold(ring: &Ring, results: Results) -> Option<HoldCause> {
+    let (policy, failed) = (ring.holds, results.failed);
+    if failed == 0 {
+        return None;
+    }
+    if results.vanished >= policy.vanished.max(1) {
         return Some(HoldCause::Vanished {
-            devices: evidence.vanished,
+            devices: results.vanished,
         });
     }
-    let finished = evidence.finished.max(failed);
-    if waved && failed > 0 && finished == failed && finished == 1 {
+    if results.unproven && !ring.waves.steps.is_empty() {
         return Some(HoldCause::FirstDevice);
     }
+    let finished = results.finished.max(failed);
     let share = u64::from(failed) * 100 >= u64::from(finished) * u64::from(policy.percent);
-    (failed > 0 && failed >= policy.failures && share).then_some(HoldCause::Failures { failed, finished })
+    (failed >= policy.failures && share).then_some(HoldCause::Failures { failed, finished })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::RingId;
 
     #[test]
     fn bound_is_the_published_table() {
@@ -74,14 +91,18 @@ mod tests {
 
     #[test]
     fn failures_hold_at_the_threshold() {
-        let hold = |finished, failures, vanished| {
-            let evidence = Evidence {
-                finished,
-                failures,
-                vanished,
-                ..Evidence::default()
-            };
-            must_hold(HoldPolicy::default(), &evidence, true)
+        let ring = Ring::new(RingId(2), "Production", 2);
+        let hold = |finished, failed, vanished| {
+            let unproven = failed == finished;
+            must_hold(
+                &ring,
+                Results {
+                    failed,
+                    vanished,
+                    finished,
+                    unproven,
+                },
+            )
         };
         assert_eq!(hold(0, 0, 0), None);
         assert_eq!(hold(1, 1, 0), Some(HoldCause::FirstDevice));
@@ -95,5 +116,14 @@ mod tests {
         );
         assert_eq!(hold(41, 2, 0), None, "2 of 41 are less than 5 %");
         assert_eq!(hold(100, 2, 2), Some(HoldCause::Vanished { devices: 2 }));
+        let mut at_once = ring.clone();
+        at_once.waves.steps.clear();
+        let first = Results {
+            failed: 1,
+            finished: 1,
+            unproven: true,
+            ..Results::default()
+        };
+        assert_eq!(must_hold(&at_once, first), None, "nobody went alone");
     }
 }

@@ -109,6 +109,20 @@ impl<'a> PlanInput<'a> {
         self.now
     }
 
+    /// The same facts under another policy.
+    #[must_use]
+    pub fn under<'b>(&self, policy: &'b Compiled) -> PlanInput<'b> {
+        PlanInput {
+            policy,
+            now: self.now,
+            devices: self.devices.clone(),
+            patches: self.patches.clone(),
+            pairs: self.pairs.clone(),
+            in_location: self.in_location.clone(),
+            in_fleet: self.in_fleet,
+        }
+    }
+
     /// The same facts at another moment.
     #[must_use]
     pub fn at(&self, now: Moment) -> Self {

@@ -241,7 +241,7 @@ impl Promised {
             input.now
         };
         finished += own.map_or(0, |e| e.in_flight);
-        let policy = &input.policy.policy().waves;
+        let policy = &ring.waves;
         let caps: Vec<u32> = policy.steps.iter().map(|s| s.of(targets)).chain([u32::MAX]).collect();
         for cap in caps {
             if waiting.is_empty() || finished >= cap {

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod fleet;
 mod forecast;
 mod gates;
+mod missed;
 pub mod policy;
 pub mod profile;
 pub mod reason;
@@ -37,6 +38,7 @@ pub use facts::{
 };
 pub use fleet::{BadInput, Pair, Plan, PlanInput, plan};
 pub use forecast::{Forecast, Run, forecast};
+pub use missed::{missed_windows, window_open};
 pub use policy::Policy;
 pub use policy::{
     Coverage, Durations, EvidencePolicy, Exception, ExceptionFor, ExceptionOf, Group, HoldPolicy, Location,

@@ -29,10 +29,6 @@ pub struct Policy {
     pub locations: Vec<Location>,
     /// What happens after a failure.
     pub retry: RetryPolicy,
-    /// How a ring is filled.
-    pub waves: WavePolicy,
-    /// When failures stop a rollout.
-    pub holds: HoldPolicy,
     /// How much may run at once, and for how long a permit counts.
     pub permits: PermitPolicy,
     /// How long an install is expected to take until it was measured.
@@ -68,6 +64,32 @@ pub struct Ring {
     pub soak: Span,
     /// What this ring must have shown before any later ring opens.
     pub evidence: EvidencePolicy,
+    /// How it is filled.
+    #[serde(default)]
+    pub waves: WavePolicy,
+    /// When failures in it stop a rollout.
+    #[serde(default)]
+    pub holds: HoldPolicy,
+    /// Open attempts of one patch in it at once; `None`: no limit.
+    #[serde(default)]
+    pub max_in_flight: Option<u32>,
+}
+
+impl Ring {
+    /// A ring as a new installation has it: 7 days, and the recommended waves and thresholds.
+    #[must_use]
+    pub fn new(id: RingId, name: &str, position: u32) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            position,
+            soak: Span::days(7),
+            evidence: EvidencePolicy::default(),
+            waves: WavePolicy::default(),
+            holds: HoldPolicy::default(),
+            max_in_flight: None,
+        }
+    }
 }
 
 /// What a ring must have shown before the next one opens (DESIGN 1.7).
@@ -280,8 +302,6 @@ pub struct PermitPolicy {
     pub length: Span,
     /// Open attempts in the fleet.
     pub fleet_in_flight: Option<u32>,
-    /// Open attempts of one patch in one ring.
-    pub ring_in_flight: Option<u32>,
 }
 
 impl Default for PermitPolicy {
@@ -289,7 +309,6 @@ impl Default for PermitPolicy {
         Self {
             length: Span::minutes(10),
             fleet_in_flight: None,
-            ring_in_flight: None,
         }
     }
 }
@@ -341,16 +360,9 @@ pub enum PackagePolicy {
 
 impl Default for Policy {
     fn default() -> Self {
-        let ring = |id, name: &str, position| Ring {
-            id: RingId(id),
-            name: name.to_owned(),
-            position,
-            soak: Span::days(7),
-            evidence: EvidencePolicy::default(),
-        };
         Self {
             coverage: Coverage::default(),
-            rings: vec![ring(1, "Pilot", 1), ring(2, "Production", 2)],
+            rings: vec![Ring::new(RingId(1), "Pilot", 1), Ring::new(RingId(2), "Production", 2)],
             groups: Vec::new(),
             profiles: vec![Profile::default()],
             windows: Vec::new(),
@@ -358,8 +370,6 @@ impl Default for Policy {
             exceptions: Vec::new(),
             locations: Vec::new(),
             retry: RetryPolicy::default(),
-            waves: WavePolicy::default(),
-            holds: HoldPolicy::default(),
             permits: PermitPolicy::default(),
             durations: Durations::default(),
             rollback: RollbackPolicy::default(),

@@ -200,6 +200,8 @@ pub enum Reason {
         until: Moment,
         /// Devices that have it.
         clean: u32,
+        /// Of these, devices that have rebooted since; `None` where the patch needs no reboot.
+        rebooted: Option<u32>,
     },
     /// A hold stops the clock of the soak.
     SoakPaused {
@@ -245,6 +247,14 @@ pub enum Reason {
         rebooted: u32,
         /// How many must.
         needed: u32,
+        /// Devices that have the patch.
+        clean: u32,
+        /// The first of them.
+        since: Moment,
+        /// How long the soak must be.
+        soak: Span,
+        /// How long a hold had stopped the clock.
+        paused: Span,
     },
     /// A business-critical product of this device was not on any device that took it.
     ProductNotProven {

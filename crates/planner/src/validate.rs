@@ -4,7 +4,7 @@ use crate::calendar::{Open, Zone};
 use crate::compile::Compiled;
 use crate::expand::{beginnings, next_spans};
 use crate::facts::DeviceFacts;
-use crate::policy::{Exception, Group, Policy, WaveStep};
+use crate::policy::{Exception, Group, Policy, WavePolicy, WaveStep};
 use crate::profile::profile_of;
 use crate::schedule::{Days, Frame, Local, Recurrence, Window, ZoneRule};
 use domain::{DeviceId, ExceptionId, FreezeId, GroupId, LocationId, Moment, ProfileId, RingId, Span, WindowId};
@@ -71,8 +71,8 @@ pub enum Refusal {
     #[error("ring {0}: {1}")]
     BadRing(RingId, &'static str),
     /// Steps must grow and shares lie between 1 and 100.
-    #[error("the waves must grow, with shares of 1 to 100 percent")]
-    BadWaves,
+    #[error("the waves of ring {0} must grow, with shares of 1 to 100 percent")]
+    BadWaves(RingId),
     /// At least one try, and waits that are not negative.
     #[error("retries need at least one try and waits that grow")]
     BadRetries,
@@ -156,7 +156,7 @@ pub fn validate(policy: &Policy, now: Moment) -> Vec<Refusal> {
             found.push(Refusal::LimitOfNone);
         }
     }
-    if policy.permits.fleet_in_flight == Some(0) || policy.permits.ring_in_flight == Some(0) {
+    if policy.permits.fleet_in_flight == Some(0) || policy.rings.iter().any(|r| r.max_in_flight == Some(0)) {
         found.push(Refusal::LimitOfNone);
     }
     let retry = policy.retry;
@@ -315,15 +315,22 @@ fn rings(policy: &Policy, found: &mut Vec<Refusal>) {
         if ring.name.trim().is_empty() {
             found.push(Refusal::BadRing(ring.id, "a ring needs a name"));
         }
+        if ring.holds.percent > 100 {
+            found.push(Refusal::BadRing(ring.id, "a share is at most 100 percent"));
+        }
+        if !grow(&ring.waves) {
+            found.push(Refusal::BadWaves(ring.id));
+        }
     }
+}
+
+fn grow(waves: &WavePolicy) -> bool {
     let mut last = (0, 0);
-    let grows = policy.waves.steps.iter().all(|step| match *step {
+    let grows = waves.steps.iter().all(|step| match *step {
         WaveStep::Devices(n) => n > std::mem::replace(&mut last.0, n) && last.1 == 0,
         WaveStep::Percent(p) => p <= 100 && p > std::mem::replace(&mut last.1, p),
     });
-    if !grows || policy.waves.rest.0 < 0 {
-        found.push(Refusal::BadWaves);
-    }
+    grows && waves.rest.0 >= 0
 }
 
 fn twice(policy: &Policy, found: &mut Vec<Refusal>) {

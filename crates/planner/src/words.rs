@@ -89,6 +89,21 @@ pub fn proof(clean: u32) -> String {
     format!("with {these} a failure rate up to {percent} % would go unseen")
 }
 
+/// `5 of 7 days`, or in smaller units where the soak is not of whole days.
+fn progress(done: Span, needed: Span) -> String {
+    if needed.0 >= 86_400 && needed.0 % 86_400 == 0 {
+        format!("{} of {} days", done.0.clamp(0, needed.0) / 86_400, needed.0 / 86_400)
+    } else {
+        format!("{} of {}", span(done), span(needed))
+    }
+}
+
+/// `2 of 20 devices have rebooted`.
+fn rebooted(rebooted: u32, clean: u32) -> String {
+    let have = if rebooted == 1 { "has" } else { "have" };
+    format!("{rebooted} of {} {have} rebooted since", devices(clean))
+}
+
 /// Why a rollout was stopped.
 #[must_use]
 pub fn cause(cause: HoldCause) -> String {
@@ -265,20 +280,17 @@ fn rollout(reason: &Reason, names: &dyn Names) -> Option<String> {
             paused,
             until,
             clean,
+            rebooted: since_rebooted,
         } => {
-            let done = names.now().since(since + paused);
+            let done = progress(names.now().since(since + paused), needed);
+            let reboots = since_rebooted.map_or_else(String::new, |n| format!("{}; ", rebooted(n, clean)));
             let paused = if paused.0 > 0 {
                 format!(", {} of hold not counted", span(paused))
             } else {
                 String::new()
             };
-            let done = if needed.0 >= 86_400 && needed.0 % 86_400 == 0 {
-                format!("{} of {} days", done.0.clamp(0, needed.0) / 86_400, needed.0 / 86_400)
-            } else {
-                format!("{} of {}", span(done), span(needed))
-            };
             format!(
-                "Soaking in {}: {done}{paused}, until {}; {}",
+                "Soaking in {}: {done}{paused}, until {}; {reboots}{}",
                 names.ring(ring),
                 names.time(until),
                 proof(clean)
@@ -308,10 +320,21 @@ fn rollout(reason: &Reason, names: &dyn Names) -> Option<String> {
                 names.ring(ring)
             )
         }
-        Reason::TooFewReboots { ring, rebooted, needed } => {
+        Reason::TooFewReboots {
+            ring,
+            rebooted: so_far,
+            needed,
+            clean,
+            since,
+            soak,
+            paused,
+        } => {
             format!(
-                "{rebooted} of {needed} devices needed in {} have rebooted since",
-                names.ring(ring)
+                "{} in {}; {}, {needed} must; {}",
+                progress(names.now().since(since + paused).min(soak), soak),
+                names.ring(ring),
+                rebooted(so_far, clean),
+                proof(clean)
             )
         }
         Reason::ProductNotProven { ring, product } => {

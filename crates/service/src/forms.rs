@@ -280,7 +280,7 @@ pub fn problem(refusal: Refusal) -> ScheduleProblem {
         | Refusal::Twice(_)
         | Refusal::NoRing
         | Refusal::BadRing(..)
-        | Refusal::BadWaves
+        | Refusal::BadWaves(_)
         | Refusal::BadRetries
         | Refusal::LimitOfNone) => ScheduleProblem::Policy(other.to_string()),
     }

@@ -3,12 +3,12 @@
 use crate::{
     error::Result,
     store::{
-        rollouts,
+        rings::{self, FleetPolicy, GroupRule, Versioned},
         schedule::{self, Item},
     },
 };
-use domain::{GroupId, LocationId, Moment, Span};
-use planner::{Compiled, EvidencePolicy, Group, Location, Policy, Ring, ZoneRule};
+use domain::Moment;
+use planner::{Compiled, Location, Policy, Ring, ZoneRule};
 use sqlx::SqliteConnection;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, PartialEq, Eq)]
 struct Written {
     day: i64,
-    rings: Vec<Ring>,
-    groups: Vec<Group>,
-    locations: Vec<Location>,
+    rings: Vec<Versioned<Ring>>,
+    groups: Vec<Versioned<GroupRule>>,
+    locations: Vec<Versioned<Location>>,
+    fleet: Versioned<FleetPolicy>,
     rules: Vec<(i64, i64, String)>,
 }
 
@@ -33,9 +34,10 @@ static LAST: Mutex<Option<(Written, Arc<Compiled>)>> = Mutex::new(None);
 pub async fn load(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compiled>> {
     let written = Written {
         day: now.0.div_euclid(86_400),
-        rings: rings(conn).await?,
-        groups: groups(conn).await?,
-        locations: locations(conn).await?,
+        rings: rings::rings(conn).await?,
+        groups: rings::groups(conn).await?,
+        locations: rings::locations(conn).await?,
+        fleet: rings::fleet(conn).await?,
         rules: schedule::rules(conn).await?,
     };
     {
@@ -47,12 +49,13 @@ pub async fn load(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compil
         }
     }
     let mut policy = Policy {
-        rings: written.rings.clone(),
-        groups: written.groups.clone(),
-        locations: written.locations.clone(),
+        rings: written.rings.iter().map(|r| r.rule.clone()).collect(),
+        groups: written.groups.iter().map(|g| g.rule.group.clone()).collect(),
+        locations: written.locations.iter().map(|l| l.rule.clone()).collect(),
         profiles: Vec::new(),
         ..Policy::default()
     };
+    written.fleet.rule.put(&mut policy);
     for (id, kind, rule) in &written.rules {
         Item::read(*id, *kind, rule)?.put(&mut policy);
     }
@@ -79,46 +82,4 @@ pub async fn compile(conn: &mut SqliteConnection, policy: Policy, now: Moment) -
         Vec::new()
     };
     Ok(policy.compile(now, zones.iter().map(String::as_str)))
-}
-
-async fn rings(conn: &mut SqliteConnection) -> Result<Vec<Ring>> {
-    let rings = rollouts::rings(conn).await?.into_iter().map(|r| Ring {
-        id: r.id,
-        name: r.name,
-        position: count(r.position),
-        soak: Span(r.soak),
-        evidence: EvidencePolicy {
-            min_successes: count(r.min_successes),
-            own_release: r.per_os_release,
-            ..EvidencePolicy::default()
-        },
-    });
-    Ok(rings.collect())
-}
-
-async fn groups(conn: &mut SqliteConnection) -> Result<Vec<Group>> {
-    let groups = rollouts::groups(conn).await?.into_iter().map(|(id, parent)| Group {
-        id: GroupId(id),
-        parent: parent.map(GroupId),
-        blocks_inheritance: false,
-        missed: None,
-    });
-    Ok(groups.collect())
-}
-
-async fn locations(conn: &mut SqliteConnection) -> Result<Vec<Location>> {
-    let locations = schedule::locations(conn)
-        .await?
-        .into_iter()
-        .map(|(id, zone, rate)| Location {
-            id: LocationId(id),
-            zone,
-            max_in_flight: None,
-            bytes_per_second: rate.and_then(|kib| u64::try_from(kib).ok()).map(|kib| kib * 1_024),
-        });
-    Ok(locations.collect())
-}
-
-fn count(value: i64) -> u32 {
-    u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
 }

@@ -8,16 +8,17 @@ use crate::{
     store::{
         devices::{self, Device},
         rollouts::{self, EvidenceRow, HoldRow, PatchRow},
+        schedule,
         states::{self, State},
     },
 };
 use domain::{
-    AccountId, Category, DecisionId, DeviceId, ExceptionId, FreezeId, GroupId, HoldId, Moment, OsReleaseId, PatchId,
-    PatchState, ProblemId, ProductId, ProfileId, RingId, Span, Urgency, WindowId, compare_debian,
+    AccountId, Category, DecisionId, DeviceId, ExceptionId, FreezeId, GroupId, HoldId, LocationId, Moment, OsReleaseId,
+    PatchId, PatchState, ProblemId, ProductId, ProfileId, RingId, Span, Urgency, WindowId, compare_debian,
 };
 use planner::{
-    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, PairFacts,
-    PatchFacts, decide,
+    Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load,
+    MissedWindows, PairFacts, PatchFacts, decide, missed_windows,
 };
 use sqlx::SqliteConnection;
 use std::{collections::BTreeMap, sync::Arc};
@@ -74,9 +75,10 @@ pub async fn pair(conn: &mut SqliteConnection, now: Moment, device: DeviceId, pa
         return Ok(None);
     };
     let state = states::of_pair(conn, device, patch).await?;
+    let policy = policy(conn, now).await?;
     Ok(Some(Pair {
-        policy: policy(conn, now).await?,
-        device: device_facts(conn, &row).await?,
+        device: device_facts(conn, &policy, now, &row).await?,
+        policy,
         patch: facts,
         pair: pair_facts(conn, device, patch, state.as_ref()).await?,
     }))
@@ -101,9 +103,10 @@ pub async fn device(conn: &mut SqliteConnection, now: Moment, device: DeviceId) 
             patches.push((facts, pair));
         }
     }
+    let policy = policy(conn, now).await?;
     Ok(Some(DeviceSnapshot {
-        policy: policy(conn, now).await?,
-        device: device_facts(conn, &row).await?,
+        device: device_facts(conn, &policy, now, &row).await?,
+        policy,
         patches,
     }))
 }
@@ -122,8 +125,14 @@ pub fn patch_lane(now: Moment, policy: &Compiled, facts: &PatchFacts, ring: Ring
 ///
 /// # Errors
 /// When the database fails.
-pub async fn device_facts(conn: &mut SqliteConnection, row: &Device) -> Result<DeviceFacts> {
-    Ok(DeviceFacts {
+pub async fn device_facts(
+    conn: &mut SqliteConnection,
+    policy: &Compiled,
+    now: Moment,
+    row: &Device,
+) -> Result<DeviceFacts> {
+    let (fleet, location) = rollouts::load(conn, row.location).await?;
+    let mut facts = DeviceFacts {
         id: row.id,
         state: row.state,
         scan_only: row.scan_only,
@@ -137,8 +146,17 @@ pub async fn device_facts(conn: &mut SqliteConnection, row: &Device) -> Result<D
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
         open_attempt: rollouts::open_attempt(conn, row.id).await?,
+        critical: rollouts::critical_on(conn, row.id).await?,
+        load: Load { fleet, location },
         ..DeviceFacts::new(row.id, row.os_release, RingId(0))
-    })
+    };
+    let catches_up = |group: &planner::Group| matches!(group.missed, Some(MissedWindows::CatchUp { .. }));
+    if policy.policy().groups.iter().any(catches_up) {
+        // A window that was changed since is not held against the device, in whatever form it was before.
+        let since = schedule::windows_changed(conn).await?.max(row.in_window);
+        facts.missed_windows = missed_windows(policy, &facts, since, now);
+    }
+    Ok(facts)
 }
 
 /// What is known of a patch; `None` when it is unknown.
@@ -157,6 +175,7 @@ pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchI
         category: Category::from_code(row.category)
             .ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
         product: row.product.map(ProductId),
+        needs_reboot: row.needs_reboot,
         size: u64::try_from(row.size).unwrap_or(0),
         superseded_by,
         successor_approved,
@@ -258,6 +277,9 @@ async fn evidence(
     for row in rollouts::evidence(conn, patch).await? {
         add(rings.entry(RingId(row.ring)).or_default(), &row);
     }
+    for (ring, product) in rollouts::critical_proven(conn, patch).await? {
+        rings.entry(ring).or_default().critical.insert(product);
+    }
     for (ring, targets) in rollouts::targets(conn, patch).await? {
         rings.entry(RingId(ring)).or_default().targets = count(targets);
     }
@@ -276,6 +298,7 @@ fn add(evidence: &mut Evidence, row: &EvidenceRow) {
     if row.proven > 0 {
         evidence.successes.insert(OsReleaseId(row.release), count(row.proven));
     }
+    evidence.rebooted += count(row.rebooted);
     evidence.failures += count(row.failures);
     evidence.vanished += count(row.vanished);
     evidence.in_flight += count(row.in_flight);
@@ -369,6 +392,8 @@ pub struct Words {
     /// Windows, freezes and profiles; their numbers are of one table.
     schedule: BTreeMap<i64, String>,
     groups: BTreeMap<i64, String>,
+    products: BTreeMap<i64, String>,
+    locations: BTreeMap<i64, String>,
 }
 
 /// Reads the names that the reasons of these patches may need.
@@ -385,6 +410,8 @@ pub async fn words(conn: &mut SqliteConnection, now: Moment, patches: &[PatchId]
         patches: names.patches.into_iter().map(|(id, n)| (PatchId(id), n)).collect(),
         schedule: names.schedule.into_iter().collect(),
         groups: names.groups.into_iter().collect(),
+        products: names.products.into_iter().collect(),
+        locations: names.locations.into_iter().collect(),
     })
 }
 
@@ -431,6 +458,18 @@ impl planner::words::Names for Words {
     }
     fn group(&self, id: GroupId) -> String {
         self.groups.get(&id.0).cloned().unwrap_or_else(|| format!("group {id}"))
+    }
+    fn product(&self, id: ProductId) -> String {
+        self.products
+            .get(&id.0)
+            .cloned()
+            .unwrap_or_else(|| format!("product {id}"))
+    }
+    fn location(&self, id: LocationId) -> String {
+        self.locations
+            .get(&id.0)
+            .cloned()
+            .unwrap_or_else(|| format!("location {id}"))
     }
     fn release(&self, id: OsReleaseId) -> String {
         self.releases

@@ -206,6 +206,8 @@ pub struct SoakView {
     pub successes: u32,
     /// Asked for.
     pub min_successes: u32,
+    /// Of the successful devices, those that have rebooted since; absent where the patch needs no reboot.
+    pub rebooted: Option<u32>,
     /// With so many clean devices a failure rate up to this many per mille would go unseen (95 %); absent without successes.
     pub unseen_per_mille: Option<u32>,
 }

@@ -45,7 +45,8 @@ pub(crate) fn room(ctx: &Ctx, used: InUse) -> GateStatus {
 /// Limits that end when something that runs ends.
 fn limits(ctx: &Ctx, used: InUse) -> Option<Reason> {
     let permits = ctx.policy.policy().permits;
-    if let (Some(cap), Some(ring)) = (permits.ring_in_flight, ctx.ring)
+    if let Some(ring) = ctx.ring
+        && let Some(cap) = ring.max_in_flight
         && used.ring >= cap
     {
         return Some(Reason::RingFull { ring: ring.id, cap });
@@ -64,10 +65,10 @@ fn limits(ctx: &Ctx, used: InUse) -> Option<Reason> {
 
 /// Where the ring's waves stand. A device that has had its turn (it failed and tries again) does not take another place in a wave.
 fn wave(ctx: &Ctx, in_flight: u32) -> GateStatus {
-    let policy = &ctx.policy.policy().waves;
     // A ring about which nothing was counted yet is filled as carefully as one of one device.
     let nothing = Evidence::default();
     let Some(ring) = ctx.ring else { return GateStatus::OPEN };
+    let policy = &ring.waves;
     let evidence = ctx.own_evidence().unwrap_or(&nothing);
     if policy.steps.is_empty() || ctx.pair.attempts_failed > 0 {
         return GateStatus::OPEN;

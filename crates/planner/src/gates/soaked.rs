@@ -70,7 +70,7 @@ fn one(ctx: &Ctx, ring: &Ring) -> GateStatus {
             },
         };
     }
-    if let Some(reason) = missing_evidence(ctx, ring, evidence) {
+    if let Some(reason) = missing_evidence(ctx, ring, evidence, since) {
         return GateStatus::Closed { reason };
     }
     let until = since + ring.soak + evidence.paused;
@@ -83,6 +83,7 @@ fn one(ctx: &Ctx, ring: &Ring) -> GateStatus {
             paused: evidence.paused,
             until,
             clean,
+            rebooted: ctx.patch.needs_reboot.then_some(evidence.rebooted),
         };
         GateStatus::OpensAt { at: until, reason }
     } else {
@@ -98,7 +99,7 @@ fn one(ctx: &Ctx, ring: &Ring) -> GateStatus {
 }
 
 /// What the ring has not shown yet, whatever the time.
-fn missing_evidence(ctx: &Ctx, ring: &Ring, evidence: &Evidence) -> Option<Reason> {
+fn missing_evidence(ctx: &Ctx, ring: &Ring, evidence: &Evidence, since: Moment) -> Option<Reason> {
     let (asked, id, clean) = (ring.evidence, ring.id, evidence.clean());
     let release = ctx.patch.os_release;
     if clean < asked.min_successes {
@@ -124,6 +125,10 @@ fn missing_evidence(ctx: &Ctx, ring: &Ring, evidence: &Evidence) -> Option<Reaso
             ring: id,
             rebooted: evidence.rebooted,
             needed: asked.min_successes.max(1),
+            clean,
+            since,
+            soak: ring.soak,
+            paused: evidence.paused,
         });
     }
     let product = asked

@@ -186,9 +186,9 @@ pub fn without(fleet: &Fleet, pair: Pair, facts: &PairFacts, reason: &Reason) ->
         }
         Reason::DeviceBusy { .. } => device.open_attempt = None,
         Reason::WaveFull { .. } | Reason::FirstGoesAlone { .. } | Reason::WaveRest { .. } => {
-            cured.policy.waves.steps.clear()
+            cured.policy.rings.iter_mut().for_each(|r| r.waves.steps.clear());
         }
-        Reason::RingFull { .. } => cured.policy.permits.ring_in_flight = None,
+        Reason::RingFull { .. } => cured.policy.rings.iter_mut().for_each(|r| r.max_in_flight = None),
         Reason::LocationFull { .. } => cured.policy.locations.clear(),
         Reason::FleetFull { .. } => cured.policy.permits.fleet_in_flight = None,
         _ => {
@@ -332,7 +332,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 policy.rings[0].soak = Span::days(soak);
                 policy.rings[0].evidence.min_successes = min;
                 policy.permits.fleet_in_flight = limits.0;
-                policy.permits.ring_in_flight = limits.1;
+                policy.rings.iter_mut().for_each(|r| r.max_in_flight = limits.1);
                 if let Some(cap) = limits.2 {
                     policy.locations.push(Location {
                         id: LocationId(1),
@@ -342,7 +342,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                     });
                 }
                 if !waves {
-                    policy.waves.steps.clear();
+                    policy.rings.iter_mut().for_each(|r| r.waves.steps.clear());
                 }
                 policy
             },

@@ -129,22 +129,20 @@ impl World {
         let name = s.name(0)?;
         let id = RingId(self.id("ring", name));
         let old = self.policy.rings.iter().find(|r| r.id == id);
-        let (position, soak, mut evidence) = old.map_or((id.0 as u32, Span::days(7), EvidencePolicy::default()), |r| {
-            (r.position, r.soak, r.evidence)
+        let mut new = old.cloned().unwrap_or_else(|| Ring {
+            waves: self.waves.clone(),
+            holds: self.holds,
+            max_in_flight: self.ring_cap,
+            ..Ring::new(id, name, id.0 as u32)
         });
+        let evidence = &mut new.evidence;
         evidence.min_successes = s.number("min", evidence.min_successes)?;
         evidence.min_share_percent = s.number("share", evidence.min_share_percent)?;
         evidence.own_release &= s.option("own") != Some("no");
         evidence.rebooted |= s.has("rebooted");
         evidence.critical_products |= s.has("critical");
-        let soak = s.option("soak").map_or(Ok(soak), span)?;
-        let new = Ring {
-            id,
-            name: name.to_owned(),
-            position: s.number("position", position)?,
-            soak,
-            evidence,
-        };
+        new.soak = s.option("soak").map_or(Ok(new.soak), span)?;
+        new.position = s.number("position", new.position)?;
         put(&mut self.policy.rings, new, |r| r.id == id);
         Ok(())
     }
@@ -272,17 +270,17 @@ impl World {
                         longest: span(last)?,
                     };
                 }
-                "waves" if *value == "none" => self.policy.waves.steps.clear(),
-                "waves" => self.policy.waves.steps = parts.iter().map(|part| step(part)).collect::<Told<_>>()?,
-                "rest" => self.policy.waves.rest = span(value)?,
+                "waves" if *value == "none" => self.waves.steps.clear(),
+                "waves" => self.waves.steps = parts.iter().map(|part| step(part)).collect::<Told<_>>()?,
+                "rest" => self.waves.rest = span(value)?,
                 "fleet" => self.policy.permits.fleet_in_flight = Some(number(0)?),
-                "ring-cap" => self.policy.permits.ring_in_flight = Some(number(0)?),
+                "ring-cap" => self.ring_cap = Some(number(0)?),
                 "rollback" if *value == "plan" => self.policy.rollback = RollbackPolicy::Plan,
                 "rollback" => self.policy.rollback = RollbackPolicy::Readiness,
                 "package" => self.policy.package = PackagePolicy::Required,
                 "install" => self.policy.durations.install = span(value)?,
                 "hold" => {
-                    self.policy.holds = HoldPolicy {
+                    self.holds = HoldPolicy {
                         failures: number(0)?,
                         percent: number(1)? as u8,
                         vanished: 2,
@@ -300,6 +298,11 @@ impl World {
                 }
                 _ => return Err(format!("there is no setting {key}")),
             }
+        }
+        for ring in &mut self.policy.rings {
+            ring.waves = self.waves.clone();
+            ring.holds = self.holds;
+            ring.max_in_flight = self.ring_cap;
         }
         Ok(())
     }

@@ -229,7 +229,8 @@ impl World {
     fn change_lines(&mut self) -> Told<Vec<String>> {
         let before = self.before.take().ok_or("end of what?")?;
         let (before, after) = (self.compiled(&before), self.compiled(&self.policy));
-        let found = changes(&self.input(&before)?, &after);
+        let input = self.input(&before)?;
+        let found = changes(&input, &input.under(&after));
         let line = |(pair, change): &(Pair, Change)| {
             let change = match change {
                 Change::Earlier { before, after } => {

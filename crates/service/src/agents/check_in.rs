@@ -56,7 +56,7 @@ impl Service {
     async fn scan_interval(&self, device: &Device, now: Moment) -> crate::Result<u32> {
         let mut conn = self.store().read().await?;
         let policy = snapshot::policy(&mut conn, now).await?;
-        let facts = snapshot::device_facts(&mut conn, device).await?;
+        let facts = snapshot::device_facts(&mut conn, &policy, now, device).await?;
         let setting = self.settings().scan_seconds;
         let profile = planner::profile_of(&policy, &facts)
             .and_then(|choice| policy.policy().profiles.iter().find(|p| p.id == choice.profile))

@@ -17,7 +17,7 @@ mod tick;
 
 pub use memory::Memory;
 
-use crate::{Error, Service};
+use crate::{Error, Service, events::Topic, snapshot, store::devices};
 use authenticate::Call;
 use protocol::{
     ShortText,
@@ -147,8 +147,36 @@ impl Service {
 
     async fn write_contacts(&self, batch: &[crate::store::devices::Contact]) -> crate::Result<()> {
         let mut tx = self.store().write().await?;
-        crate::store::devices::write_contacts(&mut tx, batch).await?;
+        let rebooted = devices::any_rebooted(&mut tx, batch).await?;
+        devices::write_contacts(&mut tx, batch).await?;
+        self.note_presence(&mut tx, batch).await?;
         tx.commit().await?;
+        if rebooted {
+            // A reboot is evidence: what was read of patches no longer holds.
+            self.events().send(Topic::Devices);
+        }
         Ok(())
+    }
+
+    /// Whoever is heard of while a window of it is open, or has none, has not slept through it.
+    async fn note_presence(&self, conn: &mut sqlx::SqliteConnection, batch: &[devices::Contact]) -> crate::Result<()> {
+        let policy = snapshot::policy(conn, self.now()).await?;
+        if policy.policy().windows.is_empty() {
+            return Ok(());
+        }
+        let heard: std::collections::HashMap<_, _> = batch.iter().map(|c| (c.device, c.at)).collect();
+        let ids: Vec<domain::DeviceId> = heard.keys().copied().collect();
+        let mut present = Vec::new();
+        for (id, group, zone) in devices::places(conn, &ids).await? {
+            let facts = planner::DeviceFacts {
+                groups: group.into_iter().collect(),
+                zone,
+                ..planner::DeviceFacts::new(id, domain::OsReleaseId(0), domain::RingId(0))
+            };
+            if let Some(at) = heard.get(&id).filter(|at| planner::window_open(&policy, &facts, **at)) {
+                present.push((id, *at));
+            }
+        }
+        devices::write_presence(conn, &present).await
     }
 }

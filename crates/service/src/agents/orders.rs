@@ -79,7 +79,7 @@ impl Service {
         sent: u64,
     ) -> Result<Vec<(&'p OpenPatch, Decision)>> {
         let policy = snapshot::policy(conn, now).await?;
-        let facts = snapshot::device_facts(conn, device).await?;
+        let facts = snapshot::device_facts(conn, &policy, now, device).await?;
         let schedule = Schedule::new(&policy, &facts);
         let pairs = snapshot::pairs(conn, device.id).await?;
         let memory = &self.inner.agents;

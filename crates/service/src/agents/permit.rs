@@ -218,7 +218,12 @@ async fn may_install(
 }
 
 fn without(pair: &mut Pair, attempt: &Attempt) {
-    pair.device.open_attempt = pair.device.open_attempt.filter(|id| *id != attempt.id);
+    let device = &mut pair.device;
+    device.open_attempt = device.open_attempt.filter(|id| *id != attempt.id);
+    device.load.fleet = device.load.fleet.saturating_sub(1);
+    if device.location.is_some() {
+        device.load.location = device.load.location.saturating_sub(1);
+    }
     if let Some(evidence) = attempt.ring.and_then(|ring| pair.patch.evidence.get_mut(&ring)) {
         evidence.in_flight = evidence.in_flight.saturating_sub(1);
     }

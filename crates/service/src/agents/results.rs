@@ -8,10 +8,14 @@ use crate::{
     events::Topic,
     store::{
         attempts::{self, Attempt, Stage},
-        audit, devices, holds, rollouts, states,
+        audit, devices, holds, rings, rollouts, states,
     },
 };
 use domain::{Moment, PatchState};
+use planner::{
+    HoldCause,
+    evidence::{Results as RingResults, must_hold},
+};
 use protocol::{
     limits, sign,
     v1::{
@@ -254,7 +258,7 @@ fn sentence(stage: Stage, outcome: &Outcome) -> String {
     }
 }
 
-/// Stops the rollout when failures reach the ring's threshold, or when the first device of a ring fails, in the same transaction (I-29).
+/// Stops the rollout when failures reach the ring's thresholds, or before any device of a ring has succeeded, in the same transaction (I-29).
 pub(super) async fn hold(
     conn: &mut SqliteConnection,
     attempt: &Attempt,
@@ -262,23 +266,31 @@ pub(super) async fn hold(
     detail: &str,
     now: Moment,
 ) -> Result<()> {
-    let failed = rollouts::failed_devices(conn, attempt.patch, attempt.ring).await?;
-    let threshold = rollouts::rings(conn)
-        .await?
-        .into_iter()
-        .find(|r| Some(r.id) == attempt.ring)
-        .map_or(1, |r| r.hold_failures.max(1));
+    let recent = rollouts::recent_results(conn, attempt.patch, attempt.ring).await?;
     let evidence = rollouts::evidence(conn, attempt.patch).await?;
     let own = evidence.iter().filter(|e| Some(e.ring) == attempt.ring.map(|r| r.0));
     let (finished, failures) = own.fold((0, 0), |(f, n), e| (f + e.finished, n + e.failures));
-    let first = finished == failures;
-    if failed < threshold && !first {
-        return Ok(());
-    }
-    let cause = if stage == Stage::Vanished {
-        Cause::Vanished
-    } else {
-        Cause::Failure
+    let results = RingResults {
+        failed: recent.failed,
+        vanished: recent.vanished,
+        finished: recent.finished,
+        unproven: finished == failures,
+    };
+    let rings = rings::rings(conn).await?;
+    let ring = rings.into_iter().find(|r| Some(r.rule.id) == attempt.ring);
+    // A ring that was removed meanwhile has no thresholds: what it began is looked at by a person at once.
+    let why = match ring {
+        Some(ring) => must_hold(&ring.rule, results),
+        None => Some(HoldCause::Failures {
+            failed: results.failed,
+            finished: results.finished,
+        }),
+    };
+    let cause = match why {
+        None => return Ok(()),
+        Some(HoldCause::Vanished { .. }) => Cause::Vanished,
+        Some(_) if stage == Stage::Vanished => Cause::Vanished,
+        Some(_) => Cause::Failure,
     };
     let id = holds::open(conn, attempt.patch, cause, Some(attempt.device), detail, now, "server").await?;
     let record = Record {
@@ -290,7 +302,10 @@ pub(super) async fn hold(
         ),
         before: None,
         after: Some(
-            serde_json::json!({ "failed": failed, "threshold": threshold, "first_of_ring": first }).to_string(),
+            serde_json::json!({
+                "failed": results.failed, "vanished": results.vanished, "finished": results.finished, "first_of_ring": results.unproven,
+            })
+            .to_string(),
         ),
         reason: detail.to_owned(),
     };

@@ -124,8 +124,8 @@ impl Service {
             .ok_or(Error::NotFound)?;
         let details = pages::details(conn, device).await?.ok_or(Error::NotFound)?;
         let stored = devices::by_id(conn, device).await?.ok_or(Error::NotFound)?;
-        let facts = snapshot::device_facts(conn, &stored).await?;
         let policy = snapshot::policy(conn, now).await?;
+        let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
         let (settled, open): (Vec<State>, Vec<State>) = states::of_device(conn, device)
             .await?
             .into_values()
@@ -195,8 +195,8 @@ impl Service {
         let mut tx = read.begin().await?;
         let conn = &mut *tx;
         let stored = devices::by_id(conn, device).await?.ok_or(Error::NotFound)?;
-        let facts = snapshot::device_facts(conn, &stored).await?;
         let policy = snapshot::policy(conn, now).await?;
+        let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
         let state = states::of_pair(conn, device, patch).await?.ok_or(Error::NotFound)?;
         let line = line(conn, now, device, state).await?;
         let names = snapshot::words(conn, now, &named(std::slice::from_ref(&line))).await?;

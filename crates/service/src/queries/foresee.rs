@@ -47,6 +47,7 @@ impl Waiting {
     /// Reads the approved installs of the devices that `wanted` takes.
     async fn read(
         conn: &mut SqliteConnection,
+        policy: &Compiled,
         now: Moment,
         from: Vec<DeviceId>,
         wanted: impl Fn(&DeviceFacts) -> bool + Send,
@@ -56,7 +57,7 @@ impl Waiting {
             let Some(row) = devices::by_id(conn, id).await? else {
                 continue;
             };
-            let facts = snapshot::device_facts(conn, &row).await?;
+            let facts = snapshot::device_facts(conn, policy, now, &row).await?;
             let Some(ring) = row.ring.filter(|_| row.state == DeviceState::Active && wanted(&facts)) else {
                 continue;
             };
@@ -182,7 +183,7 @@ impl Service {
             concerns(&after, &item, device) || old.as_ref().is_some_and(|old| concerns(&before, old, device))
         };
         let from = schedule::waiting_devices(conn, MOST_WAITING).await?;
-        let mut waiting = Waiting::read(conn, now, from, concerned).await?;
+        let mut waiting = Waiting::read(conn, &before, now, from, concerned).await?;
         if let ScheduleForm::Exception(ExceptionForm {
             about: ExceptionAbout::Product(name),
             ..
@@ -202,7 +203,8 @@ impl Service {
                 }
             }
         }
-        let found = changes(&waiting.input(&before, now)?, &after);
+        let input = waiting.input(&before, now)?;
+        let found = changes(&input, &input.under(&after));
         let ids: Vec<PatchId> = waiting.patches.keys().copied().collect();
         let words = snapshot::words(conn, now, &ids).await?;
         tx.commit().await?;
@@ -245,7 +247,7 @@ impl Service {
         let conn = &mut *tx;
         let policy = snapshot::policy(conn, now).await?;
         let names: BTreeMap<i64, String> = schedule::all(conn).await?.into_iter().map(|r| (r.id, r.name)).collect();
-        let (about, zone) = about(conn, of).await?;
+        let (about, zone) = about(conn, &policy, now, of).await?;
         let devices = match of {
             WeekOf::Device(id) => vec![id],
             WeekOf::All | WeekOf::Group(_) => schedule::waiting_devices(conn, MOST_WAITING).await?,
@@ -254,7 +256,7 @@ impl Service {
             WeekOf::Group(group) => policy.lies_in(device, group),
             WeekOf::All | WeekOf::Device(_) => true,
         };
-        let waiting = Waiting::read(conn, now, devices, wanted).await?;
+        let waiting = Waiting::read(conn, &policy, now, devices, wanted).await?;
         tx.commit().await?;
         let days = u32::try_from(week.to.since(now).0 / 86_400 + 1).unwrap_or(0);
         let runs = if days == 0 || days > 60 {
@@ -286,7 +288,12 @@ impl Service {
 }
 
 /// A device that stands for what is drawn, or none where everything is, and the zone in which it is drawn.
-async fn about(conn: &mut SqliteConnection, of: WeekOf) -> Result<(Option<DeviceFacts>, String)> {
+async fn about(
+    conn: &mut SqliteConnection,
+    policy: &Compiled,
+    now: Moment,
+    of: WeekOf,
+) -> Result<(Option<DeviceFacts>, String)> {
     Ok(match of {
         WeekOf::All => (None, "UTC".to_owned()),
         WeekOf::Group(group) => {
@@ -295,7 +302,7 @@ async fn about(conn: &mut SqliteConnection, of: WeekOf) -> Result<(Option<Device
         }
         WeekOf::Device(id) => {
             let row = devices::by_id(conn, id).await?.ok_or(Error::NotFound)?;
-            (Some(snapshot::device_facts(conn, &row).await?), row.zone)
+            (Some(snapshot::device_facts(conn, policy, now, &row).await?), row.zone)
         }
     })
 }

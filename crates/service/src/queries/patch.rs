@@ -10,11 +10,13 @@ use crate::{
         lists::{self, Group},
         log,
         pages::{self, count_mut},
-        rollouts, states,
+        states,
     },
 };
 use domain::{DeviceId, Moment, PatchId, Permission, RingId};
-use planner::{Compiled, Evidence, GateStatus, PatchFacts, decide, evidence::unseen_failure_permille, words as gates};
+use planner::{
+    Compiled, Evidence, GateStatus, PatchFacts, Ring, decide, evidence::unseen_failure_permille, words as gates,
+};
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
 use view::{CountBucket, Counts, PAGE_SIZE, PatchDevice, PatchPage, RingLane, RingName, SoakView};
@@ -37,7 +39,7 @@ impl Page<'_> {
     async fn lanes(&self, conn: &mut SqliteConnection) -> Result<Vec<RingLane>> {
         let by_group = pages::counts_by_group(conn, self.facts.id).await?;
         let decisions = decisions::in_force(conn, self.facts.id).await?;
-        let rows = rollouts::rings(conn).await?;
+        let rows: Vec<&Ring> = self.policy.rings().collect();
         let lanes = rows.iter().enumerate().map(|(at, ring)| {
             let mut counts = Counts::default();
             for group in self.groups.iter().filter(|g| g.ring == Some(ring.id)) {
@@ -84,7 +86,7 @@ impl Page<'_> {
         (gates::headline(&decision, self.words), opens_at)
     }
 
-    fn soak(&self, ring: &rollouts::RingRow) -> SoakView {
+    fn soak(&self, ring: &Ring) -> SoakView {
         let none = Evidence::default();
         let evidence = self.facts.evidence.get(&ring.id).unwrap_or(&none);
         // An open hold stops the clock; the time of resolved ones does not count either.
@@ -101,10 +103,11 @@ impl Page<'_> {
         let clean = evidence.clean();
         SoakView {
             started: evidence.first_success,
-            needed: ring.soak,
-            elapsed: elapsed.clamp(0, ring.soak.max(0)),
+            needed: ring.soak.0,
+            elapsed: elapsed.clamp(0, ring.soak.0.max(0)),
             successes: clean,
-            min_successes: u32::try_from(ring.min_successes).unwrap_or(0),
+            min_successes: ring.evidence.min_successes,
+            rebooted: self.facts.needs_reboot.then_some(evidence.rebooted),
             unseen_per_mille: (clean > 0).then(|| unseen_failure_permille(clean)),
         }
     }
@@ -115,7 +118,7 @@ impl Page<'_> {
         let device = devices::by_id(conn, id).await?.ok_or_else(missing)?;
         let state = states::of_pair(conn, id, patch).await?.ok_or_else(missing)?;
         let pair = snapshot::pair_facts(conn, id, patch, Some(&state)).await?;
-        let facts = snapshot::device_facts(conn, &device).await?;
+        let facts = snapshot::device_facts(conn, self.policy, self.now, &device).await?;
         let decision = decide(self.policy, &facts, self.facts, &pair, self.now);
         let attempt = pages::last_attempt(conn, id, patch).await?;
         let blocked = pair.rolled_back_block;

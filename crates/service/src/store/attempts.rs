@@ -208,8 +208,8 @@ pub async fn insert(conn: &mut SqliteConnection, new: &Attempt) -> Result<Attemp
         .execute(&mut *conn)
         .await?;
     let id = sqlx::query_scalar(
-        "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, previous)
-         VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id",
+        "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, previous, boot_id)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,(SELECT boot_id FROM device WHERE id = ?1)) RETURNING id",
     )
     .bind(new.device.0)
     .bind(new.patch.0)

@@ -60,6 +60,8 @@ pub struct Device {
     pub policy_version: u64,
     /// The clock was seen to jump: no permits until a person confirms it.
     pub clock_suspect: bool,
+    /// Last heard of while a window of it was open, or enrolled.
+    pub in_window: Moment,
 }
 
 /// The columns of [`Device`], with what `WHERE` follows. The groups' rings are worked out from the top of the tree.
@@ -75,7 +77,8 @@ macro_rules! device_sql {
                     d.disk_free_mib, d.fence, d.scan_asked_at,
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
-                    coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0)
+                    coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
+                    coalesce(d.in_window_at, d.enrolled_at)
              FROM device d LEFT JOIN device_group g ON g.id = d.group_id LEFT JOIN location l ON l.id = d.location_id WHERE ",
             $where
         )
@@ -116,6 +119,7 @@ fn device(row: &SqliteRow) -> Result<Device> {
         epoch: number(row, 23)?,
         policy_version: number(row, 24)?,
         clock_suspect: row.try_get(25)?,
+        in_window: Moment(row.try_get(26)?),
     })
 }
 
@@ -309,6 +313,57 @@ pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -
                FROM json_each(?)) AS c WHERE device.id = c.id",
     )
     .bind(serde_json::Value::Array(rows).to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether a contact of the batch comes from another boot than the last one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any_rebooted(conn: &mut SqliteConnection, contacts: &[Contact]) -> Result<bool> {
+    let boots: Vec<(i64, &str)> = contacts
+        .iter()
+        .filter_map(|c| Some((c.device.0, c.said.as_ref()?.0.as_str())))
+        .collect();
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM json_each(?) c JOIN device d ON d.id = c.value ->> 0 WHERE d.boot_id <> c.value ->> 1)",
+    )
+    .bind(super::states::json(&boots)?)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Group and zone of devices: what decides which windows they have.
+///
+/// # Errors
+/// When the database fails.
+pub async fn places(conn: &mut SqliteConnection, ids: &[DeviceId]) -> Result<Vec<(DeviceId, Option<GroupId>, String)>> {
+    let rows: Vec<(i64, Option<i64>, String)> =
+        sqlx::query_as("SELECT id, group_id, zone FROM device WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(super::states::json(&ids)?)
+            .fetch_all(conn)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, group, zone)| (DeviceId(id), group.map(GroupId), zone))
+        .collect())
+}
+
+/// Records devices that were heard of while a window of theirs was open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_presence(conn: &mut SqliteConnection, present: &[(DeviceId, Moment)]) -> Result<()> {
+    if present.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE device SET in_window_at = max(coalesce(in_window_at, 0), c.at)
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?)) AS c WHERE device.id = c.id",
+    )
+    .bind(super::states::json(&present)?)
     .execute(conn)
     .await?;
     Ok(())

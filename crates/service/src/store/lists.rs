@@ -69,7 +69,7 @@ pub async fn group(conn: &mut SqliteConnection, id: GroupId) -> Result<Option<Gr
 /// # Errors
 /// When the database fails.
 pub async fn rings(conn: &mut SqliteConnection) -> Result<Vec<RingName>> {
-    let rows = sqlx::query("SELECT id, name FROM ring ORDER BY position")
+    let rows = sqlx::query("SELECT id, name FROM ring WHERE removed_at IS NULL ORDER BY position")
         .fetch_all(conn)
         .await?;
     rows.iter()

@@ -18,6 +18,7 @@ pub mod pages;
 pub mod places;
 pub mod problems;
 pub mod recount;
+pub mod rings;
 pub mod rollouts;
 pub mod schedule;
 pub mod sessions;

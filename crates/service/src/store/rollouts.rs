@@ -1,7 +1,7 @@
-//! What the planner asks of a rollout: rings and groups, decisions, holds, evidence, rollback orders.
+//! What the planner asks of a rollout: decisions, holds, evidence, rollback orders.
 
 use crate::error::{Error, Result};
-use domain::{AttemptId, DeviceId, Moment, OsReleaseId, PatchId, RingId, Span};
+use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, ProductId, RingId, Span};
 use protocol::v1::PackageVersion;
 use sqlx::{Row as _, SqliteConnection};
 
@@ -57,58 +57,6 @@ pub async fn order_done(conn: &mut SqliteConnection, order: i64, now: Moment) ->
     Ok(())
 }
 
-/// A ring's row.
-#[derive(Clone, Debug)]
-pub struct RingRow {
-    /// Ring.
-    pub id: RingId,
-    /// Its name.
-    pub name: String,
-    /// 1 = first.
-    pub position: i64,
-    /// Seconds of soak before the next ring.
-    pub soak: i64,
-    /// Successes before the next ring.
-    pub min_successes: i64,
-    /// One success for the patch's own release.
-    pub per_os_release: bool,
-    /// So many failures hold.
-    pub hold_failures: i64,
-}
-
-/// The rings by position.
-///
-/// # Errors
-/// When the database fails.
-pub async fn rings(conn: &mut SqliteConnection) -> Result<Vec<RingRow>> {
-    let rows = sqlx::query("SELECT id, name, position, soak_seconds, min_successes, per_os_release, hold_failures FROM ring ORDER BY position")
-        .fetch_all(conn)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(RingRow {
-                id: RingId(row.try_get(0)?),
-                name: row.try_get(1)?,
-                position: row.try_get(2)?,
-                soak: row.try_get(3)?,
-                min_successes: row.try_get(4)?,
-                per_os_release: row.try_get(5)?,
-                hold_failures: row.try_get(6)?,
-            })
-        })
-        .collect()
-}
-
-/// The tree of groups, as (group, group above).
-///
-/// # Errors
-/// When the database fails.
-pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<(i64, Option<i64>)>> {
-    Ok(sqlx::query_as("SELECT id, parent_id FROM device_group ORDER BY id")
-        .fetch_all(conn)
-        .await?)
-}
-
 /// The patch itself, as the planner needs it.
 #[derive(Clone, Debug)]
 pub struct PatchRow {
@@ -126,8 +74,10 @@ pub struct PatchRow {
     pub size: i64,
     /// The newest patch that replaces it.
     pub superseded_by: Option<PatchId>,
-    /// The number of its product, if an exception ever named it.
+    /// The number of its product, if an exception or a person ever named it.
     pub product: Option<i64>,
+    /// Some device owed a reboot for it.
+    pub needs_reboot: bool,
 }
 
 /// The patch with a number.
@@ -136,7 +86,7 @@ pub struct PatchRow {
 /// When the database fails.
 pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<PatchRow>> {
     let row =
-        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source) FROM patch WHERE id = ?")
+        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source), needs_reboot FROM patch WHERE id = ?")
             .bind(id.0)
             .fetch_optional(conn)
             .await?;
@@ -150,6 +100,7 @@ pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<Pa
         size: row.try_get(4)?,
         superseded_by: row.try_get::<Option<i64>, _>(5)?.map(PatchId),
         product: row.try_get(6)?,
+        needs_reboot: row.try_get(7)?,
     }))
 }
 
@@ -271,6 +222,8 @@ pub struct EvidenceRow {
     pub proven: i64,
     /// When the first of them was.
     pub first_proven: Option<i64>,
+    /// Of these, devices that have rebooted since, and owe no reboot for it.
+    pub rebooted: i64,
     /// Devices whose last attempt failed.
     pub failures: i64,
     /// Of these, vanished.
@@ -290,7 +243,7 @@ pub struct EvidenceRow {
 pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<EvidenceRow>> {
     let rows = sqlx::query(
         "WITH last AS (
-            SELECT device_id, ring_id, state, proven_at, finished_at, max(id) AS id FROM attempt
+            SELECT device_id, ring_id, state, proven_at, finished_at, boot_id, max(id) AS id FROM attempt
             WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) GROUP BY device_id),
          kept AS (
             SELECT last.*, last.state = 3
@@ -299,8 +252,9 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
                 AS stands FROM last)
          SELECT kept.ring_id, d.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
                 sum(kept.state IN (4, 5, 8)), sum(kept.state = 8), sum(kept.state IN (1, 2)), sum(kept.state NOT IN (1, 2)),
-                max(CASE WHEN kept.state NOT IN (1, 2) THEN kept.finished_at END)
-         FROM kept JOIN device d ON d.id = kept.device_id WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id, d.os_release_id",
+                max(CASE WHEN kept.state NOT IN (1, 2) THEN kept.finished_at END),
+                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND coalesce(s.state, 0) <> 8)
+         FROM kept JOIN device d ON d.id = kept.device_id LEFT JOIN device_patch s ON s.device_id = d.id AND s.patch_id = ?1 WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id, d.os_release_id",
     )
     .bind(patch.0)
     .fetch_all(conn)
@@ -317,6 +271,7 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
                 in_flight: r.try_get(6)?,
                 finished: r.try_get(7)?,
                 last_finished: r.try_get(8)?,
+                rebooted: r.try_get(9)?,
             })
         })
         .collect()
@@ -375,17 +330,92 @@ pub async fn failures_of_device(conn: &mut SqliteConnection, device: DeviceId) -
         .collect())
 }
 
-/// Failed devices of a patch in a ring since a person last let it go on: what the hold threshold counts.
+/// Devices of a ring with a result since a person last let the patch go on: what the hold thresholds count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecentResults {
+    /// Failed, with those that vanished.
+    pub failed: u32,
+    /// Vanished.
+    pub vanished: u32,
+    /// With a result, good or bad.
+    pub finished: u32,
+}
+
+/// What a ring's devices brought since a person last let the patch go on.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn failed_devices(conn: &mut SqliteConnection, patch: PatchId, ring: Option<RingId>) -> Result<i64> {
-    Ok(sqlx::query_scalar(
-        "SELECT count(DISTINCT device_id) FROM attempt WHERE patch_id = ?1 AND kind = 1 AND state IN (4, 5, 8) AND ring_id IS ?2
+pub async fn recent_results(
+    conn: &mut SqliteConnection,
+    patch: PatchId,
+    ring: Option<RingId>,
+) -> Result<RecentResults> {
+    let (failed, vanished, finished) = sqlx::query_as(
+        "SELECT count(DISTINCT CASE WHEN state IN (4, 5, 8) THEN device_id END), count(DISTINCT CASE WHEN state = 8 THEN device_id END),
+                count(DISTINCT device_id)
+         FROM attempt WHERE patch_id = ?1 AND kind = 1 AND state IN (3, 4, 5, 8) AND ring_id IS ?2
            AND coalesce(finished_at, deadline) >= coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = ?1), 0)",
     )
     .bind(patch.0)
     .bind(ring.map(|r| r.0))
+    .fetch_one(conn)
+    .await?;
+    Ok(RecentResults {
+        failed,
+        vanished,
+        finished,
+    })
+}
+
+/// The business-critical products on a device: those of which it has some patch, needed or installed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn critical_on(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec<ProductId>> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT c.id FROM device_patch s CROSS JOIN patch p ON p.id = s.patch_id CROSS JOIN product c ON c.name = p.source AND c.critical = 1
+         WHERE s.device_id = ? AND s.state <> 1 AND EXISTS (SELECT 1 FROM product WHERE critical = 1) ORDER BY c.id",
+    )
+    .bind(device.0)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(ProductId).collect())
+}
+
+/// The business-critical products on devices that were seen to have a patch, by the ring in which they took it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn critical_proven(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<(RingId, ProductId)>> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "WITH proven AS (
+            SELECT device_id, ring_id, proven_at, state, max(id) AS id FROM attempt
+            WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) AND EXISTS (SELECT 1 FROM product WHERE critical = 1)
+            GROUP BY device_id)
+         SELECT DISTINCT a.ring_id, c.id FROM proven a CROSS JOIN device_patch s ON s.device_id = a.device_id AND s.state <> 1
+         CROSS JOIN patch p ON p.id = s.patch_id CROSS JOIN product c ON c.name = p.source AND c.critical = 1
+         WHERE a.state = 3 AND a.proven_at IS NOT NULL AND a.ring_id IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = a.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)",
+    )
+    .bind(patch.0)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(ring, product)| (RingId(ring), ProductId(product)))
+        .collect())
+}
+
+/// Open attempts in the fleet and in one location.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(conn: &mut SqliteConnection, location: Option<LocationId>) -> Result<(u32, u32)> {
+    Ok(sqlx::query_as(
+        "SELECT count(*), coalesce(sum(d.location_id IS NOT NULL AND d.location_id = ?), 0)
+         FROM attempt a JOIN device d ON d.id = a.device_id WHERE a.state IN (1, 2)",
+    )
+    .bind(location.map(|l| l.0))
     .fetch_one(conn)
     .await?)
 }
@@ -482,6 +512,10 @@ pub struct NameRows {
     pub schedule: Vec<(i64, String)>,
     /// Groups.
     pub groups: Vec<(i64, String)>,
+    /// Products that somebody named.
+    pub products: Vec<(i64, String)>,
+    /// Locations.
+    pub locations: Vec<(i64, String)>,
 }
 
 /// The names of rings, accounts and releases, and of these patches and the newer versions of their sources.
@@ -495,6 +529,8 @@ pub async fn names(conn: &mut SqliteConnection, patches: &[PatchId]) -> Result<N
         releases: sqlx::query_as("SELECT id, name FROM os_release").fetch_all(&mut *conn).await?,
         schedule: sqlx::query_as("SELECT id, name FROM schedule WHERE kind <> 4").fetch_all(&mut *conn).await?,
         groups: sqlx::query_as("SELECT id, name FROM device_group").fetch_all(&mut *conn).await?,
+        products: sqlx::query_as("SELECT id, name FROM product").fetch_all(&mut *conn).await?,
+        locations: sqlx::query_as("SELECT id, name FROM location").fetch_all(&mut *conn).await?,
         patches: sqlx::query_as(
             "SELECT n.id, n.source || ' ' || n.version FROM patch p JOIN patch n ON n.os_release_id = p.os_release_id AND n.source = p.source
              WHERE p.id IN (SELECT value FROM json_each(?))",

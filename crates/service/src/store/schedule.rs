@@ -183,6 +183,17 @@ pub async fn rules(conn: &mut SqliteConnection) -> Result<Vec<(i64, i64, String)
         .await?)
 }
 
+/// When a window was last changed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn windows_changed(conn: &mut SqliteConnection) -> Result<Moment> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT max(updated_at) FROM schedule WHERE kind = 2")
+        .fetch_one(conn)
+        .await?;
+    Ok(Moment(at.unwrap_or(0)))
+}
+
 /// Every row, by name.
 ///
 /// # Errors
@@ -346,16 +357,6 @@ pub async fn account_exists(conn: &mut SqliteConnection, id: AccountId) -> Resul
 /// When the database fails.
 pub async fn zones(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar("SELECT DISTINCT zone FROM device")
-        .fetch_all(conn)
-        .await?)
-}
-
-/// Every location, as (number, zone, KiB per second).
-///
-/// # Errors
-/// When the database fails.
-pub async fn locations(conn: &mut SqliteConnection) -> Result<Vec<(i64, String, Option<i64>)>> {
-    Ok(sqlx::query_as("SELECT id, zone, rate_kib FROM location ORDER BY id")
         .fetch_all(conn)
         .await?)
 }

@@ -190,6 +190,20 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
         .execute(&mut *conn)
         .await?;
     }
+    let owed: Vec<i64> = changes
+        .iter()
+        .filter(|c| c.to.state == PatchState::PendingReboot)
+        .map(|c| c.to.patch.0)
+        .collect();
+    if !owed.is_empty() {
+        // What one device owes a reboot for needs one everywhere.
+        sqlx::query(
+            "UPDATE patch SET needs_reboot = 1 WHERE id IN (SELECT value FROM json_each(?)) AND needs_reboot = 0",
+        )
+        .bind(json(&owed)?)
+        .execute(&mut *conn)
+        .await?;
+    }
     if of_device != [0; 4] {
         sqlx::query(
             "UPDATE device SET n_open = n_open + ?, n_security = n_security + ?, n_failed = n_failed + ?, n_pending = n_pending + ? WHERE id = ?",
