@@ -13,6 +13,7 @@ pub mod clock;
 pub mod commands;
 pub mod error;
 pub mod events;
+mod facts;
 pub mod forms;
 pub mod policy;
 pub mod queries;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) key: SigningKey,
     pub(crate) events: events::Events,
     pub(crate) agents: agents::Memory,
+    pub(crate) facts: facts::Known,
 }
 
 impl Service {
@@ -64,6 +66,7 @@ impl Service {
                 key,
                 events: events::Events::new(),
                 agents: agents::Memory::default(),
+                facts: facts::Known::default(),
             }),
         })
     }

@@ -5,6 +5,7 @@
 use crate::{
     commands::hold::Cause,
     error::{Error, Result},
+    facts::Known,
     store::{
         devices::{self, Device},
         rollouts::{self, EvidenceRow, HoldRow, PatchRow},
@@ -31,7 +32,7 @@ pub struct Pair {
     /// The device.
     pub device: DeviceFacts,
     /// The patch.
-    pub patch: PatchFacts,
+    pub patch: Arc<PatchFacts>,
     /// The two together.
     pub pair: PairFacts,
 }
@@ -44,17 +45,6 @@ impl Pair {
     }
 }
 
-/// A device with all its patches that are not settled.
-#[derive(Clone, Debug)]
-pub struct DeviceSnapshot {
-    /// The policy in force.
-    pub policy: Arc<Compiled>,
-    /// The device.
-    pub device: DeviceFacts,
-    /// Its patches, by number.
-    pub patches: Vec<(PatchFacts, PairFacts)>,
-}
-
 /// The policy in force, ready for decisions around `now`.
 ///
 /// # Errors
@@ -63,15 +53,21 @@ pub async fn policy(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Comp
     crate::policy::load(conn, now).await
 }
 
-/// One patch on one device; `None` when either is unknown. A pair that no scan ever saw is not applicable.
+/// One patch on one device, inside a write transaction; `None` when either is unknown. A pair that no scan ever saw is not applicable.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn pair(conn: &mut SqliteConnection, now: Moment, device: DeviceId, patch: PatchId) -> Result<Option<Pair>> {
+pub(crate) async fn pair(
+    conn: &mut SqliteConnection,
+    known: &Known,
+    now: Moment,
+    device: DeviceId,
+    patch: PatchId,
+) -> Result<Option<Pair>> {
     let Some(row) = devices::by_id(conn, device).await? else {
         return Ok(None);
     };
-    let Some(facts) = patch_facts(conn, now, patch).await? else {
+    let Some(facts) = known.look(conn, now, patch).await? else {
         return Ok(None);
     };
     let state = states::of_pair(conn, device, patch).await?;
@@ -81,33 +77,6 @@ pub async fn pair(conn: &mut SqliteConnection, now: Moment, device: DeviceId, pa
         policy,
         patch: facts,
         pair: pair_facts(conn, device, patch, state.as_ref()).await?,
-    }))
-}
-
-/// A device with every patch that it still needs or that nobody could look at; `None` when it is unknown.
-///
-/// # Errors
-/// When the database fails.
-pub async fn device(conn: &mut SqliteConnection, now: Moment, device: DeviceId) -> Result<Option<DeviceSnapshot>> {
-    let Some(row) = devices::by_id(conn, device).await? else {
-        return Ok(None);
-    };
-    let mut patches = Vec::new();
-    for state in states::of_device(conn, device).await?.into_values() {
-        let unsettled = state.state.is_open() || matches!(state.state, PatchState::Superseded | PatchState::Unknown);
-        if !unsettled {
-            continue;
-        }
-        if let Some(facts) = patch_facts(conn, now, state.patch).await? {
-            let pair = pair_facts(conn, device, state.patch, Some(&state)).await?;
-            patches.push((facts, pair));
-        }
-    }
-    let policy = policy(conn, now).await?;
-    Ok(Some(DeviceSnapshot {
-        device: device_facts(conn, &policy, now, &row).await?,
-        policy,
-        patches,
     }))
 }
 

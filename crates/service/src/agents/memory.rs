@@ -2,11 +2,10 @@
 
 use super::{WireReply, catalog::Catalog};
 use crate::store::devices::{Contact, Device};
-use domain::{DeviceId, Moment, PatchId};
-use planner::PatchFacts;
+use domain::{DeviceId, Moment};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Last sequence numbers, last replies, last contacts waiting for their batch; the catalog.
@@ -15,8 +14,6 @@ pub struct Memory {
     seen: Mutex<HashMap<DeviceId, Seen>>,
     /// Locked only inside a write transaction, so that it changes with the database.
     pub(super) catalog: tokio::sync::Mutex<Catalog>,
-    /// Facts about patches, and the number of changes committed when they were read.
-    facts: Mutex<(u64, HashMap<PatchId, Arc<PatchFacts>>)>,
 }
 
 /// The last message that was taken from a device.
@@ -136,27 +133,6 @@ impl Memory {
             if let Some(last) = seen.get_mut(&contact.device) {
                 last.waiting = true;
             }
-        }
-    }
-
-    /// What was read of a patch while nothing has been committed since.
-    pub(super) fn facts(&self, sent: u64, patch: PatchId) -> Option<Arc<PatchFacts>> {
-        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        if facts.0 == sent {
-            facts.1.get(&patch).cloned()
-        } else {
-            None
-        }
-    }
-
-    /// Remembers what was read of a patch; `sent` is the number of changes before it was read.
-    pub(super) fn remember(&self, sent: u64, patch: PatchId, read: Arc<PatchFacts>) {
-        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        if facts.0 < sent {
-            *facts = (sent, HashMap::new());
-        }
-        if facts.0 == sent {
-            facts.1.insert(patch, read);
         }
     }
 

@@ -15,7 +15,6 @@ use protocol::{
     v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion},
 };
 use sqlx::{Acquire as _, SqliteConnection};
-use std::sync::Arc;
 
 /// Orders in one reply; the rest comes with the next.
 const MAX_ORDERS: usize = 20;
@@ -23,7 +22,6 @@ const MAX_ORDERS: usize = 20;
 impl Service {
     /// Rollbacks that were ordered, installs that the planner would permit now, and notices of those that it sees coming.
     pub(super) async fn orders(&self, device: &Device, now: Moment) -> Result<(Vec<Order>, Vec<DeviceNotice>)> {
-        let sent = self.events().sent();
         let mut read = self.store().read().await?;
         let approved = match device.ring {
             Some(ring) => rollouts::approved_and_open(&mut read, device.id, ring).await?,
@@ -53,7 +51,7 @@ impl Service {
         let decided = if approved.is_empty() {
             Vec::new()
         } else {
-            self.decide_all(&mut tx, device, now, &approved, sent).await?
+            self.decide_all(&mut tx, device, now, &approved).await?
         };
         let notices = decided
             .iter()
@@ -68,39 +66,25 @@ impl Service {
         Ok((orders, notices))
     }
 
-    /// The planner's answer for every patch that is approved for the device's ring. What is known of the patches themselves is the same for
-    /// the whole fleet, and is read once for every committed change.
+    /// The planner's answer for every patch that is approved for the device's ring.
     async fn decide_all<'p>(
         &self,
         conn: &mut SqliteConnection,
         device: &Device,
         now: Moment,
         approved: &'p [OpenPatch],
-        sent: u64,
     ) -> Result<Vec<(&'p OpenPatch, Decision)>> {
         let policy = snapshot::policy(conn, now).await?;
         let facts = snapshot::device_facts(conn, &policy, now, device).await?;
         let schedule = Schedule::new(&policy, &facts);
         let pairs = snapshot::pairs(conn, device.id).await?;
-        let memory = &self.inner.agents;
-        let mut decided = Vec::with_capacity(approved.len());
-        for open in approved {
-            let patch = match memory.facts(sent, open.patch) {
-                Some(facts) => facts,
-                None => {
-                    let Some(facts) = snapshot::patch_facts(conn, now, open.patch).await? else {
-                        continue;
-                    };
-                    let facts = Arc::new(facts);
-                    memory.remember(sent, open.patch, Arc::clone(&facts));
-                    facts
-                }
-            };
-            if let Some(pair) = pairs.get(&open.patch) {
-                decided.push((open, schedule.decide(&patch, pair, now)));
-            }
-        }
-        Ok(decided)
+        let ids: Vec<PatchId> = approved.iter().map(|open| open.patch).collect();
+        let patches = self.inner.facts.read(conn, now, &ids).await?;
+        let decided = approved.iter().filter_map(|open| {
+            let (patch, pair) = (patches.get(&open.patch)?, pairs.get(&open.patch)?);
+            Some((open, schedule.decide(patch, pair, now)))
+        });
+        Ok(decided.collect())
     }
 
     fn notice(&self, open: &OpenPatch, earliest: Moment) -> DeviceNotice {

@@ -5,6 +5,7 @@ use crate::{
     Result, Service,
     audit::{Action, Record},
     events::Topic,
+    facts::Known,
     snapshot::{self, Pair},
     store::{
         attempts::{self, Attempt, Stage},
@@ -20,6 +21,7 @@ use protocol::{
     v1::{ActionKind, PackageVersion, Permit, PermitReply, PermitRequest, RefusalCode},
 };
 use sqlx::SqliteConnection;
+use std::sync::Arc;
 
 /// Tries at going back after which a person must order it anew.
 const MAX_ROLLBACK_TRIES: usize = 3;
@@ -111,7 +113,9 @@ impl Service {
         }
         let same = open.take_if(|a| a.stage == Stage::Permitted && a.patch == message.patch && a.kind == message.kind);
         let may = match message.kind {
-            ActionKind::Install => may_install(conn, device, message.patch, same.as_ref(), now).await?,
+            ActionKind::Install => {
+                may_install(conn, &self.inner.facts, device, message.patch, same.as_ref(), now).await?
+            }
             ActionKind::RollBack => may_roll_back(conn, device, message.patch, open.as_ref(), now).await?,
         };
         match (may, same) {
@@ -186,12 +190,13 @@ fn grant(attempt: Attempt, packages: Vec<PackageVersion>, device: &Device, now: 
 /// The planner's word, with the packages when it is yes. `same` is the open permit for this very thing: it must not stand in its own way.
 async fn may_install(
     conn: &mut SqliteConnection,
+    known: &Known,
     device: &Device,
     patch: PatchId,
     same: Option<&Attempt>,
     now: Moment,
 ) -> Result<std::result::Result<Leave, No>> {
-    let Some(mut pair) = snapshot::pair(conn, now, device.id, patch).await? else {
+    let Some(mut pair) = snapshot::pair(conn, known, now, device.id, patch).await? else {
         return Ok(Err(no("applicable", "There is no such patch.")));
     };
     if let Some(same) = same {
@@ -224,7 +229,10 @@ fn without(pair: &mut Pair, attempt: &Attempt) {
     if device.location.is_some() {
         device.load.location = device.load.location.saturating_sub(1);
     }
-    if let Some(evidence) = attempt.ring.and_then(|ring| pair.patch.evidence.get_mut(&ring)) {
+    if let Some(evidence) = attempt
+        .ring
+        .and_then(|ring| Arc::make_mut(&mut pair.patch).evidence.get_mut(&ring))
+    {
         evidence.in_flight = evidence.in_flight.saturating_sub(1);
     }
 }

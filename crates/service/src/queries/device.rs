@@ -13,7 +13,7 @@ use crate::{
 use domain::{DeviceId, Moment, PatchId, PatchState, Permission, Severity};
 use planner::{Compiled, Decision, DeviceFacts, GateReport, GateStatus, PairFacts, PatchFacts, decide, words as gates};
 use sqlx::{Acquire as _, SqliteConnection};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use view::{DevicePage, DevicePatch, LadderStep, StepStatus};
 
 /// Attempts and records that the page shows.
@@ -55,15 +55,31 @@ fn step(report: &GateReport, words: &Words) -> LadderStep {
 /// What decides about one patch on the device.
 struct Line {
     state: State,
-    patch: PatchFacts,
+    patch: Arc<PatchFacts>,
     pair: PairFacts,
 }
 
-async fn line(conn: &mut SqliteConnection, now: Moment, device: DeviceId, state: State) -> Result<Line> {
-    let patch = snapshot::patch_facts(conn, now, state.patch).await?;
-    let patch = patch.ok_or_else(|| Error::Inconsistent(format!("patch {} is gone", state.patch)))?;
-    let pair = snapshot::pair_facts(conn, device, state.patch, Some(&state)).await?;
-    Ok(Line { state, patch, pair })
+impl Service {
+    /// What decides about each of these states of a device.
+    async fn lines(
+        &self,
+        conn: &mut SqliteConnection,
+        now: Moment,
+        device: DeviceId,
+        states: Vec<State>,
+    ) -> Result<Vec<Line>> {
+        let ids: Vec<PatchId> = states.iter().map(|state| state.patch).collect();
+        let mut patches = self.inner.facts.read(conn, now, &ids).await?;
+        let pairs = snapshot::pairs(conn, device).await?;
+        let line = |state: State| {
+            let patch = patches.remove(&state.patch);
+            let patch = patch.ok_or_else(|| Error::Inconsistent(format!("patch {} is gone", state.patch)))?;
+            let pair = pairs.get(&state.patch).copied();
+            let pair = pair.unwrap_or_else(|| PairFacts::new(state.state));
+            Ok(Line { state, patch, pair })
+        };
+        states.into_iter().map(line).collect()
+    }
 }
 
 async fn row(
@@ -131,10 +147,7 @@ impl Service {
             .into_values()
             .partition(|s| is_settled(s.state));
         let settled = settled.iter().filter(|s| s.state != PatchState::NotApplicable).count();
-        let mut lines = Vec::with_capacity(open.len());
-        for state in open {
-            lines.push(line(conn, now, device, state).await?);
-        }
+        let lines = self.lines(conn, now, device, open).await?;
         let attempts = pages::attempts(conn, device, HISTORY).await?;
         let records = log::of(conn, &format!("device:{device}"), HISTORY, 0).await?;
         let mut ids = named(&lines);
@@ -198,9 +211,10 @@ impl Service {
         let policy = snapshot::policy(conn, now).await?;
         let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
         let state = states::of_pair(conn, device, patch).await?.ok_or(Error::NotFound)?;
-        let line = line(conn, now, device, state).await?;
-        let names = snapshot::words(conn, now, &named(std::slice::from_ref(&line))).await?;
-        let row = row(conn, &line, &policy, &facts, &names, now).await?;
+        let lines = self.lines(conn, now, device, vec![state]).await?;
+        let names = snapshot::words(conn, now, &named(&lines)).await?;
+        let line = lines.first().ok_or(Error::NotFound)?;
+        let row = row(conn, line, &policy, &facts, &names, now).await?;
         tx.commit().await?;
         Ok(row)
     }

@@ -57,6 +57,33 @@ pub async fn order_done(conn: &mut SqliteConnection, order: i64, now: Moment) ->
     Ok(())
 }
 
+/// Names the state of everything that the facts about a patch are made of (migration 0005).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    patch: i64,
+    fleet: i64,
+    /// Whether facts may be kept by it at all: which critical products a device has is not stamped.
+    pub keeps: bool,
+}
+
+/// The stamps of these patches; unknown ones are left out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stamps(conn: &mut SqliteConnection, patches: &[PatchId]) -> Result<Vec<(PatchId, Stamp)>> {
+    let rows: Vec<(i64, i64, i64, bool)> = sqlx::query_as(
+        "SELECT id, facts, (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'facts'), NOT EXISTS (SELECT 1 FROM product WHERE critical = 1)
+         FROM patch WHERE id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(super::states::json(&patches)?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, patch, fleet, keeps)| (PatchId(id), Stamp { patch, fleet, keeps }))
+        .collect())
+}
+
 /// The patch itself, as the planner needs it.
 #[derive(Clone, Debug)]
 pub struct PatchRow {

@@ -166,9 +166,7 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
         }
         patch_counts(*state, 1, &mut of_patch);
         device_counts(*state, *security, 1, &mut of_device);
-        if of_patch != [0; 7] {
-            counts.push((patch.0, of_patch));
-        }
+        counts.push((patch.0, of_patch));
     }
     sqlx::query(
         "INSERT INTO device_patch (device_id, patch_id, state, since, ours, brake)
@@ -179,9 +177,9 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
     .bind(json(&rows)?)
     .execute(&mut *conn)
     .await?;
-    if !counts.is_empty() {
-        sqlx::query(
-            "UPDATE patch SET n_missing = n_missing + (c.n ->> 0), n_installed = n_installed + (c.n ->> 1), n_failed = n_failed + (c.n ->> 2),
+    // Whom a patch concerns is a fact about it, also where no count changes.
+    sqlx::query(
+            "UPDATE patch SET facts = facts + 1, n_missing = n_missing + (c.n ->> 0), n_installed = n_installed + (c.n ->> 1), n_failed = n_failed + (c.n ->> 2),
                     n_pending = n_pending + (c.n ->> 3), n_unknown = n_unknown + (c.n ->> 4), n_superseded = n_superseded + (c.n ->> 5),
                     n_rolled_back = n_rolled_back + (c.n ->> 6)
              FROM (SELECT value ->> 0 AS id, value -> 1 AS n FROM json_each(?)) AS c WHERE patch.id = c.id",
@@ -189,7 +187,6 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
         .bind(json(&counts)?)
         .execute(&mut *conn)
         .await?;
-    }
     let owed: Vec<i64> = changes
         .iter()
         .filter(|c| c.to.state == PatchState::PendingReboot)
