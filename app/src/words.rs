@@ -102,6 +102,13 @@ pub const fn why_text(why: Why) -> &'static str {
         Why::NothingToRollBack => "There is no earlier version on record to go back to.",
         Why::RollbackInForce => "A rollback of this patch is ordered or in force already.",
         Why::Revoked => "The device is revoked, and that is final. It can enrol anew.",
+        Why::RingInUse { .. } => {
+            "Groups are in the ring, or decisions are in force for it. Give the groups another ring and withdraw the decisions first."
+        }
+        Why::OnlyRing => "It is the only ring; without one nothing is installed.",
+        Why::GroupInUse => {
+            "Devices, other groups, enrolment tokens or the schedule use the group. Take it out of there first."
+        }
         Why::NoRing => "The device is in no group that has a ring. Move it to a group first.",
     }
 }
@@ -135,6 +142,22 @@ const fn field_name(field: Field) -> &'static str {
         Field::Selection => "Selection",
         Field::Zone => "Time zone",
         Field::Rate => "Download rate",
+        Field::Soak => "Soak",
+        Field::Successes => "Successful devices",
+        Field::Share => "Share of the ring",
+        Field::Waves => "Waves",
+        Field::Rest => "Rest between waves",
+        Field::Failures => "Failed devices",
+        Field::FailureShare => "Share of failures",
+        Field::Vanished => "Devices not heard of again",
+        Field::InFlight => "Installs at once",
+        Field::Parent => "Group above",
+        Field::Missed => "Missed windows",
+        Field::Retries => "Tries",
+        Field::Wait => "Wait after a failure",
+        Field::Install => "Expected install time",
+        Field::Reboot => "Expected reboot time",
+        Field::Product => "Product",
     }
 }
 
@@ -147,6 +170,12 @@ fn problem_text(problem: Problem) -> String {
         Problem::Unknown => "is not one of the choices".to_owned(),
         Problem::Taken => "is in use already".to_owned(),
         Problem::TooCommon => "is among the most common ones; attackers try those first".to_owned(),
+        Problem::Circle => "the group would lie in itself".to_owned(),
+        Problem::NotGrowing => {
+            "each step must be larger than the one before, devices before shares, shares up to 100 %".to_owned()
+        }
+        Problem::Unreadable => "write at most ten steps, such as 1, 5 %, 25 %".to_owned(),
+        Problem::Shrinking => "the longest wait must not be shorter than the first".to_owned(),
         Problem::Control => "has a control character".to_owned(),
     }
 }

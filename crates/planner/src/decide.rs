@@ -61,6 +61,12 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// How many windows limit this device; none: it may install at any time inside its profile's hours.
+    #[must_use]
+    pub fn windows(&self) -> u32 {
+        u32::try_from(self.windows.len()).unwrap_or(u32::MAX)
+    }
+
     /// Decides about one patch at `now`.
     #[must_use]
     pub fn decide(&self, patch: &PatchFacts, pair: &PairFacts, now: Moment) -> Decision {

@@ -37,6 +37,26 @@ pub enum Action {
     DevicePlaced,
     /// A location was made.
     LocationCreated,
+    /// A location was changed.
+    LocationChanged,
+    /// A ring was made.
+    RingCreated,
+    /// A ring was changed.
+    RingChanged,
+    /// The rings were put into another order.
+    RingsOrdered,
+    /// A ring was removed.
+    RingRemoved,
+    /// A group was made.
+    GroupCreated,
+    /// A group was changed.
+    GroupChanged,
+    /// A group was removed.
+    GroupRemoved,
+    /// What counts for the whole fleet was changed.
+    FleetPolicy,
+    /// A product was called business-critical, or no longer.
+    ProductCriticality,
     /// A profile, window, freeze or exception was made.
     ScheduleCreated,
     /// One was changed.
@@ -91,6 +111,16 @@ impl Action {
             Self::ScanAsked => "device.scan_asked",
             Self::DevicePlaced => "device.location",
             Self::LocationCreated => "location.created",
+            Self::LocationChanged => "location.changed",
+            Self::RingCreated => "ring.created",
+            Self::RingChanged => "ring.changed",
+            Self::RingsOrdered => "rings.ordered",
+            Self::RingRemoved => "ring.removed",
+            Self::GroupCreated => "group.created",
+            Self::GroupChanged => "group.changed",
+            Self::GroupRemoved => "group.removed",
+            Self::FleetPolicy => "fleet.policy",
+            Self::ProductCriticality => "product.criticality",
             Self::ScheduleCreated => "schedule.created",
             Self::ScheduleChanged => "schedule.changed",
             Self::ScheduleDeleted => "schedule.deleted",

@@ -18,6 +18,7 @@ pub mod forms;
 pub mod policy;
 pub mod queries;
 pub mod random;
+pub mod ring_forms;
 pub mod settings;
 pub mod snapshot;
 pub mod store;

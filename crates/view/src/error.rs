@@ -79,6 +79,38 @@ pub enum Field {
     Zone,
     /// Download rate.
     Rate,
+    /// Soak of a ring.
+    Soak,
+    /// Successes that a ring must show.
+    Successes,
+    /// Share of a ring that must have it.
+    Share,
+    /// Waves of a ring.
+    Waves,
+    /// Rest between waves.
+    Rest,
+    /// Failures that hold.
+    Failures,
+    /// Share of failures that holds.
+    FailureShare,
+    /// Vanished devices that hold.
+    Vanished,
+    /// Installs at once.
+    InFlight,
+    /// The group above.
+    Parent,
+    /// Missed windows.
+    Missed,
+    /// Tries on one device.
+    Retries,
+    /// Wait after a failure.
+    Wait,
+    /// Expected length of an install.
+    Install,
+    /// Expected length of a reboot.
+    Reboot,
+    /// A product.
+    Product,
 }
 
 /// What is wrong with a field.
@@ -112,6 +144,14 @@ pub enum Problem {
     TooCommon,
     /// Has a control character.
     Control,
+    /// A group would lie in itself.
+    Circle,
+    /// Waves must grow, numbers of devices before shares.
+    NotGrowing,
+    /// Not a list such as `1, 5 %, 25 %`.
+    Unreadable,
+    /// The longest wait is shorter than the first.
+    Shrinking,
 }
 
 /// Why the state does not allow it.
@@ -134,4 +174,15 @@ pub enum Why {
     Revoked,
     /// The device is not in a group with a ring.
     NoRing,
+    /// Groups use the ring, or decisions are in force for it.
+    RingInUse {
+        /// Groups.
+        groups: u32,
+        /// Decisions.
+        decisions: u32,
+    },
+    /// The only ring.
+    OnlyRing,
+    /// Devices, groups, tokens or schedules use the group.
+    GroupInUse,
 }

@@ -9,6 +9,7 @@ pub mod device;
 pub mod error;
 pub mod filter;
 pub mod patch;
+pub mod rings;
 pub mod schedule;
 
 pub use account::*;
@@ -17,4 +18,5 @@ pub use device::*;
 pub use error::*;
 pub use filter::*;
 pub use patch::*;
+pub use rings::*;
 pub use schedule::*;

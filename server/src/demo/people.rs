@@ -10,7 +10,7 @@ use service::{
         tokens::TokenRequest,
     },
 };
-use view::{ApprovalFilter, CountBucket, PatchFilter, PatchSort};
+use view::{ApprovalFilter, CountBucket, LocationForm, PatchFilter, PatchSort};
 
 /// The ring that goes first, and the one after it, as the first migration makes them.
 const PILOT: RingId = RingId(1);
@@ -40,7 +40,13 @@ impl People {
         service.create_account(&host, "auditor", Role::Auditor, None).await?;
         let mut places = Vec::new();
         for (name, zone, rate, _, _) in PLACES {
-            places.push(service.create_location(&host, name, zone, rate).await?);
+            let form = LocationForm {
+                name: name.to_owned(),
+                zone: zone.to_owned(),
+                rate_kib: rate,
+                max_in_flight: None,
+            };
+            places.push(LocationId(service.save_location(&host, None, &form).await?.id));
         }
         let token = async |label: &str, group| {
             let request = TokenRequest {

@@ -2,13 +2,15 @@
 
 pub mod accounts;
 pub mod backup;
-mod checks;
+pub(crate) mod checks;
 pub mod decide;
 pub mod devices;
 pub mod exceptions;
+pub mod groups;
 pub mod hold;
 mod passwords;
 pub mod places;
+pub mod rings;
 pub mod rollback;
 pub mod schedule;
 pub mod session;

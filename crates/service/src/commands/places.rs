@@ -1,55 +1,67 @@
 //! Locations: a name, a time zone, and a bandwidth that its devices share (GRP-1, BWL-1).
 
-use super::checks;
 use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
     events::Topic,
-    store::{self, audit, devices, places},
+    ring_forms,
+    store::{
+        audit, devices, places,
+        rings::{self, Versioned},
+    },
 };
 use domain::{DeviceId, DeviceState, LocationId, Permission};
-use planner::calendar::Zone;
+use planner::Location;
 use serde_json::json;
-use view::{Field, Problem, Why};
+use view::{Field, LocationForm, Problem, RingsSaved, Why};
 
 impl Service {
-    /// Makes a location in an IANA time zone, with KiB per second for patch data if it is limited.
+    /// Saves a location; with `seen`, in the place of the one of that number and version. Its devices' download rate changes with it.
     ///
     /// # Errors
-    /// Not allowed, unknown zone, name missing or taken.
-    pub async fn create_location(
+    /// Not allowed, a field that does not fit, not found, changed since.
+    pub async fn save_location(
         &self,
         actor: &Actor,
-        name: &str,
-        zone: &str,
-        rate_kib: Option<u32>,
-    ) -> Result<LocationId> {
+        seen: Option<(LocationId, u64)>,
+        form: &LocationForm,
+    ) -> Result<RingsSaved> {
         actor.require(Permission::ManageDevices)?;
-        let name = checks::name(Field::Label, name)?;
-        if zone.parse::<Zone>().is_err() {
-            return Err(Error::invalid(Field::Zone, Problem::Unknown));
-        }
-        if rate_kib == Some(0) {
-            return Err(Error::invalid(
-                Field::Rate,
-                Problem::OutOfRange { min: 1, max: u32::MAX },
-            ));
-        }
+        let new = ring_forms::location(form, seen.map_or(LocationId(0), |(id, _)| id))?;
         let (now, mut tx) = (self.now(), self.store().write().await?);
-        let id = places::insert(&mut tx, &name, zone, rate_kib)
-            .await?
-            .ok_or(Error::invalid(Field::Label, Problem::Taken))?;
-        let made = Record {
+        let all = rings::locations(&mut tx).await?;
+        let was = match seen {
+            Some((id, version)) => {
+                let row = all.iter().find(|l| l.rule.id == id).ok_or(Error::NotFound)?;
+                if row.version != version {
+                    return Err(Error::Changed);
+                }
+                Some(row)
+            }
+            None => None,
+        };
+        if all.iter().any(|l| l.name == new.name && l.rule.id != new.rule.id) {
+            return Err(Error::invalid(Field::Label, Problem::Taken));
+        }
+        let version = Self::next_version(&mut tx).await?;
+        let id = places::put_location(&mut tx, &new.name, &new.rule, version).await?;
+        let json = |l: &Versioned<Location>| json!({ "name": l.name, "location": l.rule }).to_string();
+        let record = Record {
             actor: actor.audit_name(),
-            action: Action::LocationCreated,
+            action: was.map_or(Action::LocationCreated, |_| Action::LocationChanged),
             object: format!("location:{id}"),
-            before: None,
-            after: Some(json!({ "name": name, "zone": zone, "rate_kib": rate_kib }).to_string()),
+            before: was.map(json),
+            after: Some(json(&new)),
             reason: String::new(),
         };
-        audit::append(&mut tx, now, &made).await?;
+        audit::append(&mut tx, now, &record).await?;
         tx.commit().await?;
-        Ok(id)
+        self.rings_changed();
+        Ok(RingsSaved {
+            id: id.0,
+            version: u64::try_from(version).unwrap_or(0),
+            warnings: Vec::new(),
+        })
     }
 
     /// Puts a device into a location (or none). Its download rate changes with it, so devices get a new policy version.
@@ -72,8 +84,7 @@ impl Service {
             return Ok(());
         }
         places::put(&mut tx, device, location).await?;
-        let version = store::meta(&mut tx, "policy_version").await?;
-        store::set_meta(&mut tx, "policy_version", version + 1).await?;
+        Self::next_version(&mut tx).await?;
         let moved = Record {
             actor: actor.audit_name(),
             action: Action::DevicePlaced,

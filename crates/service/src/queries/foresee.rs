@@ -11,7 +11,9 @@ use crate::{
         schedule::{self, Item},
     },
 };
-use domain::{AccountId, DeviceId, DeviceState, ExceptionId, GroupId, Moment, PatchId, Permission, ProductId, Span};
+use domain::{
+    AccountId, DeviceId, DeviceState, ExceptionId, GroupId, Moment, PatchId, Permission, ProductId, RingId, Span,
+};
 use planner::{
     Change, Compiled, DeviceFacts, Exception, ExceptionOf, PairFacts, PatchFacts, PlanInput, ZoneRule,
     calendar::{Open, Zone},
@@ -34,7 +36,7 @@ const WEEK: Span = Span::days(7);
 
 /// Approved installs that wait, with their facts.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     devices: Vec<DeviceFacts>,
     hosts: BTreeMap<DeviceId, String>,
     patches: BTreeMap<PatchId, PatchFacts>,
@@ -52,21 +54,41 @@ impl Waiting {
         from: Vec<DeviceId>,
         wanted: impl Fn(&DeviceFacts) -> bool + Send,
     ) -> Result<Self> {
+        Self::read_in(conn, policy, now, from, wanted, |device| [device.ring, None]).await
+    }
+
+    /// As [`Self::read`], with what is approved for any of the rings that `rings` gives for a device.
+    pub(super) async fn read_in(
+        conn: &mut SqliteConnection,
+        policy: &Compiled,
+        now: Moment,
+        from: Vec<DeviceId>,
+        wanted: impl Fn(&DeviceFacts) -> bool + Send,
+        rings: impl Fn(&DeviceFacts) -> [Option<RingId>; 2] + Send,
+    ) -> Result<Self> {
         let mut all = Self::default();
         for id in from {
             let Some(row) = devices::by_id(conn, id).await? else {
                 continue;
             };
             let facts = snapshot::device_facts(conn, policy, now, &row).await?;
-            let Some(ring) = row.ring.filter(|_| row.state == DeviceState::Active && wanted(&facts)) else {
+            let mut rings: Vec<RingId> = rings(&facts).into_iter().flatten().collect();
+            rings.dedup();
+            if row.state != DeviceState::Active || rings.is_empty() || !wanted(&facts) {
                 continue;
-            };
+            }
             if all.devices.len() == MOST_DEVICES {
                 all.cut = true;
                 break;
             }
             let pairs = snapshot::pairs(conn, id).await?;
-            for open in rollouts::approved_and_open(conn, id, ring).await? {
+            let mut open = Vec::new();
+            for ring in rings {
+                open.extend(rollouts::approved_and_open(conn, id, ring).await?);
+            }
+            open.sort_by_key(|open| open.patch);
+            open.dedup_by_key(|open| open.patch);
+            for open in open {
                 if let Entry::Vacant(place) = all.patches.entry(open.patch) {
                     let Some(patch) = snapshot::patch_facts(conn, now, open.patch).await? else {
                         continue;
@@ -84,10 +106,27 @@ impl Waiting {
         Ok(all)
     }
 
-    fn input<'p>(&self, policy: &'p Compiled, now: Moment) -> Result<PlanInput<'p>> {
-        let (devices, patches) = (self.devices.clone(), self.patches.values().cloned());
-        PlanInput::new(policy, now, devices, patches, self.pairs.clone())
+    pub(super) fn input<'p>(&self, policy: &'p Compiled, now: Moment) -> Result<PlanInput<'p>> {
+        self.input_with(policy, now, self.devices())
+    }
+
+    /// The same installs on devices of which something else is known.
+    pub(super) fn input_with<'p>(
+        &self,
+        policy: &'p Compiled,
+        now: Moment,
+        devices: impl Iterator<Item = DeviceFacts>,
+    ) -> Result<PlanInput<'p>> {
+        PlanInput::new(policy, now, devices, self.patches.values().cloned(), self.pairs.clone())
             .map_err(|e| Error::Inconsistent(e.to_string()))
+    }
+
+    pub(super) fn devices(&self) -> impl Iterator<Item = DeviceFacts> + '_ {
+        self.devices.iter().cloned()
+    }
+
+    pub(super) fn patches(&self) -> Vec<PatchId> {
+        self.patches.keys().copied().collect()
     }
 
     fn title(&self, patch: PatchId) -> String {
@@ -140,6 +179,34 @@ fn moved(change: Change, words: &Words) -> Moved {
             after: words::reason(&after, words),
         },
     }
+}
+
+/// Changes, counted, and the first of them in words.
+pub(super) fn told(waiting: &Waiting, found: Vec<(planner::Pair, Change)>, words: &Words) -> WhatWouldChange {
+    let mut all = WhatWouldChange {
+        devices: u32::try_from(waiting.devices.len()).unwrap_or(u32::MAX),
+        cut: waiting.cut,
+        ..WhatWouldChange::default()
+    };
+    for ((device, patch), change) in found {
+        *match change {
+            Change::Earlier { .. } => &mut all.earlier,
+            Change::Later { .. } => &mut all.later,
+            Change::NewlyBlocked { .. } => &mut all.blocked,
+            Change::NewlyPossible { .. } => &mut all.possible,
+            Change::OtherReason { .. } => &mut all.other,
+        } += 1;
+        if all.installs.len() < MOST_LISTED {
+            all.installs.push(MovedInstall {
+                device,
+                hostname: waiting.host(device),
+                patch,
+                title: waiting.title(patch),
+                moved: moved(change, words),
+            });
+        }
+    }
+    all
 }
 
 impl Service {
@@ -208,30 +275,7 @@ impl Service {
         let ids: Vec<PatchId> = waiting.patches.keys().copied().collect();
         let words = snapshot::words(conn, now, &ids).await?;
         tx.commit().await?;
-        let mut all = WhatWouldChange {
-            devices: u32::try_from(waiting.devices.len()).unwrap_or(u32::MAX),
-            cut: waiting.cut,
-            ..WhatWouldChange::default()
-        };
-        for ((device, patch), change) in found {
-            *match change {
-                Change::Earlier { .. } => &mut all.earlier,
-                Change::Later { .. } => &mut all.later,
-                Change::NewlyBlocked { .. } => &mut all.blocked,
-                Change::NewlyPossible { .. } => &mut all.possible,
-                Change::OtherReason { .. } => &mut all.other,
-            } += 1;
-            if all.installs.len() < MOST_LISTED {
-                all.installs.push(MovedInstall {
-                    device,
-                    hostname: waiting.host(device),
-                    patch,
-                    title: waiting.title(patch),
-                    moved: moved(change, &words),
-                });
-            }
-        }
-        Ok(Ok(all))
+        Ok(Ok(told(&waiting, found, &words)))
     }
 
     /// Seven days from `from`: windows, hours and freezes, and the installs forecast in them.

@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod patch;
 pub mod patches;
 pub mod recount;
+pub mod rings;
 pub mod schedule;
 mod words;
 

@@ -2,27 +2,38 @@
 
 use crate::error::Result;
 use domain::{DeviceId, LocationId};
+use planner::Location;
 use sqlx::SqliteConnection;
 
-/// Adds a location; `None` when the name is in use.
+/// Writes a location; its number 0 makes a new one.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(
+pub async fn put_location(
     conn: &mut SqliteConnection,
     name: &str,
-    zone: &str,
-    rate_kib: Option<u32>,
-) -> Result<Option<LocationId>> {
-    let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO location (name, zone, rate_kib) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id",
+    location: &Location,
+    version: i64,
+) -> Result<LocationId> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO location (id, name, zone, rate_kib, max_in_flight, version) VALUES (?,?,?,?,?,?)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, zone = excluded.zone, rate_kib = excluded.rate_kib,
+             max_in_flight = excluded.max_in_flight, version = excluded.version
+         RETURNING id",
     )
+    .bind((location.id.0 != 0).then_some(location.id.0))
     .bind(name)
-    .bind(zone)
-    .bind(rate_kib)
-    .fetch_optional(conn)
+    .bind(&location.zone)
+    .bind(
+        location
+            .bytes_per_second
+            .map(|rate| super::devices::signed(rate / 1_024)),
+    )
+    .bind(location.max_in_flight)
+    .bind(version)
+    .fetch_one(conn)
     .await?;
-    Ok(id.map(LocationId))
+    Ok(LocationId(id))
 }
 
 /// Whether there is such a location.

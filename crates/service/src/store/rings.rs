@@ -1,7 +1,7 @@
 //! Rings, the tree of groups, places and what counts for the whole fleet: rows into what the planner is told.
 
 use crate::error::{Error, Result};
-use domain::{GroupId, LocationId, Moment, RingId, Span};
+use domain::{GroupId, LocationId, Moment, ProductId, RingId, Span};
 use planner::{
     Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, PermitPolicy, RetryPolicy, Ring, WavePolicy,
 };
@@ -390,4 +390,83 @@ pub async fn put_fleet(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Says whether a product must not fail; `false` when it was said already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_critical(conn: &mut SqliteConnection, product: ProductId, critical: bool) -> Result<bool> {
+    let done = sqlx::query("UPDATE product SET critical = ?1 WHERE id = ?2 AND critical <> ?1")
+        .bind(critical)
+        .bind(product.0)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The products that must not fail, with the groups of the active devices that have them, and how many of each.
+///
+/// # Errors
+/// When the database fails.
+pub async fn critical(conn: &mut SqliteConnection) -> Result<Vec<(ProductId, String, Vec<(Option<GroupId>, u32)>)>> {
+    let products: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM product WHERE critical = 1 ORDER BY name")
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut all = Vec::with_capacity(products.len());
+    for (id, name) in products {
+        let devices: Vec<(Option<i64>, u32)> = sqlx::query_as(
+            "SELECT group_id, count(*) FROM device WHERE state = 1 AND id IN (
+                SELECT s.device_id FROM patch p CROSS JOIN device_patch s ON s.patch_id = p.id AND s.state <> 1 WHERE p.source = ?)
+             GROUP BY group_id",
+        )
+        .bind(&name)
+        .fetch_all(&mut *conn)
+        .await?;
+        let devices = devices.into_iter().map(|(group, n)| (group.map(GroupId), n)).collect();
+        all.push((ProductId(id), name, devices));
+    }
+    Ok(all)
+}
+
+/// Active devices by group.
+///
+/// # Errors
+/// When the database fails.
+pub async fn devices_by_group(conn: &mut SqliteConnection) -> Result<Vec<(Option<GroupId>, u32)>> {
+    let rows: Vec<(Option<i64>, u32)> =
+        sqlx::query_as("SELECT group_id, count(*) FROM device WHERE state = 1 GROUP BY group_id")
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|(group, n)| (group.map(GroupId), n)).collect())
+}
+
+/// Active devices and open attempts by location.
+///
+/// # Errors
+/// When the database fails.
+pub async fn at_locations(conn: &mut SqliteConnection) -> Result<Vec<(LocationId, u32, u32)>> {
+    let rows: Vec<(i64, u32, u32)> = sqlx::query_as(
+        "SELECT l.id, (SELECT count(*) FROM device d WHERE d.location_id = l.id AND d.state = 1),
+                (SELECT count(*) FROM attempt a JOIN device d ON d.id = a.device_id WHERE a.state IN (1, 2) AND d.location_id = l.id)
+         FROM location l",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, devices, runs)| (LocationId(id), devices, runs))
+        .collect())
+}
+
+/// Open attempts by ring.
+///
+/// # Errors
+/// When the database fails.
+pub async fn in_flight(conn: &mut SqliteConnection) -> Result<Vec<(Option<RingId>, u32)>> {
+    let rows: Vec<(Option<i64>, u32)> =
+        sqlx::query_as("SELECT ring_id, count(*) FROM attempt WHERE state IN (1, 2) GROUP BY ring_id")
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|(ring, n)| (ring.map(RingId), n)).collect())
 }

@@ -11,6 +11,7 @@ mod numbers;
 mod permits;
 mod reports;
 mod results;
+mod rings;
 mod rollback;
 mod schedule;
 mod support;

@@ -6,6 +6,7 @@ mod backup;
 mod counts;
 mod decide;
 mod log;
+mod migrations;
 mod numbers;
 mod pages;
 mod rights;

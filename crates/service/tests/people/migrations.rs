@@ -1,0 +1,113 @@
+//! Databases of earlier versions, with something in them, become databases of this one.
+
+use service::{Service, clock::ManualClock, store::MIGRATIONS};
+use sqlx::{Connection as _, SqliteConnection, migrate::Migrator, sqlite::SqliteConnectOptions};
+use std::sync::Arc;
+use view::MissedChoice;
+
+use crate::support::{START, settings};
+use service::Actor;
+
+/// Two rings with settings of their own, a patch that a device owes a reboot for, and an attempt: as the second version left it.
+const FILLED: &str = "
+    UPDATE ring SET soak_seconds = 172800, min_successes = 3, per_os_release = 0, hold_failures = 4 WHERE id = 1;
+    INSERT INTO device_group (id, name, parent_id, ring_id) VALUES (3, 'Labs', 1, NULL);
+    INSERT INTO location (id, name, zone, rate_kib) VALUES (1, 'Harbour', 'UTC', 500);
+    INSERT INTO os_release (id, os_id, version, codename, name) VALUES (1, 'debian', '12', 'bookworm', 'Debian 12');
+    INSERT INTO device (id, key_id, public_key, state, scan_only, hostname, os_release_id, arch, zone, group_id, enrolled_at, last_contact_at, boot_id)
+        VALUES (1, 'k', x'00', 1, 0, 'web1', 1, 'amd64', 'UTC', 3, 10, 20, 'b1');
+    INSERT INTO patch (id, os_release_id, source, version, origin, vendor, summary, severity, category, category_basis, first_seen_at, size)
+        VALUES (1, 1, 'linux', '6', 'o', 'v', '', 3, 1, 0, 10, 1), (2, 1, 'curl', '8', 'o', 'v', '', 3, 1, 0, 10, 1);
+    INSERT INTO device_patch (device_id, patch_id, state, since) VALUES (1, 1, 8, 15), (1, 2, 4, 15);
+    INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline) VALUES (1, 1, 1, 1, 1, 3, 11, 12, 13);
+    INSERT INTO product (name) VALUES ('linux');";
+
+#[tokio::test]
+async fn rings_of_earlier_versions_go_on_as_they_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder);
+    let file = SqliteConnectOptions::new()
+        .filename(settings.database())
+        .create_if_missing(true)
+        .foreign_keys(true);
+    let mut old = SqliteConnection::connect_with(&file).await.unwrap();
+    let early = MIGRATIONS.iter().filter(|m| m.version < 4).cloned().collect();
+    Migrator::with_migrations(early).run(&mut old).await.unwrap();
+    sqlx::raw_sql(FILLED).execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+
+    let service = Service::open(settings, Arc::new(ManualClock::at(START))).await.unwrap();
+    let page = service.rings(&Actor::host()).await.unwrap();
+    let (pilot, production) = (&page.rings[0].form, &page.rings[1].form);
+    assert_eq!((pilot.soak_days, pilot.min_successes, pilot.own_release), (2, 3, false));
+    assert_eq!(
+        (pilot.hold_failures, pilot.hold_percent, pilot.hold_vanished),
+        (4, 0, 4),
+        "as careful as before: any share of failures counts"
+    );
+    assert_eq!((production.hold_failures, production.hold_vanished), (2, 2));
+    assert_eq!((pilot.waves.as_str(), pilot.max_in_flight), ("1, 5 %, 25 %", None));
+    assert_eq!(page.rings[0].groups, ["Labs", "Pilot"]);
+    let labs = page.groups.iter().find(|g| g.form.name == "Labs").unwrap();
+    assert_eq!(
+        (labs.depth, labs.form.missed, labs.form.blocks_inheritance),
+        (1, MissedChoice::Inherit, false)
+    );
+    assert_eq!(page.locations[0].form.rate_kib, Some(500));
+    assert_eq!(
+        (page.fleet.retries, page.fleet.first_minutes, page.fleet.max_in_flight),
+        (3, 60, None)
+    );
+    // What a new ring starts with is what the planner says.
+    let default = planner::Policy::default();
+    let fresh = service::ring_forms::ring_form(&default.rings[0]);
+    let saved = service
+        .save_ring(
+            &Actor::host(),
+            None,
+            None,
+            &view::RingForm {
+                name: "New".into(),
+                ..fresh.clone()
+            },
+        )
+        .await
+        .unwrap();
+    let page = service.rings(&Actor::host()).await.unwrap();
+    let new = page.rings.iter().find(|r| r.id.0 == saved.id).unwrap();
+    assert_eq!(
+        new.form,
+        view::RingForm {
+            name: "New".into(),
+            ..fresh
+        }
+    );
+    let fleet = service::ring_forms::fleet(&page.fleet).unwrap();
+    assert_eq!((fleet.retry, fleet.durations), (default.retry, default.durations));
+
+    let mut sql = SqliteConnection::connect_with(&file).await.unwrap();
+    let reboot: Vec<(i64, i64)> = sqlx::query_as("SELECT id, needs_reboot FROM patch ORDER BY id")
+        .fetch_all(&mut sql)
+        .await
+        .unwrap();
+    assert_eq!(reboot, [(1, 1), (2, 0)], "seen before the update");
+    let heard: Option<i64> = sqlx::query_scalar("SELECT in_window_at FROM device")
+        .fetch_one(&mut sql)
+        .await
+        .unwrap();
+    assert_eq!(heard, Some(20));
+    // The columns' own defaults say the same as the planner, for a row that names none of them.
+    sqlx::raw_sql("INSERT INTO ring (name, position, soak_seconds, min_successes, per_os_release, hold_failures) VALUES ('Bare', 90, 604800, 1, 1, 2)")
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    let page = service.rings(&Actor::host()).await.unwrap();
+    let bare = &page.rings.last().unwrap().form;
+    assert_eq!(
+        *bare,
+        view::RingForm {
+            name: "Bare".into(),
+            ..service::ring_forms::ring_form(&default.rings[0])
+        }
+    );
+}
