@@ -363,6 +363,22 @@ fn field_name(field: Field) -> &'static str {
         Field::Selection => "selection",
         Field::Zone => "time zone",
         Field::Rate => "download rate",
+        Field::Soak => "soak",
+        Field::Successes => "successful devices",
+        Field::Share => "share of the ring",
+        Field::Waves => "waves",
+        Field::Rest => "rest between waves",
+        Field::Failures => "failed devices",
+        Field::FailureShare => "share of failures",
+        Field::Vanished => "devices not heard of again",
+        Field::InFlight => "installs at once",
+        Field::Parent => "group above",
+        Field::Missed => "missed windows",
+        Field::Retries => "tries",
+        Field::Wait => "wait after a failure",
+        Field::Install => "expected install time",
+        Field::Reboot => "expected reboot time",
+        Field::Product => "product",
     }
 }
 
@@ -375,6 +391,10 @@ fn problem_words(problem: Problem) -> String {
         Problem::Unknown => "there is none of this name".to_owned(),
         Problem::Taken => "is in use already".to_owned(),
         Problem::TooCommon => "is too common".to_owned(),
+        Problem::Circle => "the group would lie in itself".to_owned(),
+        Problem::NotGrowing => "each step must be larger than the one before".to_owned(),
+        Problem::Unreadable => "write steps such as 1, 5 %, 25 %".to_owned(),
+        Problem::Shrinking => "the longest must not be shorter than the first".to_owned(),
         Problem::Control => "has a control character".to_owned(),
     }
 }
@@ -388,6 +408,9 @@ const fn why_words(why: Why) -> &'static str {
         Why::NothingToRollBack => "nothing is recorded to go back to",
         Why::RollbackInForce => "a rollback is in force already",
         Why::Revoked => "the device is revoked, and that is final",
+        Why::RingInUse { .. } => "groups are in the ring, or decisions are in force for it",
+        Why::OnlyRing => "it is the only ring",
+        Why::GroupInUse => "devices, groups, tokens or the schedule use the group",
         Why::NoRing => "the device is in no group with a ring",
     }
 }
