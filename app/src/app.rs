@@ -4,14 +4,15 @@ use crate::api;
 use crate::components::flash::{FlashBanner, provide_flash};
 use crate::components::icon::icon;
 use crate::components::section::{Answer, Ask, Session, ask_here, waiting};
+use crate::lazy::{Pages, lazy, load, page};
 use crate::live::{live, provide_live};
 use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, schedule, sign_in};
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
-use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
+use leptos_router::components::{FlatRoutes, Redirect, RouteChildren, Router};
 use leptos_router::hooks::use_location;
-use leptos_router::{SsrMode, path};
+use leptos_router::path;
 use view::Me;
 
 /// The whole application. It also runs once at start, without a request, to list the routes: nothing here may expect one.
@@ -28,7 +29,32 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// Head, banner, page, foot. `Async` everywhere: without JavaScript the data are in the page, not a spinner.
+/// Every page. A new one is a line here: `lazy!` names the file that its code goes to, and pages that people visit together share one.
+fn pages() -> Pages {
+    Pages::from(vec![
+        page(path!("/"), || view! { <Redirect path="/patches"/> }),
+        page(path!("/sign-in"), lazy!(sign_in, sign_in::SignInPage)),
+        page(path!("/sign-in/link/:token"), lazy!(sign_in, sign_in::LinkPage)),
+        page(path!("/patches"), lazy!(patches, patches::list::ListPage)),
+        page(path!("/patches/decide"), lazy!(decide, patches::decide::DecidePage)),
+        page(path!("/patches/:id"), lazy!(patch, patches::one::OnePage)),
+        page(path!("/devices"), lazy!(devices, devices::list::ListPage)),
+        page(path!("/devices/:id"), lazy!(device, devices::one::OnePage)),
+        page(path!("/schedule"), lazy!(schedule, schedule::list::ListPage)),
+        page(path!("/audit"), lazy!(audit, audit::AuditLogPage)),
+        page(path!("/accounts"), lazy!(accounts, accounts::AccountsAndTokensPage)),
+        page(path!("/password"), lazy!(sign_in, password::PasswordPage)),
+    ])
+}
+
+/// Loads the code of the page that the browser shows; see [`load`].
+pub async fn load_page_shown() {
+    if let Ok(path) = window().location().pathname() {
+        load(pages(), &path).await;
+    }
+}
+
+/// Head, banner, page, foot.
 #[component]
 fn Frame() -> impl IntoView {
     provide_session();
@@ -38,20 +64,7 @@ fn Frame() -> impl IntoView {
         <Head/>
         <FlashBanner/>
         <main id="main" tabindex="-1" data-hydrated=move || awake.get().to_string()>
-            <FlatRoutes fallback=NotFound>
-                <Route path=path!("/") ssr=SsrMode::Async view=|| view! { <Redirect path="/patches"/> }/>
-                <Route path=path!("/sign-in") ssr=SsrMode::Async view=sign_in::SignInPage/>
-                <Route path=path!("/sign-in/link/:token") ssr=SsrMode::Async view=sign_in::LinkPage/>
-                <Route path=path!("/patches") ssr=SsrMode::Async view=patches::list::ListPage/>
-                <Route path=path!("/patches/decide") ssr=SsrMode::Async view=patches::decide::DecidePage/>
-                <Route path=path!("/patches/:id") ssr=SsrMode::Async view=patches::one::OnePage/>
-                <Route path=path!("/devices") ssr=SsrMode::Async view=devices::list::ListPage/>
-                <Route path=path!("/devices/:id") ssr=SsrMode::Async view=devices::one::OnePage/>
-                <Route path=path!("/schedule") ssr=SsrMode::Async view=schedule::list::ListPage/>
-                <Route path=path!("/audit") ssr=SsrMode::Async view=audit::AuditLogPage/>
-                <Route path=path!("/accounts") ssr=SsrMode::Async view=accounts::AccountsAndTokensPage/>
-                <Route path=path!("/password") ssr=SsrMode::Async view=password::PasswordPage/>
-            </FlatRoutes>
+            <FlatRoutes fallback=NotFound children=RouteChildren::to_children(pages)/>
         </main>
     }
 }

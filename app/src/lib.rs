@@ -16,13 +16,14 @@ mod components;
 #[cfg(feature = "ssr")]
 pub mod ctx;
 mod error;
+mod lazy;
 mod live;
 pub mod notice;
 mod pages;
 mod shell;
 mod words;
 
-pub use app::App;
+pub use app::{App, load_page_shown};
 pub use error::AppError;
 pub use live::CHANGES;
 pub use shell::shell;

@@ -6,7 +6,9 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use leptos::WasmSplitManifest;
 use leptos::config::LeptosOptions;
+use leptos::prelude::ArcStoredValue;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 /// File names never change their content, because the build id in their path is a hash of all of them.
@@ -36,6 +38,21 @@ pub fn build_id() -> String {
     Site::get("build-id")
         .and_then(|file| String::from_utf8(file.data.into_owned()).ok())
         .map_or_else(|| "none".to_owned(), |text| text.trim().to_owned())
+}
+
+/// Which files each part of the browser part needs that is loaded later: a document tells the browser to load those of its page at once.
+/// Empty when the server was built without a browser part.
+#[must_use]
+pub fn parts() -> WasmSplitManifest {
+    let folder = format!("pkg/{}", build_id());
+    let files = Site::get(&format!("{folder}/parts.json"))
+        .and_then(|file| serde_json::from_slice(&file.data).ok())
+        .unwrap_or_default();
+    WasmSplitManifest(ArcStoredValue::new((
+        format!("/{folder}"),
+        files,
+        "parts.js".to_owned(),
+    )))
 }
 
 /// Serves `/pkg/…` and the files that browsers and robots ask for at the root.

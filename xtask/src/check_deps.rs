@@ -53,7 +53,13 @@ const RULES: &[(&str, Rule)] = &[
     ),
     (
         "frontend",
-        Rule::Only(&["app", "leptos", "wasm-bindgen", "console_error_panic_hook"]),
+        Rule::Only(&[
+            "app",
+            "leptos",
+            "wasm-bindgen",
+            "wasm-bindgen-futures",
+            "console_error_panic_hook",
+        ]),
     ),
     ("server", Rule::Never(&["agent", "frontend"])),
     (

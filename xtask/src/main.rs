@@ -3,6 +3,7 @@
 //! May not: be a dependency of anything that ships.
 
 mod bench;
+mod bind;
 mod budget;
 mod check_deps;
 mod e2e;
@@ -12,6 +13,7 @@ mod site;
 mod steps;
 mod test;
 mod tidy;
+mod wasm;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};

@@ -1,12 +1,13 @@
 //! The browser part: WASM, its JavaScript, the style sheet and the public files, all under `target/site/pkg/<id>/`.
 //! The id is the hash of the contents, so browsers may keep a file for ever and a page never mixes two builds.
 
+use crate::bind::bind;
 use crate::process::{cargo, must_succeed, root, target_dir};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 /// What the browser part is made of: when none of this changed, nothing is built.
@@ -17,7 +18,9 @@ const INPUTS: &[&str] = &[
     "crates/domain",
     "style",
     "public",
+    "xtask/src/bind.rs",
     "xtask/src/site.rs",
+    "xtask/src/wasm.rs",
     "Cargo.lock",
     "Cargo.toml",
     ".cargo/config.toml",
@@ -86,7 +89,7 @@ pub(crate) fn files(profile: Profile) -> Result<Files> {
     let front = target_dir().join("front");
     must_succeed(
         cargo([
-            "build",
+            "rustc",
             "-p",
             "frontend",
             "--target",
@@ -95,14 +98,16 @@ pub(crate) fn files(profile: Profile) -> Result<Files> {
             name,
             "--target-dir",
         ])
-        .arg(&front),
+        .arg(&front)
+        // For the crate that links alone: the splitter follows the relocations to see who needs what.
+        .args(["--crate-type", "cdylib", "--", "-C", "link-arg=--emit-relocs"]),
     )?;
     let wasm = front.join("wasm32-unknown-unknown").join(name).join("frontend.wasm");
-    let bound = bind(&wasm, &front.join("bindgen").join(name), profile)?;
+    let bound = front.join("bindgen").join(name).join("out");
+    bind(&wasm, &bound, profile)?;
 
     let mut files = Files::new();
     gather(&bound, &bound, &mut files)?;
-    files.retain(|path, _| path != INPUT_HASH);
     let public = root().join("public");
     if public.is_dir() {
         gather(&public, &public, &mut files)?;
@@ -114,35 +119,6 @@ pub(crate) fn files(profile: Profile) -> Result<Files> {
     });
     files.insert("main.css".to_owned(), text);
     Ok(files)
-}
-
-/// Remembers which WASM file the bindings were made from.
-const INPUT_HASH: &str = "input.sha256";
-
-/// Runs wasm-bindgen, unless the same WASM file went through it before.
-fn bind(wasm: &Path, out: &Path, profile: Profile) -> Result<PathBuf> {
-    let bytes = std::fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
-    let hash = hex::encode(Sha256::digest(&bytes));
-    let hash_file = out.join(INPUT_HASH);
-    if std::fs::read_to_string(&hash_file).is_ok_and(|old| old == hash) {
-        return Ok(out.to_path_buf());
-    }
-    if out.exists() {
-        std::fs::remove_dir_all(out)?;
-    }
-    std::fs::create_dir_all(out)?;
-    wasm_bindgen_cli_support::Bindgen::new()
-        .input_bytes("app", bytes)
-        .out_name("app")
-        .web(true)?
-        .typescript(false)
-        .omit_default_module_path(true)
-        .remove_name_section(profile == Profile::Release)
-        .remove_producers_section(profile == Profile::Release)
-        .generate(out)
-        .context("wasm-bindgen failed")?;
-    std::fs::write(hash_file, hash)?;
-    Ok(out.to_path_buf())
 }
 
 fn write_site(site: &Path, id: &str, files: &Files, profile: Profile) -> Result<()> {
