@@ -5,7 +5,9 @@ use http::{HeaderValue, header};
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use service::{Actor, Service, commands::session::NewSession};
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use view::UiError;
 
 /// The address at the other end of the connection. Never taken from a header that the other end can write.
@@ -50,6 +52,19 @@ impl CookiePolicy {
             "{}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}",
             self.name
         )
+    }
+}
+
+/// For each file that [`crate::lazy`] names: the `link` header with which a browser loads it beside the main file, not after it.
+#[derive(Clone, Debug, Default)]
+pub struct Preloads(pub Arc<HashMap<String, HeaderValue>>);
+
+/// The page that is rendered has its code in this file.
+pub(crate) fn load_at_once(file: &str) {
+    if let (Some(preloads), Some(response)) = (use_context::<Preloads>(), use_context::<ResponseOptions>())
+        && let Some(link) = preloads.0.get(file)
+    {
+        response.insert_header(header::LINK, link.clone());
     }
 }
 

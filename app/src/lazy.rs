@@ -21,9 +21,8 @@ macro_rules! lazy {
             }
 
             async fn view(_: Self) -> AnyView {
-                // The document then tells the browser to load this file at once.
                 #[cfg(feature = "ssr")]
-                leptos::prefetch_lazy_fn_on_server(stringify!($file));
+                $crate::ctx::load_at_once(stringify!($file));
                 match $file().await {
                     Ok(view) => view,
                     Err(_) => $crate::lazy::load_from_server().await,

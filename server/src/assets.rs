@@ -1,15 +1,16 @@
 //! What browsers load besides pages: the embedded copy of `target/site`. Debug builds read it from disk.
 
+use app::ctx::Preloads;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use leptos::WasmSplitManifest;
 use leptos::config::LeptosOptions;
-use leptos::prelude::ArcStoredValue;
 use rust_embed::{EmbeddedFile, RustEmbed};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// File names never change their content, because the build id in their path is a hash of all of them.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -40,19 +41,23 @@ pub fn build_id() -> String {
         .map_or_else(|| "none".to_owned(), |text| text.trim().to_owned())
 }
 
-/// Which files each part of the browser part needs that is loaded later: a document tells the browser to load those of its page at once.
-/// Empty when the server was built without a browser part.
+/// What a page tells the browser to load at once: the files that the page's own code is in (`xtask/src/bind.rs` lists them). Nothing when
+/// the server was built without a browser part.
 #[must_use]
-pub fn parts() -> WasmSplitManifest {
-    let folder = format!("pkg/{}", build_id());
-    let files = Site::get(&format!("{folder}/parts.json"))
+pub fn preloads() -> Preloads {
+    let folder = format!("/pkg/{}", build_id());
+    let parts: HashMap<String, Vec<String>> = Site::get(&format!("{}/parts.json", &folder[1..]))
         .and_then(|file| serde_json::from_slice(&file.data).ok())
         .unwrap_or_default();
-    WasmSplitManifest(ArcStoredValue::new((
-        format!("/{folder}"),
-        files,
-        "parts.js".to_owned(),
-    )))
+    let link = |files: Vec<String>| {
+        let mut links = vec![format!("<{folder}/parts.js>; rel=modulepreload")];
+        links.extend(files.into_iter().map(|file| {
+            format!("<{folder}/{file}.wasm>; rel=preload; as=fetch; type=\"application/wasm\"; crossorigin=anonymous")
+        }));
+        HeaderValue::try_from(links.join(", ")).ok()
+    };
+    let links = parts.into_iter().filter_map(|(part, files)| Some((part, link(files)?)));
+    Preloads(Arc::new(links.collect()))
 }
 
 /// Serves `/pkg/…` and the files that browsers and robots ask for at the root.

@@ -18,12 +18,12 @@ where
 {
     let options = LeptosOptions::from_ref(state);
     let document = move || shell(options.clone(), app::ctx::changes());
-    let parts = crate::assets::parts();
+    let preloads = crate::assets::preloads();
     let page_context = {
         let context = context.clone();
         move || {
             protect();
-            provide_context(parts.clone());
+            provide_context(preloads.clone());
             context();
         }
     };

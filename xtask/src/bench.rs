@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the release binaries, then the load generator against them.
 
+use crate::e2e;
 use crate::process::{cargo, must_succeed};
 use crate::site::{self, Profile};
 use anyhow::Result;
@@ -18,10 +19,20 @@ pub(crate) fn run(devices: u32) -> Result<()> {
         "--bins",
     ]))?;
     let binaries = crate::process::target_dir().join("release");
-    must_succeed(
-        std::process::Command::new(binaries.join("patchward-bench"))
-            .arg("--bin")
-            .arg(&binaries)
-            .args(["--devices", &devices.to_string()]),
-    )
+    let mut bench = std::process::Command::new(binaries.join("patchward-bench"));
+    bench
+        .arg("--bin")
+        .arg(&binaries)
+        .args(["--devices", &devices.to_string()]);
+    match e2e::playwright()? {
+        Some((end2end, chromium)) => bench
+            .arg("--browser")
+            .arg(end2end.join("bench/first-visit.mjs"))
+            .env("PATCHWARD_CHROMIUM", chromium),
+        None => {
+            println!("first visits in a browser are not measured: that needs chromium and npm");
+            &mut bench
+        }
+    };
+    must_succeed(&mut bench)
 }

@@ -44,12 +44,12 @@ pub(crate) fn tools() -> Result<Outcome> {
     Ok(Outcome::PASSED)
 }
 
-/// `npm ci` when the lock changed, then Playwright.
-pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
+/// The folder with Playwright in it, after `npm ci` when the lock changed, and the browser; none when the tools are missing.
+pub(crate) fn playwright() -> Result<Option<(PathBuf, PathBuf)>> {
     let chromium =
         std::env::var_os("PATCHWARD_CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
     if !chromium.is_file() || !has_program("npm") {
-        return Ok(Outcome::Skipped("needs chromium and npm".to_owned()));
+        return Ok(None);
     }
     let end2end = root().join("end2end");
     let lock = std::fs::read(end2end.join("package-lock.json"))?;
@@ -63,6 +63,14 @@ pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
         must_succeed(npm.current_dir(&end2end).stdin(Stdio::null()))?;
         std::fs::write(&installed, &lock)?;
     }
+    Ok(Some((end2end, chromium)))
+}
+
+/// Runs the tests.
+pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
+    let Some((end2end, chromium)) = playwright()? else {
+        return Ok(Outcome::Skipped("needs chromium and npm".to_owned()));
+    };
     let bin = target_dir().join("debug");
     let (mut passed, mut failed) = (0, 0);
     let mut playwright = Command::new("node_modules/.bin/playwright");

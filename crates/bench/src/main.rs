@@ -3,6 +3,7 @@
 //! Figures are CPU time (user + system) of the server's process per operation, because that holds still on a busy machine; latencies are
 //! given beside them. The devices are made up, their messages are real: signed, over HTTP, to final state on disk.
 
+mod browser;
 mod report;
 mod server;
 
@@ -37,6 +38,9 @@ struct Arguments {
     /// Devices
     #[arg(long, default_value_t = 10_000)]
     devices: usize,
+    /// The script that visits pages with a browser; without it, that is not measured
+    #[arg(long)]
+    browser: Option<PathBuf>,
     /// Where the report goes
     #[arg(long, default_value = "docs/benchmarks.md")]
     out: PathBuf,
@@ -110,6 +114,10 @@ fn main() -> Result<()> {
         u64::MAX,
     ));
     first_visit(&server, &cookie, &mut lines)?;
+    match &arguments.browser {
+        Some(script) => browser::measure(script, &server, &cookie, &mut lines)?,
+        None => eprintln!("no script for the browser: first visits in a browser are not measured"),
+    }
     scan(&arguments.bin.join("patchward-agent"), &mut lines)?;
     write(&arguments.out, &lines, arguments.devices)
 }

@@ -43,14 +43,19 @@ impl Line {
         }
     }
 
-    /// Bytes.
+    /// Bytes; `u64::MAX` = nothing was asked.
     pub fn bytes(what: &str, measured: u64, most: u64) -> Self {
         let kb = |n: u64| format!("{}.{} kB", n / 1000, n % 1000 / 100);
+        let asked = most != u64::MAX;
         Self {
             what: what.to_owned(),
             measured: kb(measured),
-            asked: format!("≤ {}", kb(most)),
-            holds: Some(measured <= most),
+            asked: if asked {
+                format!("≤ {}", kb(most))
+            } else {
+                String::new()
+            },
+            holds: asked.then_some(measured <= most),
         }
     }
 }
