@@ -1,7 +1,7 @@
 //! The gate ladder: every gate between a patch and a device, in order, and what each of them says.
 
 use super::icon::icon;
-use super::when::when;
+use super::when::{instant, told};
 use leptos::prelude::*;
 use view::{LadderStep, StepStatus};
 
@@ -35,20 +35,20 @@ pub fn ladder(steps: &[LadderStep]) -> AnyView {
     let first = steps.iter().position(|s| s.status != StepStatus::Open);
     let lines = steps.iter().enumerate().map(|(i, step)| {
         let (word, icon_name, said) = look(step.status);
-        let at = step.at.map(|at| {
+        let at = step.at.as_ref().map(|at| {
             let before = if step.status == StepStatus::Open {
                 "since "
             } else {
                 "opens "
             };
-            view! { <span class="at">{before} {when(at)}</span> }
+            view! { <span class="at">{before} {instant(at)}</span> }
         });
         view! {
             <li data-status=word data-gate=step.gate.clone() data-first=(first == Some(i)).then_some("true")>
                 <span class="rung">{icon(icon_name)}</span>
                 <div>
                     <p class="gate"><b>{step.label.clone()}</b> " " <span class="status">{said}</span> " " {at}</p>
-                    <p class="why">{step.text.clone()}</p>
+                    <p class="why">{told(&step.text)}</p>
                 </div>
             </li>
         }

@@ -3,7 +3,7 @@
 use super::bar;
 use super::icon::icon;
 use super::marks::approval_look;
-use super::when::when;
+use super::when::{told, when};
 use crate::words;
 use leptos::prelude::*;
 use view::{Approval, RingLane, SoakView};
@@ -28,7 +28,7 @@ pub fn lanes(lanes: &[RingLane], list: &str, acts: &dyn Fn(&RingLane) -> AnyView
                     <span class="lane-word">{words::approval(approval)}</span>
                 </h3>
                 {decision}
-                <p class="headline">{lane.headline.clone()}</p>
+                <p class="headline">{told(&lane.headline)}</p>
                 {opens}
                 {lane.soak.as_ref().map(soak)}
                 {bar::counts(&lane.counts, list)}

@@ -119,8 +119,14 @@ impl Zone {
     /// `Tue 24 Nov 2026 14:05 CET`: with the abbreviation or the offset that counts then.
     #[must_use]
     pub fn text_with_zone(self, at: Moment) -> String {
-        let abbreviation = utc(at).map(|naive| self.0.from_utc_datetime(&naive).format("%Z").to_string());
-        format!("{} {}", self.text(at), abbreviation.unwrap_or_default())
+        format!("{} {}", self.text(at), self.abbreviation(at))
+    }
+
+    /// `CET`: the abbreviation or the offset that counts at `at`.
+    #[must_use]
+    pub fn abbreviation(self, at: Moment) -> String {
+        let text = utc(at).map(|naive| self.0.from_utc_datetime(&naive).format("%Z").to_string());
+        text.unwrap_or_default()
     }
 }
 

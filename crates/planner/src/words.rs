@@ -9,6 +9,31 @@ use domain::{
     ProfileId, RingId, Span, Urgency, WindowId,
 };
 
+/// Stands around a moment inside a sentence until [`parts`] takes it out again. No sentence has it otherwise: it is taken out of names.
+const MARK: char = '\u{1}';
+
+/// A part of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Words.
+    Words(String),
+    /// A moment, in whatever zone the reader wants.
+    At(Moment),
+}
+
+/// A sentence in which moments are still moments: `make` is one of this module's functions, e.g. [`reason`].
+pub fn parts(names: &dyn Names, make: impl FnOnce(&dyn Names) -> String) -> Vec<Part> {
+    let text = make(&Marked(names));
+    // Every second piece is a moment: marks come in pairs.
+    let pieces = text.split(MARK).enumerate().filter(|(_, piece)| !piece.is_empty());
+    pieces
+        .map(|(i, piece)| match piece.parse() {
+            Ok(at) if i % 2 == 1 => Part::At(Moment(at)),
+            _ => Part::Words(piece.to_owned()),
+        })
+        .collect()
+}
+
 macro_rules! names {
     ($($(#[$doc:meta])* $method:ident($id:ident) = $what:literal;)+) => {
         /// Gives names to ids and words to moments. Whoever knows no better name leaves the default, e.g. `window 3`.
@@ -18,6 +43,19 @@ macro_rules! names {
             /// A moment, in the zone or zones that the reader wants.
             fn time(&self, at: Moment) -> String;
             $($(#[$doc])* fn $method(&self, id: $id) -> String { format!(concat!($what, " {}"), id) })+
+        }
+
+        /// The same names, with marks in place of moments.
+        struct Marked<'a>(&'a dyn Names);
+
+        impl Names for Marked<'_> {
+            fn now(&self) -> Moment {
+                self.0.now()
+            }
+            fn time(&self, at: Moment) -> String {
+                format!("{MARK}{}{MARK}", at.0)
+            }
+            $(fn $method(&self, id: $id) -> String { self.0.$method(id).replace(MARK, "") })+
         }
     };
 }
@@ -601,5 +639,42 @@ impl Names for Plain {
     }
     fn time(&self, at: Moment) -> String {
         self.zone.text_with_zone(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Zone;
+
+    /// A window that is called `5\u{1}7`.
+    struct Odd(Plain);
+
+    impl Names for Odd {
+        fn now(&self) -> Moment {
+            self.0.now()
+        }
+        fn time(&self, at: Moment) -> String {
+            self.0.time(at)
+        }
+        fn window(&self, _: WindowId) -> String {
+            "5\u{1}7".to_owned()
+        }
+    }
+
+    #[test]
+    fn moments_stay_moments_in_a_sentence() {
+        let odd = Odd(Plain {
+            now: Moment(0),
+            zone: Zone::UTC,
+        });
+        let opens = Reason::OutsideWindow {
+            window: WindowId(1),
+            opens: Moment(3_600),
+        };
+        let told = parts(&odd, |names| reason(&opens, names));
+        assert_eq!(told, [Part::Words("57 opens ".to_owned()), Part::At(Moment(3_600))]);
+        let none = parts(&odd, |names| reason(&Reason::NoRing, names));
+        assert_eq!(none, [Part::Words("The device is in no ring".to_owned())]);
     }
 }

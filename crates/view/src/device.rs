@@ -1,6 +1,6 @@
 //! Devices and the gate ladder.
 
-use crate::{AttemptView, RingName, TimelineEntry};
+use crate::{AttemptView, Instant, RingName, Text, TimelineEntry};
 use domain::{DeviceId, DeviceState, GroupId, Moment, PatchId, PatchState, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -120,9 +120,9 @@ pub struct DevicePatch {
     /// Since.
     pub since: Moment,
     /// The first closed gate's sentence, or when it will be installed.
-    pub headline: String,
+    pub headline: Text,
     /// Earliest install, if known.
-    pub earliest: Option<Moment>,
+    pub earliest: Option<Instant>,
     /// All gates, in order.
     pub ladder: Vec<LadderStep>,
     /// A rollback is possible.
@@ -141,9 +141,9 @@ pub struct LadderStep {
     /// Open, opens at, closed.
     pub status: StepStatus,
     /// The planner's sentence.
-    pub text: String,
+    pub text: Text,
     /// Open since, or opens at.
-    pub at: Option<Moment>,
+    pub at: Option<Instant>,
 }
 
 /// Whether a gate lets through.

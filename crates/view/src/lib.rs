@@ -11,6 +11,7 @@ pub mod filter;
 pub mod patch;
 pub mod rings;
 pub mod schedule;
+pub mod text;
 
 pub use account::*;
 pub use audit::*;
@@ -20,3 +21,4 @@ pub use filter::*;
 pub use patch::*;
 pub use rings::*;
 pub use schedule::*;
+pub use text::*;

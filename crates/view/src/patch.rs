@@ -1,6 +1,6 @@
 //! The status view and the page of a patch.
 
-use crate::CountBucket;
+use crate::{CountBucket, Instant, Text};
 use domain::{
     AttemptId, Category, CategoryBasis, DecisionId, DeviceId, HoldId, Moment, PatchId, PatchState, RingId, Severity,
 };
@@ -188,7 +188,7 @@ pub struct RingLane {
     /// The proof collected here for the next ring.
     pub soak: Option<SoakView>,
     /// The planner's sentence for this ring, e.g. "Opens 2026-11-30 10:00 UTC: 5 of 7 days of soak".
-    pub headline: String,
+    pub headline: Text,
     /// When it opens, if it opens by itself.
     pub opens_at: Option<Moment>,
 }
@@ -273,9 +273,9 @@ pub struct PatchDevice {
     /// Since.
     pub since: Moment,
     /// The planner's headline.
-    pub headline: String,
+    pub headline: Text,
     /// Earliest install, if known.
-    pub earliest: Option<Moment>,
+    pub earliest: Option<Instant>,
     /// The last attempt.
     pub attempt: Option<AttemptView>,
     /// A rollback is possible: previous versions are recorded.
@@ -292,7 +292,7 @@ pub struct AttemptView {
     /// `Install` or `Roll back`.
     pub kind: String,
     /// Sentence, e.g. "Failed: exit 100, ...".
-    pub outcome: String,
+    pub outcome: Text,
     /// When permitted.
     pub at: Moment,
     /// When finished.

@@ -125,7 +125,8 @@ fn words(reply: &HostReply) -> String {
             );
             let earliest = patch
                 .earliest
-                .map(|at| format!("\nEarliest: {}", moment(at)))
+                .as_ref()
+                .map(|at| format!("\nEarliest: {at}"))
                 .unwrap_or_default();
             format!(
                 "{title}{earliest}\n\n{}",
@@ -141,7 +142,7 @@ fn step(step: &LadderStep) -> Vec<String> {
         StepStatus::Opens => "later",
         StepStatus::Closed => "CLOSED",
     };
-    vec![sign.to_owned(), step.label.clone(), step.text.clone()]
+    vec![sign.to_owned(), step.label.clone(), step.text.to_string()]
 }
 
 /// UTC to the minute. The terminal's zone is not asked: logs and audit speak UTC too.

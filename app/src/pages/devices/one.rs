@@ -7,7 +7,7 @@ use crate::components::ladder::{ladder, strip};
 use crate::components::marks;
 use crate::components::section::{Answer, Ask, ask, empty, section};
 use crate::components::timeline::timeline;
-use crate::components::when::{when, when_or};
+use crate::components::when::{instant, told, when, when_or};
 use crate::words::plural;
 use domain::{DeviceId, DeviceState, PatchId};
 use leptos::prelude::*;
@@ -109,14 +109,15 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
     };
     let earliest = patch
         .earliest
-        .map(|at| view! { <span class="sub">"earliest " {when(at)}</span> });
+        .as_ref()
+        .map(|at| view! { <span class="sub">"earliest " {instant(at)}</span> });
     view! {
         <details class="patch-line" id=format!("patch-{id}") prop:open=is_open on:toggle=toggle>
             <summary>
                 <span class="name"><b>{patch.product.clone()}</b> " " <code>{patch.version.clone()}</code></span>
                 {marks::severity(patch.severity)}
                 {marks::patch_state(patch.state)}
-                <span class="headline">{patch.headline.clone()} " " {earliest}</span>
+                <span class="headline">{told(&patch.headline)} " " {earliest}</span>
                 {strip(&patch.ladder)}
             </summary>
             <div class="patch-body">
@@ -147,7 +148,7 @@ fn attempt(patch: PatchId, name: &str, attempt: &AttemptView) -> AnyView {
     });
     view! {
         <li>
-            <p><b>{attempt.kind.clone()}</b> " " <a href=format!("/patches/{patch}")>{name.to_owned()}</a> ": " {attempt.outcome.clone()}</p>
+            <p><b>{attempt.kind.clone()}</b> " " <a href=format!("/patches/{patch}")>{name.to_owned()}</a> ": " {told(&attempt.outcome)}</p>
             <p class="sub">"permitted " {when(attempt.at)} ", finished " {when_or(attempt.finished, "not yet")} " · " {proof}</p>
             {log}
         </li>

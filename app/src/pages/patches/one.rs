@@ -8,7 +8,7 @@ use crate::components::marks;
 use crate::components::pager::pager;
 use crate::components::section::{Answer, Ask, ask, section};
 use crate::components::timeline::timeline;
-use crate::components::when::{when, when_or};
+use crate::components::when::{instant, told, when, when_or};
 use crate::pages::devices::acts::device_patch_acts;
 use crate::words::bytes;
 use domain::PatchId;
@@ -157,18 +157,19 @@ fn devices(me: &Me, page: &PatchPage, chosen: Option<CountBucket>, number: u32, 
 fn device(me: &Me, patch: PatchId, device: &PatchDevice) -> AnyView {
     let earliest = device
         .earliest
-        .map(|at| view! { <p class="sub">"earliest " {when(at)}</p> });
+        .as_ref()
+        .map(|at| view! { <p class="sub">"earliest " {instant(at)}</p> });
     let attempt = device
         .attempt
         .as_ref()
-        .map(|a| view! { <p class="sub">{a.kind.clone()} ": " {a.outcome.clone()}</p> });
+        .map(|a| view! { <p class="sub">{a.kind.clone()} ": " {told(&a.outcome)}</p> });
     let back = format!("/patches/{patch}");
     view! {
         <tr>
             <th scope="row" class="what"><a href=format!("/devices/{}#patch-{patch}", device.device)>{device.hostname.clone()}</a></th>
             <td data-label="Ring">{device.ring.clone().unwrap_or_else(|| "no ring".to_owned())}</td>
             <td data-label="State">{marks::patch_state(device.state)} <p class="sub">"since " {when(device.since)}</p></td>
-            <td data-label="Why">{device.headline.clone()} {earliest} {attempt}</td>
+            <td data-label="Why">{told(&device.headline)} {earliest} {attempt}</td>
             <td class="acts">{device_patch_acts(me, device.device, patch, device.can_roll_back, device.blocked, &back)}</td>
         </tr>
     }

@@ -1,10 +1,13 @@
 //! The page of a device: what it lacks, and for each patch every gate.
 
-use super::{group_names, words};
+use super::{
+    group_names,
+    words::{self, Teller},
+};
 use crate::{
     Actor, Error, Result, Service,
     commands::rollback::{is_there, way_back},
-    snapshot::{self, Words},
+    snapshot,
     store::{
         devices, fleet, lists, log, pages,
         states::{self, State},
@@ -28,27 +31,31 @@ const fn is_settled(state: PatchState) -> bool {
 }
 
 /// A decision as the page shows it.
-pub(super) fn ladder(decision: &Decision, words: &Words) -> Vec<LadderStep> {
-    decision.ladder.iter().map(|report| step(report, words)).collect()
+fn ladder(decision: &Decision, teller: Teller<'_>) -> Vec<LadderStep> {
+    decision.ladder.iter().map(|report| step(report, teller)).collect()
 }
 
-fn step(report: &GateReport, words: &Words) -> LadderStep {
+fn step(report: &GateReport, teller: Teller<'_>) -> LadderStep {
     let (status, at) = match report.status {
         GateStatus::Open { since, .. } => (StepStatus::Open, since),
         GateStatus::OpensAt { at, .. } => (StepStatus::Opens, Some(at)),
         GateStatus::Closed { .. } => (StepStatus::Closed, None),
     };
     let reason = report.status.reason();
-    let text = reason.map_or_else(|| "Nothing against it".to_owned(), |r| gates::reason(r, words));
-    let remedy = reason
-        .filter(|_| status == StepStatus::Closed)
-        .and_then(|r| gates::remedy(r, words));
+    let text = |names: &dyn gates::Names| {
+        let text = reason.map_or_else(|| "Nothing against it".to_owned(), |r| gates::reason(r, names));
+        let remedy = reason.filter(|_| status == StepStatus::Closed);
+        match remedy.and_then(|r| gates::remedy(r, names)) {
+            Some(until) => format!("{text}; until {until}"),
+            None => text,
+        }
+    };
     LadderStep {
         gate: report.gate.word().to_owned(),
         label: report.gate.label().to_owned(),
         status,
-        text: remedy.map_or(text.clone(), |until| format!("{text}; until {until}")),
-        at,
+        text: teller.tell(text),
+        at: at.map(|at| teller.instant(at)),
     }
 }
 
@@ -87,7 +94,7 @@ async fn row(
     line: &Line,
     policy: &Compiled,
     device: &DeviceFacts,
-    words: &Words,
+    teller: Teller<'_>,
     now: Moment,
 ) -> Result<DevicePatch> {
     let decision = decide(policy, device, &line.patch, &line.pair, now);
@@ -103,9 +110,9 @@ async fn row(
         severity,
         state: line.state.state,
         since: line.state.since,
-        headline: gates::headline(&decision, words),
-        earliest: decision.earliest,
-        ladder: ladder(&decision, words),
+        headline: teller.tell(|names| gates::headline(&decision, names)),
+        earliest: decision.earliest.map(|at| teller.instant(at)),
+        ladder: ladder(&decision, teller),
         can_roll_back,
         blocked,
     })
@@ -154,9 +161,10 @@ impl Service {
         ids.extend(attempts.iter().map(|a| a.patch));
         ids.extend(records.iter().filter_map(|r| words::object(r, "patch")).map(PatchId));
         let names = snapshot::words(conn, now, &ids).await?;
+        let teller = Teller::on_device(&names, &facts.zone);
         let mut patches = Vec::with_capacity(lines.len());
         for line in &lines {
-            patches.push(row(conn, line, &policy, &facts, &names, now).await?);
+            patches.push(row(conn, line, &policy, &facts, teller, now).await?);
         }
         patches.sort_by(|a, b| {
             b.severity
@@ -185,7 +193,7 @@ impl Service {
                     (
                         a.patch,
                         planner::words::Names::patch(&names, a.patch),
-                        words::attempt(a, &names),
+                        words::attempt(a, teller),
                     )
                 })
                 .collect(),
@@ -214,7 +222,8 @@ impl Service {
         let lines = self.lines(conn, now, device, vec![state]).await?;
         let names = snapshot::words(conn, now, &named(&lines)).await?;
         let line = lines.first().ok_or(Error::NotFound)?;
-        let row = row(conn, line, &policy, &facts, &names, now).await?;
+        let teller = Teller::on_device(&names, &facts.zone);
+        let row = row(conn, line, &policy, &facts, teller, now).await?;
         tx.commit().await?;
         Ok(row)
     }

@@ -1,6 +1,6 @@
 //! The page of a patch: its lanes, its holds, its history, its devices.
 
-use super::words;
+use super::words::{self, Teller};
 use crate::{
     Actor, Error, Result, Service,
     commands::rollback::{is_there, way_back},
@@ -19,7 +19,7 @@ use planner::{
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
-use view::{CountBucket, Counts, PAGE_SIZE, PatchDevice, PatchPage, RingLane, RingName, SoakView};
+use view::{CountBucket, Counts, PAGE_SIZE, Part, PatchDevice, PatchPage, RingLane, RingName, SoakView, Text};
 
 /// Records that the page shows.
 const HISTORY: u32 = 100;
@@ -29,6 +29,7 @@ struct Page<'a> {
     now: Moment,
     facts: &'a PatchFacts,
     policy: &'a Compiled,
+    teller: Teller<'a>,
     words: &'a Words,
     groups: &'a [Group],
     rings: &'a [RingName],
@@ -63,7 +64,7 @@ impl Page<'_> {
     }
 
     /// What the planner says to a healthy device of the ring that lacks the patch; or that there is none.
-    fn headline(&self, ring: RingId, counts: &Counts) -> (String, Option<Moment>) {
+    fn headline(&self, ring: RingId, counts: &Counts) -> (Text, Option<Moment>) {
         let has = counts.installed + counts.pending;
         if counts.missing + counts.failed + counts.unknown + counts.rolled_back == 0 {
             let text = match has {
@@ -71,7 +72,7 @@ impl Page<'_> {
                 1 => "On the one device that needs it".to_owned(),
                 n => format!("On all {n} devices that need it"),
             };
-            return (text, None);
+            return (Text(vec![Part::Words(text)]), None);
         }
         let decision = snapshot::patch_lane(self.now, self.policy, self.facts, ring);
         let opens = decision.headline().and_then(|report| match report.status {
@@ -83,7 +84,8 @@ impl Page<'_> {
         } else {
             decision.earliest.or(opens)
         };
-        (gates::headline(&decision, self.words), opens_at)
+        let text = self.teller.tell(|names| gates::headline(&decision, names));
+        (text, opens_at)
     }
 
     fn soak(&self, ring: &Ring) -> SoakView {
@@ -121,6 +123,7 @@ impl Page<'_> {
         let facts = snapshot::device_facts(conn, self.policy, self.now, &device).await?;
         let decision = decide(self.policy, &facts, self.facts, &pair, self.now);
         let attempt = pages::last_attempt(conn, id, patch).await?;
+        let teller = Teller::on_device(self.words, &facts.zone);
         let blocked = pair.rolled_back_block;
         let can_roll_back = is_there(state.state) && !blocked && way_back(conn, id, patch).await?.is_some();
         Ok(PatchDevice {
@@ -132,9 +135,9 @@ impl Page<'_> {
                 .map(|r| r.name.clone()),
             state: state.state,
             since: state.since,
-            headline: gates::headline(&decision, self.words),
-            earliest: decision.earliest,
-            attempt: attempt.map(|a| words::attempt(&a, self.words)),
+            headline: teller.tell(|names| gates::headline(&decision, names)),
+            earliest: decision.earliest.map(|at| teller.instant(at)),
+            attempt: attempt.map(|a| words::attempt(&a, teller)),
             can_roll_back,
             blocked,
         })
@@ -169,6 +172,7 @@ impl Service {
             now,
             facts,
             policy: &policy,
+            teller: Teller::new(&words),
             words: &words,
             groups: &groups,
             rings: &rings,

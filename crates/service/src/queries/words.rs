@@ -9,10 +9,10 @@ use crate::{
     store::{attempts::Stage, pages},
 };
 use domain::{DeviceId, Moment, PatchId, RingId};
-use planner::words::Names as _;
+use planner::{calendar::Zone, words::Names};
 use protocol::v1::{NotStarted, Outcome, RebootReason, SourceStatus, StaleService};
 use std::collections::BTreeMap;
-use view::{AttemptView, AuditRow, TimelineEntry};
+use view::{AttemptView, AuditRow, DeviceClock, Instant, Part, Text, TimelineEntry};
 
 /// `account:3 anna` as people know it.
 pub(super) fn who(actor: &str) -> String {
@@ -25,11 +25,58 @@ pub(super) fn who(actor: &str) -> String {
     }
 }
 
-pub(super) fn attempt(attempt: &pages::Attempt, words: &Words) -> AttemptView {
+/// Makes sentences about what happens on a device, or on none in particular.
+#[derive(Clone, Copy)]
+pub(super) struct Teller<'a> {
+    words: &'a Words,
+    /// The device's zone.
+    zone: Option<Zone>,
+}
+
+impl<'a> Teller<'a> {
+    /// For a device in this zone.
+    pub(super) fn on_device(words: &'a Words, zone: &str) -> Self {
+        let zone = Some(Zone::or_utc(zone));
+        Self { words, zone }
+    }
+
+    /// For no device in particular.
+    pub(super) const fn new(words: &'a Words) -> Self {
+        Self { words, zone: None }
+    }
+
+    /// A moment with the device's clock.
+    pub(super) fn instant(&self, at: Moment) -> Instant {
+        let clock = |zone: Zone| {
+            let ahead = i32::try_from(zone.offset(at)).unwrap_or(0);
+            let zone = zone.abbreviation(at);
+            (ahead != 0 || zone != "UTC").then_some(DeviceClock { ahead, zone })
+        };
+        Instant {
+            at,
+            device: self.zone.and_then(clock),
+        }
+    }
+
+    /// A sentence: `make` is one of the planner's words.
+    pub(super) fn tell(&self, make: impl FnOnce(&dyn Names) -> String) -> Text {
+        let parts = planner::words::parts(self.words, make).into_iter();
+        Text(
+            parts
+                .map(|part| match part {
+                    planner::words::Part::Words(words) => Part::Words(words),
+                    planner::words::Part::At(at) => Part::At(self.instant(at)),
+                })
+                .collect(),
+        )
+    }
+}
+
+pub(super) fn attempt(attempt: &pages::Attempt, teller: Teller<'_>) -> AttemptView {
     AttemptView {
         id: attempt.id,
         kind: if attempt.back { "Roll back" } else { "Install" }.to_owned(),
-        outcome: outcome(attempt, words),
+        outcome: teller.tell(|names| outcome(attempt, names)),
         at: attempt.permitted,
         finished: attempt.finished,
         proven: attempt.proven,
@@ -37,7 +84,7 @@ pub(super) fn attempt(attempt: &pages::Attempt, words: &Words) -> AttemptView {
     }
 }
 
-fn outcome(attempt: &pages::Attempt, words: &Words) -> String {
+fn outcome(attempt: &pages::Attempt, words: &dyn Names) -> String {
     let told = serde_json::from_str::<Outcome>(&attempt.detail).ok();
     match (attempt.stage, told) {
         (Stage::Permitted, _) => format!("Permitted; must start by {}", words.time(attempt.start_by)),

@@ -3,7 +3,7 @@
 use crate::support::*;
 use domain::{DeviceId, PatchId, PatchState, RingId, Span};
 use service::commands::decide::{Selection, Verb};
-use view::{RingLane, StepStatus};
+use view::{Part, RingLane, StepStatus};
 
 async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: bool) {
     let these = Selection::These(vec![(patch, None)]);
@@ -48,13 +48,15 @@ async fn the_ladder_shows_every_gate_and_the_headline_is_the_first_closed_one() 
     let first = line.ladder.iter().find(|s| s.status != StepStatus::Open).unwrap();
     assert_eq!((first.gate.as_str(), first.status), ("approved", StepStatus::Closed));
     assert!(
-        line.headline.starts_with(first.text.split(';').next().unwrap()),
+        line.headline
+            .to_string()
+            .starts_with(first.text.to_string().split(';').next().unwrap()),
         "{} / {}",
         line.headline,
         first.text
     );
     assert_eq!(
-        line.headline,
+        line.headline.to_string(),
         "Not approved for Pilot; waits until a security officer approves it for Pilot"
     );
     assert_eq!(*line, w.service.explain(&w.administrator, pilot, patch).await.unwrap());
@@ -62,20 +64,20 @@ async fn the_ladder_shows_every_gate_and_the_headline_is_the_first_closed_one() 
     approve(&w, patch, PILOT, false).await;
     let line = w.service.explain(&w.administrator, pilot, patch).await.unwrap();
     assert_eq!(
-        (line.headline.as_str(), line.earliest.is_some()),
+        (line.headline.to_string().as_str(), line.earliest.is_some()),
         ("May be installed now", true)
     );
     approve(&w, patch, PRODUCTION, false).await;
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
     assert!(
-        line.headline.contains("No device in Pilot has it yet"),
+        line.headline.to_string().contains("No device in Pilot has it yet"),
         "{}",
         line.headline
     );
     w.service.move_device(&w.administrator, production, None).await.unwrap();
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
     assert!(
-        line.headline.starts_with("The device is in no ring"),
+        line.headline.to_string().starts_with("The device is in no ring"),
         "{}",
         line.headline
     );
@@ -99,10 +101,10 @@ async fn soak_counts_from_the_first_proof_stops_at_a_hold_and_opens_production()
         (soak.started, soak.elapsed, soak.successes, soak.unseen_per_mille),
         (Some(START), 5 * 86_400, 1, Some(950))
     );
-    assert_eq!(now[0].headline, "On the one device that needs it");
+    assert_eq!(now[0].headline.to_string(), "On the one device that needs it");
     assert_eq!((now[1].soak, now[1].opens_at), (None, Some(START + Span::days(7))));
     assert!(
-        now[1].headline.starts_with("Soaking in Pilot: 5 of 7 days"),
+        now[1].headline.to_string().starts_with("Soaking in Pilot: 5 of 7 days"),
         "{}",
         now[1].headline
     );
@@ -121,8 +123,38 @@ async fn soak_counts_from_the_first_proof_stops_at_a_hold_and_opens_production()
     );
     w.pass(Span::days(2));
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
-    assert_eq!(line.headline, "May be installed now");
+    assert_eq!(line.headline.to_string(), "May be installed now");
     assert_eq!(lanes(&w, patch).await[0].soak.unwrap().elapsed, 604_800);
+}
+
+#[tokio::test]
+async fn moments_are_told_on_the_devices_clock_and_in_utc() {
+    let (w, patch, pilot, production) = two().await;
+    w.run("UPDATE device SET zone = 'Europe/Helsinki' WHERE group_id = 2")
+        .await
+        .unwrap();
+    approve(&w, patch, PRODUCTION, false).await;
+    w.installed(pilot, patch, 1).await;
+    let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
+    let soaked = line.ladder.iter().find(|s| s.gate == "soaked").unwrap();
+    let over = START + Span::days(7);
+    let told = "2026-11-30 12:00 EET (10:00 UTC)";
+    assert_eq!(soaked.at.as_ref().map(ToString::to_string).as_deref(), Some(told));
+    assert_eq!(line.earliest, soaked.at);
+    assert!(
+        soaked.text.to_string().contains(&format!("until {told};")),
+        "{}",
+        soaked.text
+    );
+    // A page shows it in the viewer's zone: the moment is still one.
+    let at = |part: &Part| matches!(part, Part::At(instant) if instant.at == over);
+    assert!(soaked.text.0.iter().any(at) && line.headline.0.iter().any(at));
+    let lane = &lanes(&w, patch).await[1];
+    assert!(
+        lane.headline.to_string().contains("until 2026-11-30 10:00 UTC"),
+        "{}",
+        lane.headline
+    );
 }
 
 #[tokio::test]
@@ -130,10 +162,10 @@ async fn an_urgent_approval_skips_the_soak_where_everybody_sees_it() {
     let (w, patch, _, production) = two().await;
     approve(&w, patch, PRODUCTION, true).await;
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
-    assert_eq!(line.headline, "May be installed now");
+    assert_eq!(line.headline.to_string(), "May be installed now");
     let soaked = line.ladder.iter().find(|s| s.gate == "soaked").unwrap();
     assert_eq!(
-        (soaked.status, soaked.text.as_str()),
+        (soaked.status, soaked.text.to_string().as_str()),
         (StepStatus::Open, "Skipped by the urgent approval of anna")
     );
     let timeline = w
@@ -175,7 +207,7 @@ async fn what_a_device_did_is_told_in_sentences() {
     );
     let (of, title, attempt) = &page.attempts[0];
     assert_eq!(
-        (*of, title.as_str(), attempt.outcome.as_str()),
+        (*of, title.as_str(), attempt.outcome.to_string().as_str()),
         (patch, "openssl 3.0.17", "Failed: exit 100, E: broken")
     );
     let devices = w.service.patch(&w.administrator, patch, None, 1).await.unwrap().devices;
