@@ -152,6 +152,12 @@ impl Local {
         utc(Moment(self.0)).map_or_else(String::new, |naive| naive.format("%a %-d %b %Y %H:%M").to_string())
     }
 
+    /// `November 2026`.
+    #[must_use]
+    pub fn month_text(self) -> String {
+        utc(Moment(self.0)).map_or_else(String::new, |naive| naive.format("%B %Y").to_string())
+    }
+
     /// The weekday, 0 is Monday.
     #[must_use]
     pub fn weekday(self) -> u8 {

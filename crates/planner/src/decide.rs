@@ -134,6 +134,12 @@ impl<'a> Schedule<'a> {
         gates.chain(edges).filter(|at| *at > now).min()
     }
 
+    /// Whether installs on this device are limited to windows, open or not.
+    #[must_use]
+    pub fn has_windows(&self) -> bool {
+        !self.windows.is_empty()
+    }
+
     /// What a calendar page draws for this device in `range`.
     #[must_use]
     pub fn drawn(&self, range: Open) -> Drawn {

@@ -20,6 +20,7 @@ mod forecast;
 mod gates;
 mod missed;
 pub mod policy;
+pub mod presence;
 pub mod profile;
 pub mod reason;
 pub mod schedule;
@@ -44,8 +45,9 @@ pub use policy::{
     Coverage, Durations, EvidencePolicy, Exception, ExceptionFor, ExceptionOf, Group, HoldPolicy, Location,
     MissedWindows, PackagePolicy, PermitPolicy, RetryPolicy, Ring, RollbackPolicy, WavePolicy, WaveStep,
 };
+pub use presence::{Presence, Presences, WallHour};
 pub use profile::{ProfileChoice, WhyProfile, profile_of};
 pub use reason::{Decision, Gate, GateReport, GateStatus, Reason, Verdict};
 pub use schedule::{Days, Frame, Freeze, Local, Profile, Recurrence, Scope, Window, ZoneRule};
-pub use suggest::{Seen, Suggestion, long_enough, suggest};
+pub use suggest::{Seen, Suggestion, all_fit, long_enough, suggest};
 pub use validate::{Refusal, Warning, one_window, validate, warnings};

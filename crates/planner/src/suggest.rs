@@ -1,12 +1,11 @@
 //! Which hours would suit a profile, from the hours in which its devices were really seen (SCH-2).
 
+use crate::presence::HOURS;
 use crate::schedule::Days;
 use crate::words;
 use domain::Span;
 
-const HOURS: usize = 7 * 24;
-
-/// How many devices were seen in each hour of the week on their own wall: Monday 00:00 first.
+/// How many devices (of a thousand, see [`crate::Presences`]) were seen in each hour of the week on their own wall: Monday 00:00 first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen(pub [u32; HOURS]);
 
@@ -83,6 +82,22 @@ pub fn long_enough(minutes: u16, needed: Span) -> String {
     }
 }
 
+/// The sentence whether the installs that wait on one device fit into these hours of one day; none where there is one at most.
+#[must_use]
+pub fn all_fit(minutes: u16, installs: u32, needed: Span) -> Option<String> {
+    if installs < 2 {
+        return None;
+    }
+    let length = Span::minutes(i64::from(minutes.max(1)));
+    let need = words::span(needed);
+    Some(if needed <= length {
+        format!("the {installs} that wait on one device take {need} together and fit")
+    } else {
+        let times = (needed.0 + length.0 - 1) / length.0;
+        format!("the {installs} that wait on one device take {need} together, so at least {times} times")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +131,19 @@ mod tests {
         );
         assert!(suggest(&seen(0, 0), 10, Span::minutes(30)).is_empty());
         assert_eq!(suggest(&seen(1, 0), 1, Span::hours(11))[0].minutes, 23 * 60);
+    }
+
+    #[test]
+    fn installs_of_one_device_are_judged_together() {
+        assert_eq!(all_fit(240, 1, Span::minutes(35)), None);
+        assert_eq!(
+            all_fit(240, 6, Span::minutes(60)).unwrap(),
+            "the 6 that wait on one device take 1 h together and fit"
+        );
+        assert_eq!(
+            all_fit(60, 6, Span::minutes(61)).unwrap(),
+            "the 6 that wait on one device take 1 h 1 min together, so at least 2 times"
+        );
     }
 
     #[test]

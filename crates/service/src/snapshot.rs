@@ -14,8 +14,8 @@ use crate::{
     },
 };
 use domain::{
-    AccountId, Category, DecisionId, DeviceId, ExceptionId, FreezeId, GroupId, HoldId, LocationId, Moment, OsReleaseId,
-    PatchId, PatchState, ProblemId, ProductId, ProfileId, RingId, Span, Urgency, WindowId, compare_debian,
+    AccountId, AttemptId, Category, DecisionId, DeviceId, ExceptionId, FreezeId, GroupId, HoldId, LocationId, Moment,
+    OsReleaseId, PatchId, PatchState, ProblemId, ProductId, ProfileId, RingId, Span, Urgency, WindowId, compare_debian,
 };
 use planner::{
     Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load,
@@ -101,6 +101,37 @@ pub async fn device_facts(
     row: &Device,
 ) -> Result<DeviceFacts> {
     let (fleet, location) = rollouts::load(conn, row.location).await?;
+    let known = DeviceRows {
+        open_attempt: rollouts::open_attempt(conn, row.id).await?,
+        critical: rollouts::critical_on(conn, row.id).await?,
+        windows_changed: windows_changed(conn, policy).await?,
+    };
+    Ok(DeviceFacts {
+        load: Load { fleet, location },
+        ..device_facts_of(policy, now, row, known)
+    })
+}
+
+/// What [`device_facts_of`] needs of other rows.
+pub(crate) struct DeviceRows {
+    pub(crate) open_attempt: Option<AttemptId>,
+    pub(crate) critical: Vec<ProductId>,
+    /// See [`windows_changed`].
+    pub(crate) windows_changed: Option<Moment>,
+}
+
+/// When a window was last changed; `None` where nobody catches up, so that nothing is missed.
+pub(crate) async fn windows_changed(conn: &mut SqliteConnection, policy: &Compiled) -> Result<Option<Moment>> {
+    let catches_up = |group: &planner::Group| matches!(group.missed, Some(MissedWindows::CatchUp { .. }));
+    Ok(if policy.policy().groups.iter().any(catches_up) {
+        Some(schedule::windows_changed(conn).await?)
+    } else {
+        None
+    })
+}
+
+/// What is known of a device whose rows were read, without what runs elsewhere.
+pub(crate) fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRows) -> DeviceFacts {
     let mut facts = DeviceFacts {
         id: row.id,
         state: row.state,
@@ -114,18 +145,15 @@ pub async fn device_facts(
         reboot_owed: row.reboot_since,
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
-        open_attempt: rollouts::open_attempt(conn, row.id).await?,
-        critical: rollouts::critical_on(conn, row.id).await?,
-        load: Load { fleet, location },
+        open_attempt: known.open_attempt,
+        critical: known.critical,
         ..DeviceFacts::new(row.id, row.os_release, RingId(0))
     };
-    let catches_up = |group: &planner::Group| matches!(group.missed, Some(MissedWindows::CatchUp { .. }));
-    if policy.policy().groups.iter().any(catches_up) {
+    if let Some(changed) = known.windows_changed {
         // A window that was changed since is not held against the device, in whatever form it was before.
-        let since = schedule::windows_changed(conn).await?.max(row.in_window);
-        facts.missed_windows = missed_windows(policy, &facts, since, now);
+        facts.missed_windows = missed_windows(policy, &facts, changed.max(row.in_window), now);
     }
-    Ok(facts)
+    facts
 }
 
 /// What is known of a patch; `None` when it is unknown.
@@ -329,7 +357,7 @@ pub async fn pairs(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTre
     states.into_iter().map(pair).collect()
 }
 
-fn pair_of(state: &State, failures: &[Moment], blocked: bool) -> Result<PairFacts> {
+pub(crate) fn pair_of(state: &State, failures: &[Moment], blocked: bool) -> Result<PairFacts> {
     let brake = match state.brake.as_deref() {
         None => None,
         Some(json) => Some(

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod calendar;
 pub mod device;
 pub mod error;
 pub mod filter;
@@ -15,6 +16,7 @@ pub mod text;
 
 pub use account::*;
 pub use audit::*;
+pub use calendar::*;
 pub use device::*;
 pub use error::*;
 pub use filter::*;

@@ -29,10 +29,14 @@ const FAILS_ONE_IN: u64 = 150;
 /// Packages that never change.
 const FILLER: usize = 180;
 
+/// Hours that the places are ahead of UTC in winter: when people there come to work.
+const AHEAD: [i64; 3] = [2, 1, -5];
+
 struct Member {
     device: Device,
     place: usize,
     pilot: bool,
+    server: bool,
     last_scan: Moment,
     /// From this moment the device is silent: a laptop in a drawer.
     silent_from: Option<Moment>,
@@ -60,6 +64,7 @@ impl Fleet {
                 members.push(Member {
                     device: Device::new(seed, &hostname, os, zone, &releases, built, FILLER),
                     place,
+                    server,
                     pilot: n % PILOT_EVERY == 1,
                     last_scan: Moment(0),
                     silent_from: (seed.is_multiple_of(29)).then(|| start + Span::days(150)),
@@ -76,6 +81,21 @@ impl Fleet {
 
     pub(super) fn is_pilot(&self, index: usize) -> bool {
         self.members.get(index).is_some_and(|m| m.pilot)
+    }
+
+    /// Whether the device is switched on: servers always, others while somebody works with them.
+    pub(super) fn is_on(&self, index: usize, now: Moment) -> bool {
+        let Some(member) = self.members.get(index) else {
+            return false;
+        };
+        let wall = now.0 + AHEAD.get(member.place).copied().unwrap_or(0) * 3_600;
+        // 1970-01-01 was a Thursday.
+        let (weekday, hour) = (
+            (wall.div_euclid(86_400) + 3).rem_euclid(7),
+            wall.rem_euclid(86_400) / 3_600,
+        );
+        let habit = i64::try_from(index % 4).unwrap_or(0);
+        member.server || (weekday < 5 && (7 + habit..15 + habit).contains(&hour))
     }
 
     /// Enrols every device into its group and place.

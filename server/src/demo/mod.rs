@@ -20,6 +20,8 @@ const DAYS: i64 = 182;
 /// Moments of a day at which devices visit: pilots at all of them, because the first goes alone and the others wait for it; everybody else
 /// at one.
 const VISITS_A_DAY: usize = 4;
+/// Last days of the history, in which devices visit every hour that they are on: the hours in which devices are seen are of four weeks.
+const HOURLY_DAYS: i64 = 28;
 
 /// Makes the history, then serves it until it is stopped; the folder is removed at the end.
 ///
@@ -61,13 +63,23 @@ async fn history(folder: &Path) -> Result<Fleet> {
     fleet.enroll(&service, &people).await?;
     let mut out = std::io::stdout();
     for day in 0..DAYS {
-        for visit in 0..VISITS_A_DAY {
-            let at = start + Span::days(day) + Span(i64::try_from(visit * 86_400 / VISITS_A_DAY)?);
+        let hourly = DAYS - day <= HOURLY_DAYS;
+        let visits = if hourly { 24 } else { VISITS_A_DAY };
+        for visit in 0..visits {
+            let at = start + Span::days(day) + Span(i64::try_from(visit * 86_400 / visits)?);
             clock.set(at.min(end));
             for device in 0..fleet.len() {
-                if fleet.is_pilot(device) || device % VISITS_A_DAY == visit {
+                let visits = if hourly {
+                    fleet.is_on(device, at)
+                } else {
+                    fleet.is_pilot(device) || device % VISITS_A_DAY == visit
+                };
+                if visits {
                     fleet.visit(&service, device, at).await?;
                 }
+            }
+            if hourly {
+                service.flush_contacts().await?;
             }
         }
         service.tick().await?;

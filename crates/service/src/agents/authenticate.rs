@@ -34,6 +34,7 @@ impl Caller {
             seq: self.seq,
             at: self.now,
             said: None,
+            hour: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{WireReply, catalog::Catalog};
 use crate::store::devices::{Contact, Device};
 use domain::{DeviceId, Moment};
+use planner::{WallHour, calendar::Zone};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -27,6 +28,32 @@ struct Seen {
     said: Option<(String, String, u64)>,
     /// Waits for its batch.
     waiting: bool,
+    hour: SeenHour,
+}
+
+/// The hour on a device's wall in which it was last seen. It is written once, however often the device asks in it.
+#[derive(Clone, Copy, Debug)]
+struct SeenHour {
+    hour: WallHour,
+    /// When it is over.
+    until: Moment,
+    written: bool,
+}
+
+impl SeenHour {
+    fn new(zone: &str, now: Moment) -> Self {
+        let (hour, until) = WallHour::at(Zone::or_utc(zone), now);
+        Self {
+            hour,
+            until,
+            written: false,
+        }
+    }
+
+    /// The hour at `now`; most often the same one, and then the zone is not looked up.
+    fn at(self, zone: &str, now: Moment) -> Self {
+        if now < self.until { self } else { Self::new(zone, now) }
+    }
 }
 
 /// What a message's place in the sequence means.
@@ -53,6 +80,7 @@ impl Memory {
         if let Some(last) = seen.get_mut(&device.id) {
             if seq == last.seq {
                 (last.at, last.waiting) = (now, true);
+                last.hour = last.hour.at(&device.zone, now);
                 return match &last.reply {
                     _ if body != last.body => Turn::Clone,
                     Some(reply) => Turn::Again(reply.clone()),
@@ -69,9 +97,11 @@ impl Memory {
         } else if seq < device.seq {
             return Turn::Stale;
         }
-        let said = seen
-            .remove(&device.id)
-            .and_then(|s| if s.waiting { s.said } else { None });
+        let last = seen.remove(&device.id);
+        let hour = last
+            .as_ref()
+            .map_or_else(|| SeenHour::new(&device.zone, now), |s| s.hour.at(&device.zone, now));
+        let said = last.and_then(|s| if s.waiting { s.said } else { None });
         seen.insert(
             device.id,
             Seen {
@@ -82,6 +112,7 @@ impl Memory {
                 at: now,
                 said,
                 waiting: true,
+                hour,
             },
         );
         Turn::Act
@@ -114,11 +145,13 @@ impl Memory {
             .filter(|(_, s)| s.waiting)
             .map(|(&device, s)| {
                 s.waiting = false;
+                let written = std::mem::replace(&mut s.hour.written, true);
                 Contact {
                     device,
                     seq: s.seq,
                     at: s.at,
                     said: s.said.clone(),
+                    hour: (!written).then_some(s.hour.hour),
                 }
             })
             .collect();
@@ -132,6 +165,7 @@ impl Memory {
         for contact in contacts {
             if let Some(last) = seen.get_mut(&contact.device) {
                 last.waiting = true;
+                last.hour.written &= contact.hour != Some(last.hour.hour);
             }
         }
     }

@@ -150,6 +150,7 @@ impl Service {
         let rebooted = devices::any_rebooted(&mut tx, batch).await?;
         devices::write_contacts(&mut tx, batch).await?;
         self.note_presence(&mut tx, batch).await?;
+        crate::store::seen::write(&mut tx, batch).await?;
         tx.commit().await?;
         if rebooted {
             // A reboot is evidence: what was read of patches no longer holds.

@@ -2,15 +2,18 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod calendar;
 pub mod device;
 pub mod devices;
 pub mod foresee;
+pub mod hours;
 pub mod metrics;
 pub mod patch;
 pub mod patches;
 pub mod recount;
 pub mod rings;
 pub mod schedule;
+mod waiting;
 mod words;
 
 use crate::store::lists::Group;

@@ -1,6 +1,9 @@
 //! The page of rings: the ladder, the tree of groups, places, and what counts for the whole fleet.
 
-use super::foresee::{Waiting, told};
+use super::{
+    foresee::{MOST_DEVICES, told},
+    waiting::{Look, Waiting},
+};
 use crate::{
     Actor, Error, Result, Service,
     commands::rings::{Draft, Now, rings_of, standing, warnings},
@@ -9,7 +12,6 @@ use crate::{
     store::{
         self,
         rings::{self, GroupRule, Versioned},
-        schedule,
     },
 };
 use domain::{DeviceId, GroupId, LocationId, OsReleaseId, PatchId, Permission, RingId};
@@ -17,9 +19,6 @@ use planner::{DeviceFacts, MissedWindows, Schedule, changes};
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
 use view::{CriticalProduct, GroupView, LocationView, RingView, RingsForm, RingsPage, RingsPreview};
-
-/// Devices among which those with approved installs are looked for.
-const MOST_WAITING: u32 = 10_000;
 
 /// The groups as people read a tree: each after the one that it lies in, by name among its equals, with its depth. A circle, which is
 /// refused when groups are saved, is shown at the end.
@@ -199,12 +198,11 @@ impl Service {
             RingsForm::Group { id, .. } => id.is_some_and(|id| before.policy.lies_in(device, id)),
             RingsForm::Location { id, .. } => id.is_some() && device.location == *id,
         };
-        let from = schedule::waiting_devices(conn, MOST_WAITING).await?;
         let both = |device: &DeviceFacts| {
             let group = device.groups.first();
             [group.and_then(|g| old.get(g).copied()), moved(device)]
         };
-        let waiting = Waiting::read_in(conn, &before.policy, now, from, concerned, both).await?;
+        let waiting = Waiting::read_in(conn, &before.policy, now, Look::first(MOST_DEVICES), concerned, both).await?;
         let input = waiting.input(&before.policy, now)?;
         let there = waiting.devices().map(|device| DeviceFacts {
             ring: moved(&device),

@@ -157,6 +157,30 @@ pub async fn by_id(conn: &mut SqliteConnection, id: DeviceId) -> Result<Option<D
     row.as_ref().map(device).transpose()
 }
 
+/// The devices with these numbers, by number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(conn: &mut SqliteConnection, ids: &[DeviceId]) -> Result<Vec<Device>> {
+    let rows = sqlx::query(device_sql!("d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"))
+        .bind(super::states::json(&ids)?)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(device).collect()
+}
+
+/// The device of a name; the newest one where several have it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_hostname(conn: &mut SqliteConnection, name: &str) -> Result<Option<DeviceId>> {
+    let id: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM device WHERE hostname = ?")
+        .bind(name)
+        .fetch_one(conn)
+        .await?;
+    Ok(id.map(DeviceId))
+}
+
 /// An enrolment token as it stands.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -288,6 +312,8 @@ pub struct Contact {
     pub at: Moment,
     /// Boot id, agent version and policy version, when it was a check-in.
     pub said: Option<(String, String, u64)>,
+    /// The hour on the device's wall, when it was not written yet.
+    pub hour: Option<planner::WallHour>,
 }
 
 /// Writes contacts in one statement. A sequence number never goes back.

@@ -21,9 +21,11 @@ pub mod recount;
 pub mod rings;
 pub mod rollouts;
 pub mod schedule;
+pub mod seen;
 pub mod sessions;
 pub mod states;
 pub mod tokens;
+pub mod waiting;
 
 use crate::{Settings, error::Result};
 use sqlx::{

@@ -407,21 +407,42 @@ pub async fn clusters(conn: &mut SqliteConnection, named: &[DeviceId]) -> Result
         .collect()
 }
 
-/// Active devices that still need a patch that somebody approved, at most `most`, by number.
+/// An active device on which an approved patch waits.
+#[derive(Clone, Debug)]
+pub struct WaitingDevice {
+    /// Device.
+    pub id: DeviceId,
+    /// Its group.
+    pub group: Option<GroupId>,
+    /// Its zone.
+    pub zone: String,
+    /// Its location.
+    pub location: Option<LocationId>,
+}
+
+/// Active devices that still need a patch that somebody approved, by number.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn waiting_devices(conn: &mut SqliteConnection, most: u32) -> Result<Vec<DeviceId>> {
-    let ids: Vec<i64> = sqlx::query_scalar(
-        "SELECT DISTINCT s.device_id FROM decision d JOIN device_patch s ON s.patch_id = d.patch_id AND s.state IN (2, 4, 5, 6, 11)
-         JOIN device v ON v.id = s.device_id AND v.state = ?
-         WHERE d.withdrawn_at IS NULL AND d.kind = 1 ORDER BY s.device_id LIMIT ?",
+pub async fn waiting_devices(conn: &mut SqliteConnection) -> Result<Vec<WaitingDevice>> {
+    let rows = sqlx::query(
+        "SELECT v.id, v.group_id, v.zone, v.location_id FROM device v WHERE v.state = ? AND v.id IN (
+            SELECT s.device_id FROM decision d JOIN device_patch s ON s.patch_id = d.patch_id AND s.state IN (2, 4, 5, 6, 11)
+            WHERE d.withdrawn_at IS NULL AND d.kind = 1) ORDER BY v.id",
     )
     .bind(DeviceState::Active.code())
-    .bind(most)
     .fetch_all(conn)
     .await?;
-    Ok(ids.into_iter().map(DeviceId).collect())
+    rows.iter()
+        .map(|row| {
+            Ok(WaitingDevice {
+                id: DeviceId(row.try_get(0)?),
+                group: row.try_get::<Option<i64>, _>(1)?.map(GroupId),
+                zone: row.try_get(2)?,
+                location: row.try_get::<Option<i64>, _>(3)?.map(LocationId),
+            })
+        })
+        .collect()
 }
 
 /// Whether there is such a device.

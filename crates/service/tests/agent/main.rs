@@ -14,4 +14,5 @@ mod results;
 mod rings;
 mod rollback;
 mod schedule;
+mod seen;
 mod support;

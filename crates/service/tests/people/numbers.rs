@@ -117,6 +117,47 @@ async fn pages_cost_their_rows_not_the_fleet() {
     assert!(first < 25_000, "{first} µs even without optimisation");
 }
 
+/// As above, with an account, 600 approvals in both rings, hours of every device, and a window.
+#[tokio::test]
+#[ignore = "measures; takes a minute"]
+async fn a_calendar_looks_at_so_many_devices() {
+    let w = large().await;
+    let admin = &w.administrator;
+    w.run(
+        "INSERT INTO decision (patch_id, ring_id, kind, urgent, reason, at, account_id)
+           SELECT p.id, r.id, 1, 0, '', 1, (SELECT min(id) FROM account) FROM patch p JOIN ring r WHERE p.id <= 600",
+    )
+    .await
+    .unwrap();
+    w.run("INSERT INTO device_seen (device_id, since_hour, last_hour, weeks) SELECT id, 1, 498800 - id % 400, randomblob(168) FROM device")
+        .await
+        .unwrap();
+    let window = crate::schedule::window();
+    w.service.save_window(admin, None, &window).await.unwrap().unwrap();
+    let calendar = async |what: &str, of: ScheduleOf, span: CalendarSpan| {
+        let ask = CalendarAsk {
+            of,
+            span,
+            ..CalendarAsk::default()
+        };
+        median(what, async || {
+            let page = w.service.calendar(admin, &ask).await.unwrap();
+            assert!(page.waiting > 0 && page.days.iter().any(|d| d.installs > 0));
+        })
+        .await
+    };
+    calendar("month of everything", ScheduleOf::All, CalendarSpan::Month).await;
+    calendar("week of everything", ScheduleOf::All, CalendarSpan::Week).await;
+    let production = ScheduleOf::Group(domain::GroupId(2));
+    calendar("week of a group", production, CalendarSpan::Week).await;
+    let one = ScheduleOf::Device(domain::DeviceId(10));
+    calendar("week of a device", one, CalendarSpan::Week).await;
+    let page = w.service.calendar(admin, &CalendarAsk::default()).await.unwrap();
+    let bytes = serde_json::to_vec(&page).unwrap().len();
+    println!("{} of {} devices, {bytes} bytes", page.looked, page.waiting);
+    assert!(page.cut);
+}
+
 #[tokio::test]
 async fn the_status_views_orders_are_answered_by_indexes() {
     let w = world().await;

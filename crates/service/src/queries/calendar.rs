@@ -1,0 +1,513 @@
+//! The calendar of the schedule: windows, hours and freezes of a week or a month, and the installs forecast in them.
+
+use super::{
+    hours::{self, MOST_DEVICES},
+    schedule::groups,
+    waiting::{Look, Waiting},
+};
+use crate::{
+    Actor, Error, Result, Service, snapshot,
+    store::{devices, lists, seen::SeenDevice},
+};
+use domain::{DeviceId, GroupId, Moment, PatchId, Permission, Span};
+use planner::{
+    Compiled, DeviceFacts, Forecast, Local, Run, Schedule,
+    calendar::{Open, Zone},
+    forecast, frame_spans_of, profile_of,
+};
+use sqlx::{Acquire as _, SqliteConnection};
+use std::collections::BTreeMap;
+use view::{Band, BandKind, Block, CalendarAsk, CalendarDay, CalendarPage, CalendarSpan, ScheduleOf};
+
+/// Days that a forecast looks ahead; later ones are drawn without installs.
+const MOST_DAYS: i64 = 60;
+/// Blocks of one day; all are counted.
+const MOST_BLOCKS: usize = 40;
+/// Devices that a block names.
+const MOST_NAMED: usize = 5;
+/// Installs without room that are named.
+const MOST_MISFITS: usize = 5;
+/// Installs of one patch that begin so soon after each other are one block.
+const TOGETHER: Span = Span::minutes(30);
+/// The calendar's first and last day: 2000-01-01 and 2099-12-31.
+const DAYS: std::ops::RangeInclusive<i64> = 10_957..=47_481;
+
+/// A day on a wall, by its number since 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Day(i64);
+
+impl Day {
+    const fn of(wall: Local) -> Self {
+        Self(wall.0.div_euclid(86_400))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self::of(Local::parse(&format!("{text}T00:00"))?)).filter(|day| DAYS.contains(&day.0))
+    }
+
+    const fn midnight(self) -> Local {
+        Local(self.0 * 86_400)
+    }
+
+    fn date(self) -> String {
+        self.midnight().iso()[..10].to_owned()
+    }
+
+    fn monday(self) -> Self {
+        Self(self.0 - i64::from(self.midnight().weekday()))
+    }
+
+    /// The first day of its month, or of the month before or after it.
+    fn month(self, shift: i64) -> Self {
+        let first = |day: Self| {
+            let number: i64 = day.date()[8..].parse().unwrap_or(1);
+            Self(day.0 - number + 1)
+        };
+        match shift {
+            0 => first(self),
+            1.. => first(Self(first(self).0 + 31)),
+            _ => first(Self(first(self).0 - 1)),
+        }
+    }
+
+    /// `Mon 23 Nov 2026`, without the year where `year` is not set.
+    fn text(self, year: bool) -> String {
+        let text = self.midnight().text();
+        let end = text.len() - if year { 6 } else { 11 };
+        text[..end].to_owned()
+    }
+}
+
+/// What is asked for: whole weeks on one clock.
+struct Range {
+    zone: Zone,
+    first: Day,
+    after: Day,
+    /// The month that was asked for; a week is wholly inside.
+    inside: std::ops::Range<i64>,
+    title: String,
+    previous: Day,
+    next: Day,
+}
+
+impl Range {
+    fn new(span: CalendarSpan, day: Day, zone: Zone) -> Self {
+        match span {
+            CalendarSpan::Week => {
+                let first = day.monday();
+                let after = Day(first.0 + 7);
+                Self {
+                    zone,
+                    first,
+                    after,
+                    inside: first.0..after.0,
+                    title: format!("{} – {}", first.text(false), Day(after.0 - 1).text(true)),
+                    previous: Day(first.0 - 7),
+                    next: after,
+                }
+            }
+            CalendarSpan::Month => {
+                let (month, next) = (day.month(0), day.month(1));
+                Self {
+                    zone,
+                    first: month.monday(),
+                    after: Day(Day(next.0 - 1).monday().0 + 7),
+                    inside: month.0..next.0,
+                    title: month.midnight().month_text(),
+                    previous: day.month(-1),
+                    next,
+                }
+            }
+        }
+    }
+
+    fn open(&self) -> Open {
+        Open {
+            from: self.zone.at(self.first.midnight()),
+            to: self.zone.at(self.after.midnight()),
+        }
+    }
+
+    fn day(&self, day: Day) -> Open {
+        Open {
+            from: self.zone.at(day.midnight()),
+            to: self.zone.at(Day(day.0 + 1).midnight()),
+        }
+    }
+
+    /// `22:00` on the wall; the end of the day is `24:00`.
+    fn clock(&self, at: Moment, day: Open) -> String {
+        if at == day.to {
+            return "24:00".to_owned();
+        }
+        let minute = self.zone.wall(at).minute();
+        format!("{:02}:{:02}", minute / 60, minute % 60)
+    }
+}
+
+/// Everything that is drawn, by its beginning.
+struct Drawn {
+    bands: Vec<(BandKind, i64, Open)>,
+    /// Something limits installs to windows.
+    windows: bool,
+}
+
+impl Drawn {
+    /// For `about`; several groups: what is for any of them.
+    fn new(policy: &Compiled, about: &DeviceFacts, every_profile: bool, range: Open) -> Self {
+        let schedule = Schedule::new(policy, about);
+        let drawn = schedule.drawn(range);
+        let windows = drawn.windows.iter().map(|(id, span)| (BandKind::Window, id.0, *span));
+        let freezes = drawn.freezes.iter().map(|(id, span)| (BandKind::Freeze, id.0, *span));
+        let mut bands: Vec<_> = windows.chain(freezes).collect();
+        let followed = profile_of(policy, about).map(|choice| choice.profile);
+        for (index, profile) in policy.policy().profiles.iter().enumerate() {
+            if every_profile || followed == Some(profile.id) {
+                let spans = frame_spans_of(policy, index, &about.zone);
+                bands.extend(spans.into_iter().map(|span| (BandKind::Hours, profile.id.0, span)));
+            }
+        }
+        bands.sort_unstable_by_key(|(kind, id, span)| (span.from, *kind, *id));
+        bands.dedup();
+        Self {
+            bands,
+            windows: schedule.has_windows(),
+        }
+    }
+}
+
+/// Minutes that these spans cover together on a day.
+fn minutes<'a>(spans: impl Iterator<Item = &'a Open>, day: Open) -> u32 {
+    let mut spans: Vec<Open> = spans.filter(|s| s.from < day.to && s.to > day.from).copied().collect();
+    spans.sort_unstable();
+    let (mut total, mut reached) = (0, day.from);
+    for span in spans {
+        let (from, to) = (span.from.max(reached), span.to.min(day.to));
+        total += to.since(from).0.max(0);
+        reached = reached.max(to);
+    }
+    u32::try_from(total / 60).unwrap_or(0)
+}
+
+/// The runs of a day as blocks, by their start, and how many are left out.
+fn blocks(runs: &[Run], waiting: &Waiting, range: &Range, day: Open) -> (Vec<Block>, u32) {
+    let mut by_patch: BTreeMap<PatchId, Vec<(Open, Vec<DeviceId>)>> = BTreeMap::new();
+    for run in runs.iter().filter(|r| r.start < day.to && r.end > day.from) {
+        let found = by_patch.entry(run.pair.1).or_default();
+        match found.last_mut() {
+            Some((span, devices)) if run.start <= span.to + TOGETHER => {
+                span.to = span.to.max(run.end);
+                devices.push(run.pair.0);
+            }
+            _ => found.push((
+                Open {
+                    from: run.start,
+                    to: run.end,
+                },
+                vec![run.pair.0],
+            )),
+        }
+    }
+    let mut all: Vec<(Open, PatchId, Vec<DeviceId>)> = by_patch
+        .into_iter()
+        .flat_map(|(patch, found)| found.into_iter().map(move |(span, devices)| (span, patch, devices)))
+        .collect();
+    all.sort_unstable();
+    let more = u32::try_from(all.len().saturating_sub(MOST_BLOCKS)).unwrap_or(u32::MAX);
+    let blocks = all.into_iter().take(MOST_BLOCKS).map(|(span, patch, devices)| {
+        let (from, to) = (span.from.max(day.from), span.to.min(day.to));
+        Block {
+            patch,
+            title: waiting.title(patch),
+            count: u32::try_from(devices.len()).unwrap_or(u32::MAX),
+            devices: devices
+                .into_iter()
+                .take(MOST_NAMED)
+                .map(|id| (id, waiting.host(id)))
+                .collect(),
+            from,
+            to,
+            from_text: range.clock(from, day),
+            to_text: range.clock(to, day),
+        }
+    });
+    (blocks.collect(), more)
+}
+
+/// What the days are made from.
+struct Days<'a> {
+    range: &'a Range,
+    span: CalendarSpan,
+    drawn: Drawn,
+    runs: Vec<Run>,
+    waiting: &'a Waiting,
+    names: &'a BTreeMap<i64, String>,
+}
+
+impl Days<'_> {
+    fn one(&self, day: Day) -> CalendarDay {
+        let range = self.range;
+        let open = range.day(day);
+        let whole = self.span == CalendarSpan::Week;
+        let here = |span: &Open| span.from < open.to && span.to > open.from;
+        let bands = self.drawn.bands.iter().filter(|(_, _, span)| here(span));
+        let (blocks, more) = if whole {
+            blocks(&self.runs, self.waiting, range, open)
+        } else {
+            (Vec::new(), 0)
+        };
+        let begins = self.runs.iter().filter(|run| open.has(run.start)).count();
+        let windows = self
+            .drawn
+            .bands
+            .iter()
+            .filter(|b| b.0 == BandKind::Window)
+            .map(|b| &b.2);
+        let tick = |hour: i64| {
+            let at = range.zone.at(Local(day.midnight().0 + hour * 3_600));
+            (at, format!("{hour:02}:00"))
+        };
+        CalendarDay {
+            date: day.date(),
+            label: day.text(false),
+            inside: range.inside.contains(&day.0),
+            from: open.from,
+            to: open.to,
+            ticks: if whole {
+                (0..8).map(|n| tick(n * 3)).collect()
+            } else {
+                Vec::new()
+            },
+            bands: bands
+                .filter(|b| whole || b.0 == BandKind::Freeze)
+                .map(|(kind, id, span)| {
+                    let (from, to) = (span.from.max(open.from), span.to.min(open.to));
+                    Band {
+                        kind: *kind,
+                        id: *id,
+                        name: self.names.get(id).cloned().unwrap_or_default(),
+                        from,
+                        to,
+                        from_text: range.clock(from, open),
+                        to_text: range.clock(to, open),
+                    }
+                })
+                .collect(),
+            blocks,
+            more,
+            installs: u32::try_from(begins).unwrap_or(u32::MAX),
+            open_minutes: self.drawn.windows.then(|| minutes(windows, open)),
+        }
+    }
+}
+
+/// The name of what is drawn, and a device that stands for it.
+async fn about(
+    conn: &mut SqliteConnection,
+    of: ScheduleOf,
+    policy: &Compiled,
+    now: Moment,
+) -> Result<(String, DeviceFacts)> {
+    let of_groups = |groups: Vec<GroupId>| DeviceFacts {
+        groups,
+        ..DeviceFacts::new(DeviceId(0), domain::OsReleaseId(0), domain::RingId(0))
+    };
+    Ok(match of {
+        ScheduleOf::All => (
+            "All devices".to_owned(),
+            of_groups(policy.policy().groups.iter().map(|g| g.id).collect()),
+        ),
+        ScheduleOf::Group(id) => {
+            let group = lists::group(conn, id).await?.ok_or(Error::NotFound)?;
+            (group.name, of_groups(vec![id]))
+        }
+        ScheduleOf::Device(id) => {
+            let row = devices::by_id(conn, id).await?.ok_or(Error::NotFound)?;
+            let facts = snapshot::device_facts(conn, policy, now, &row).await?;
+            (row.hostname, facts)
+        }
+    })
+}
+
+/// A device by its name or `#12`.
+async fn device(conn: &mut SqliteConnection, text: &str) -> Result<Option<DeviceId>> {
+    match text.strip_prefix('#').map(str::parse) {
+        Some(Ok(id)) => Ok(devices::by_id(conn, DeviceId(id)).await?.map(|row| row.id)),
+        Some(Err(_)) => Ok(None),
+        None => devices::by_hostname(conn, text).await,
+    }
+}
+
+/// The zones of these devices with their number, most first.
+fn zones(devices: &[SeenDevice]) -> Vec<(String, u32)> {
+    let mut found: BTreeMap<&str, u32> = BTreeMap::new();
+    for device in devices {
+        *found.entry(&device.facts.zone).or_default() += 1;
+    }
+    let mut zones: Vec<(String, u32)> = found.into_iter().map(|(zone, n)| (zone.to_owned(), n)).collect();
+    zones.sort_by_key(|(zone, n)| (std::cmp::Reverse(*n), zone.clone()));
+    zones
+}
+
+impl Service {
+    /// A week or a month of whole weeks: windows, hours and freezes, the installs forecast in them, and the hours in which the devices are
+    /// seen. The forecast looks at so many devices and says when there are more.
+    ///
+    /// # Errors
+    /// Not allowed, not found.
+    pub async fn calendar(&self, actor: &Actor, ask: &CalendarAsk) -> Result<CalendarPage> {
+        actor.require(Permission::ReadFleet)?;
+        let now = self.now();
+        let mut read = self.store().read().await?;
+        let mut tx = read.begin().await?;
+        let conn = &mut *tx;
+        let policy = snapshot::policy(conn, now).await?;
+        let names = hours::names(conn).await?;
+        let named = ask.device.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let found = match named {
+            Some(text) => device(conn, text).await?,
+            None => None,
+        };
+        let of = found.map_or(ask.of, ScheduleOf::Device);
+        let (name, mut about) = about(conn, of, &policy, now).await?;
+        let wanted = |device: &DeviceFacts| match of {
+            ScheduleOf::All => true,
+            ScheduleOf::Group(group) => policy.lies_in(device, group),
+            ScheduleOf::Device(id) => device.id == id,
+        };
+        let devices = hours::devices(conn, wanted).await?;
+        let waiting = Waiting::read(conn, &policy, now, Look::around(MOST_DEVICES), wanted).await?;
+        let groups = groups(conn).await?;
+        tx.commit().await?;
+        let zones = zones(&devices);
+        let asked = ask.zone.as_deref().filter(|name| name.parse::<Zone>().is_ok());
+        let own = match of {
+            ScheduleOf::Device(_) => Some(about.zone.as_str()),
+            ScheduleOf::All | ScheduleOf::Group(_) => zones.first().map(|(zone, _)| zone.as_str()),
+        };
+        let zone = Zone::or_utc(asked.or(own).unwrap_or("UTC"));
+        if !matches!(of, ScheduleOf::Device(_)) {
+            about.zone = zone.name().to_owned();
+        }
+        let today = Day::of(zone.wall(now));
+        let day = ask.from.as_deref().and_then(Day::parse).unwrap_or(today);
+        let range = Range::new(ask.span, day, zone);
+        let open = range.open();
+        let foreseen = foresee(&policy, &waiting, now, open)?;
+        let runs = foreseen.runs.into_iter();
+        let runs = runs.filter(|r| waiting.wanted.contains(&r.pair.0) && r.start < open.to && r.end > open.from);
+        // The policy in force is worked out for the days around now: this one for the days that are looked at.
+        let looked = Compiled::new(policy.policy().clone(), open, [about.zone.as_str()]);
+        let days = Days {
+            range: &range,
+            span: ask.span,
+            drawn: Drawn::new(&looked, &about, of == ScheduleOf::All, open),
+            runs: runs.collect(),
+            waiting: &waiting,
+            names: &names,
+        };
+        let misfits: Vec<_> = foreseen
+            .misfits
+            .into_iter()
+            .filter(|(device, _)| waiting.wanted.contains(device))
+            .collect();
+        let there = |day: Day| DAYS.contains(&day.0).then(|| day.date());
+        Ok(CalendarPage {
+            of,
+            name,
+            no_device: named.filter(|_| found.is_none()).map(str::to_owned),
+            span: ask.span,
+            zone: zone.name().to_owned(),
+            zones,
+            now,
+            title: range.title.clone(),
+            from: day.date(),
+            previous: there(range.previous),
+            next: there(range.next),
+            today: today.date(),
+            days: (range.first.0..range.after.0).map(|n| days.one(Day(n))).collect(),
+            waiting: u32::try_from(waiting.all).unwrap_or(u32::MAX),
+            looked: u32::try_from(waiting.wanted.len()).unwrap_or(u32::MAX),
+            cut: waiting.is_cut(),
+            misfits: u32::try_from(misfits.len()).unwrap_or(u32::MAX),
+            misfit_examples: misfits
+                .into_iter()
+                .take(MOST_MISFITS)
+                .map(|(device, patch)| (device, waiting.host(device), patch, waiting.title(patch)))
+                .collect(),
+            groups,
+            seen: hours::hours(&policy, &names, &devices, &waiting, now),
+        })
+    }
+}
+
+/// What is forecast until the end of `open`; nothing where that is over, or too far away to be told.
+fn foresee(policy: &Compiled, waiting: &Waiting, now: Moment, open: Open) -> Result<Forecast> {
+    let days = open.to.since(now).0.div_euclid(86_400) + 1;
+    if !(1..=MOST_DAYS).contains(&days) {
+        return Ok(Forecast::default());
+    }
+    let input = waiting.input(policy, now)?;
+    Ok(forecast(&input, u32::try_from(days).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_are_whole_weeks() {
+        let day = Day::parse("2026-11-23").unwrap();
+        let month = Range::new(CalendarSpan::Month, day, Zone::UTC);
+        assert_eq!(
+            (month.first.date(), month.after.date()),
+            ("2026-10-26".into(), "2026-12-07".into())
+        );
+        assert_eq!(
+            (month.previous.date(), month.next.date()),
+            ("2026-10-01".into(), "2026-12-01".into())
+        );
+        assert_eq!(month.title, "November 2026");
+        let week = Range::new(CalendarSpan::Week, day, Zone::UTC);
+        assert_eq!(week.title, "Mon 23 Nov – Sun 29 Nov 2026");
+        for (bad, why) in [
+            ("2026-02-30", "no such day"),
+            ("1999-12-31", "too early"),
+            ("x", "no date"),
+        ] {
+            assert!(Day::parse(bad).is_none(), "{why}");
+        }
+        for number in DAYS {
+            let weeks = Range::new(CalendarSpan::Month, Day(number), Zone::UTC);
+            assert!(
+                matches!(weeks.after.0 - weeks.first.0, 28 | 35 | 42),
+                "{}",
+                Day(number).date()
+            );
+        }
+    }
+
+    #[test]
+    fn days_have_23_to_25_hours() {
+        let berlin = Zone::or_utc("Europe/Berlin");
+        let hours = |date: &str| {
+            let day = Day::parse(date).unwrap();
+            let open = Range::new(CalendarSpan::Week, day, berlin).day(day);
+            open.to.since(open.from).0 / 3_600
+        };
+        assert_eq!(
+            (hours("2026-03-29"), hours("2026-10-25"), hours("2026-11-23")),
+            (23, 25, 24)
+        );
+    }
+
+    #[test]
+    fn overlapping_windows_are_open_once() {
+        let span = |from: i64, to: i64| Open {
+            from: Moment(from * 60),
+            to: Moment(to * 60),
+        };
+        let spans = [span(-30, 10), span(5, 20), span(100, 110), span(1_430, 1_500)];
+        assert_eq!(minutes(spans.iter(), span(0, 1_440)), 40);
+    }
+}

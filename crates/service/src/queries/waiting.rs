@@ -1,0 +1,202 @@
+//! Approved installs that wait, with the planner's facts, of so many devices at once.
+
+use crate::{
+    Error, Result,
+    snapshot::{self, DeviceRows},
+    store::{devices, schedule, waiting},
+};
+use domain::{DeviceId, Moment, PatchId, RingId};
+use planner::{Compiled, DeviceFacts, PairFacts, PatchFacts, PlanInput};
+use sqlx::SqliteConnection;
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+/// Pairs of device and patch that are looked at.
+const MOST_PAIRS: u32 = 20_000;
+
+/// At how much of the fleet is looked.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    most: usize,
+    others: bool,
+}
+
+impl Look {
+    /// At the first `most` wanted devices.
+    pub(super) const fn first(most: usize) -> Self {
+        Self { most, others: false }
+    }
+
+    /// At these and, where there is room, at the rest of the fleet, whose turn may come before theirs.
+    pub(super) const fn around(most: usize) -> Self {
+        Self { most, others: true }
+    }
+}
+
+/// Approved installs that wait, with their facts.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) devices: Vec<DeviceFacts>,
+    pub(super) hosts: BTreeMap<DeviceId, String>,
+    pub(super) patches: BTreeMap<PatchId, PatchFacts>,
+    pub(super) titles: BTreeMap<PatchId, (String, String)>,
+    pub(super) pairs: Vec<((DeviceId, PatchId), PairFacts)>,
+    /// The wanted devices that were looked at.
+    pub(super) wanted: BTreeSet<DeviceId>,
+    /// How many wanted devices there are.
+    pub(super) all: usize,
+    /// There are more pairs than were looked at.
+    cut: bool,
+}
+
+impl Waiting {
+    /// Reads the approved installs of devices that `wanted` takes; it is given number, group, zone and location only.
+    pub(super) async fn read(
+        conn: &mut SqliteConnection,
+        policy: &Compiled,
+        now: Moment,
+        look: Look,
+        wanted: impl Fn(&DeviceFacts) -> bool,
+    ) -> Result<Self> {
+        Self::read_in(conn, policy, now, look, wanted, |device| [device.ring, None]).await
+    }
+
+    /// As [`Self::read`], with what is approved for any of the rings that `rings` gives for a device.
+    pub(super) async fn read_in(
+        conn: &mut SqliteConnection,
+        policy: &Compiled,
+        now: Moment,
+        look: Look,
+        wanted: impl Fn(&DeviceFacts) -> bool,
+        rings: impl Fn(&DeviceFacts) -> [Option<RingId>; 2],
+    ) -> Result<Self> {
+        let (mut ids, mut rest) = (Vec::new(), Vec::new());
+        for device in schedule::waiting_devices(conn).await? {
+            let facts = DeviceFacts {
+                groups: device.group.into_iter().collect(),
+                zone: device.zone,
+                location: device.location,
+                ..DeviceFacts::new(device.id, domain::OsReleaseId(0), RingId(0))
+            };
+            if wanted(&facts) {
+                ids.push(device.id);
+            } else if look.others {
+                rest.push(device.id);
+            }
+        }
+        let all = ids.len();
+        ids.truncate(look.most);
+        let wanted: BTreeSet<DeviceId> = ids.iter().copied().collect();
+        rest.truncate(look.most - ids.len());
+        ids.extend(rest);
+        let mut read = Self {
+            wanted,
+            all,
+            ..Self::default()
+        };
+        let of_device = read.devices_of(conn, policy, now, &ids, rings).await?;
+        read.fill(conn, now, &ids, &of_device).await?;
+        Ok(read)
+    }
+
+    /// Reads the devices; the rings that count for each.
+    async fn devices_of(
+        &mut self,
+        conn: &mut SqliteConnection,
+        policy: &Compiled,
+        now: Moment,
+        ids: &[DeviceId],
+        rings: impl Fn(&DeviceFacts) -> [Option<RingId>; 2],
+    ) -> Result<BTreeMap<DeviceId, [Option<RingId>; 2]>> {
+        let attempts = waiting::open_attempts(conn).await?;
+        let mut critical = waiting::critical(conn, ids).await?;
+        let windows_changed = snapshot::windows_changed(conn, policy).await?;
+        let mut of_device = BTreeMap::new();
+        for row in devices::by_ids(conn, ids).await? {
+            let known = DeviceRows {
+                open_attempt: attempts.get(&row.id).copied(),
+                critical: critical.remove(&row.id).unwrap_or_default(),
+                windows_changed,
+            };
+            let facts = snapshot::device_facts_of(policy, now, &row, known);
+            let rings = rings(&facts);
+            if rings != [None, None] {
+                of_device.insert(row.id, rings);
+                self.hosts.insert(row.id, row.hostname);
+                self.devices.push(facts);
+            }
+        }
+        Ok(of_device)
+    }
+
+    async fn fill(
+        &mut self,
+        conn: &mut SqliteConnection,
+        now: Moment,
+        ids: &[DeviceId],
+        rings: &BTreeMap<DeviceId, [Option<RingId>; 2]>,
+    ) -> Result<()> {
+        let failures = waiting::failures(conn, ids).await?;
+        let blocked = waiting::blocked(conn).await?;
+        let open = waiting::patches(conn, ids, MOST_PAIRS).await?;
+        self.cut = open.len() >= usize::try_from(MOST_PAIRS).unwrap_or(usize::MAX);
+        for open in open {
+            let (patch, pair) = (open.state.patch, (open.device, open.state.patch));
+            let counts = rings
+                .get(&open.device)
+                .is_some_and(|rings| rings.contains(&Some(open.ring)));
+            // By device and patch: what two rings approved comes twice.
+            if !counts || self.pairs.last().is_some_and(|(last, _)| *last == pair) {
+                continue;
+            }
+            if let Entry::Vacant(place) = self.patches.entry(patch) {
+                let Some(facts) = snapshot::patch_facts(conn, now, patch).await? else {
+                    continue;
+                };
+                place.insert(facts);
+                self.titles.insert(patch, (open.source, open.version));
+            }
+            let failed = failures.get(&pair).map_or(&[][..], Vec::as_slice);
+            let facts = snapshot::pair_of(&open.state, failed, blocked.binary_search(&pair).is_ok())?;
+            self.pairs.push((pair, facts));
+        }
+        Ok(())
+    }
+
+    /// There is more than was looked at.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut || self.all > self.wanted.len()
+    }
+
+    pub(super) fn input<'p>(&self, policy: &'p Compiled, now: Moment) -> Result<PlanInput<'p>> {
+        self.input_with(policy, now, self.devices())
+    }
+
+    /// The same installs on devices of which something else is known.
+    pub(super) fn input_with<'p>(
+        &self,
+        policy: &'p Compiled,
+        now: Moment,
+        devices: impl Iterator<Item = DeviceFacts>,
+    ) -> Result<PlanInput<'p>> {
+        PlanInput::new(policy, now, devices, self.patches.values().cloned(), self.pairs.clone())
+            .map_err(|e| Error::Inconsistent(e.to_string()))
+    }
+
+    pub(super) fn devices(&self) -> impl Iterator<Item = DeviceFacts> + '_ {
+        self.devices.iter().cloned()
+    }
+
+    pub(super) fn patches(&self) -> Vec<PatchId> {
+        self.patches.keys().copied().collect()
+    }
+
+    pub(super) fn title(&self, patch: PatchId) -> String {
+        self.titles
+            .get(&patch)
+            .map_or_else(String::new, |(source, version)| format!("{source} {version}"))
+    }
+
+    pub(super) fn host(&self, device: DeviceId) -> String {
+        self.hosts.get(&device).cloned().unwrap_or_default()
+    }
+}

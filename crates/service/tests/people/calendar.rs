@@ -1,0 +1,249 @@
+//! The calendar: what is drawn for whom, on which clock, and what is forecast in it.
+
+use crate::{
+    schedule::{freeze, profile, window},
+    support::*,
+};
+use domain::{DeviceId, GroupId, PatchId, PatchState, ProfileId, Span};
+use service::{
+    Error,
+    commands::decide::{Selection, Verb},
+};
+use view::*;
+
+async fn approve(w: &World, patch: PatchId) {
+    let these = Selection::These(vec![(patch, None)]);
+    let verb = Verb::Approve { urgent: false };
+    w.service
+        .decide(&w.administrator, these, PILOT, verb, "", false)
+        .await
+        .unwrap();
+}
+
+/// A device in the pilot group that lacks an approved patch.
+async fn waiting(w: &World) -> (DeviceId, PatchId) {
+    let device = w.device(1, "web1").await;
+    let patch = w.patch("openssl", "3").await;
+    w.state(device, patch, PatchState::Missing, false).await;
+    approve(w, patch).await;
+    (device, patch)
+}
+
+async fn ask(w: &World, ask: CalendarAsk) -> CalendarPage {
+    w.service.calendar(&w.administrator, &ask).await.unwrap()
+}
+
+fn of(of: ScheduleOf) -> CalendarAsk {
+    CalendarAsk {
+        of,
+        ..CalendarAsk::default()
+    }
+}
+
+#[tokio::test]
+async fn installs_lie_in_the_windows_of_whom_it_is_drawn_for() {
+    let w = world().await;
+    let (device, patch) = waiting(&w).await;
+    let everybody = [
+        ScheduleOf::All,
+        ScheduleOf::Group(GroupId(1)),
+        ScheduleOf::Device(device),
+    ];
+    for who in everybody {
+        let week = ask(&w, of(who)).await;
+        assert_eq!(
+            (week.days.len(), week.days[0].date.as_str()),
+            (7, "2026-11-23"),
+            "{who:?}"
+        );
+        let today = &week.days[0];
+        assert!(
+            today.bands.is_empty() && today.open_minutes.is_none(),
+            "nothing limits it"
+        );
+        assert_eq!((today.installs, today.blocks[0].from), (1, START), "{who:?}");
+        assert_eq!(today.blocks[0].devices, [(device, "web1".to_owned())]);
+    }
+    w.service
+        .save_window(&w.administrator, None, &window())
+        .await
+        .unwrap()
+        .unwrap();
+    for who in everybody {
+        let week = ask(&w, of(who)).await;
+        let bands: Vec<_> = week.days.iter().map(|d| d.bands.len()).collect();
+        // Saturday and Sunday 21:00 UTC to 01:00 of the next day.
+        assert_eq!(bands, [1, 0, 0, 0, 0, 1, 2], "{who:?}");
+        let saturday = &week.days[5];
+        let band = &saturday.bands[0];
+        let said = (
+            band.kind,
+            band.name.as_str(),
+            band.from_text.as_str(),
+            band.to_text.as_str(),
+        );
+        assert_eq!(said, (BandKind::Window, "Weekend", "21:00", "24:00"), "{who:?}");
+        assert_eq!((saturday.open_minutes, saturday.installs), (Some(180), 1), "{who:?}");
+        let block = &saturday.blocks[0];
+        assert_eq!((block.patch, block.count, block.from), (patch, 1, band.from));
+        assert_eq!((block.from_text.as_str(), block.to_text.as_str()), ("21:00", "21:10"));
+    }
+    let other = ask(&w, of(ScheduleOf::Group(GroupId(2)))).await;
+    assert_eq!(
+        (other.waiting, other.days[5].installs),
+        (0, 0),
+        "another group's installs"
+    );
+    let nobody = CalendarAsk {
+        of: ScheduleOf::Group(GroupId(99)),
+        ..CalendarAsk::default()
+    };
+    let nobody = w.service.calendar(&w.administrator, &nobody).await;
+    assert!(matches!(nobody, Err(Error::NotFound)));
+}
+
+#[tokio::test]
+async fn a_month_sums_up_its_days_and_ends_where_the_calendar_does() {
+    let w = world().await;
+    let (device, _) = waiting(&w).await;
+    for made in [
+        w.service.save_window(&w.administrator, None, &window()).await,
+        w.service.save_freeze(&w.administrator, None, &freeze()).await,
+    ] {
+        made.unwrap().unwrap();
+    }
+    let month = |from: &str| CalendarAsk {
+        of: ScheduleOf::Device(device),
+        span: CalendarSpan::Month,
+        from: Some(from.to_owned()),
+        ..CalendarAsk::default()
+    };
+    let november = ask(&w, month("2026-11-09")).await;
+    assert_eq!((november.title.as_str(), november.days.len()), ("November 2026", 42));
+    assert_eq!(november.days.iter().filter(|d| d.inside).count(), 30);
+    assert_eq!(november.days.iter().map(|d| d.installs).sum::<u32>(), 1);
+    assert!(november.days.iter().all(|d| d.blocks.is_empty() && d.bands.is_empty()));
+    let open: u32 = november.days.iter().filter_map(|d| d.open_minutes).sum();
+    // Five Saturdays and Sundays and what the Sunday before the first Monday left, without a time change among them.
+    assert_eq!(open, 12 * 240 - 180 + 180, "{open}");
+    let december = ask(&w, month("2026-12-01")).await;
+    let frozen: Vec<&str> = december
+        .days
+        .iter()
+        .filter(|d| !d.bands.is_empty())
+        .map(|d| d.date.as_str())
+        .collect();
+    assert_eq!(
+        (frozen[0], frozen.len()),
+        ("2026-12-20", 15),
+        "until the end of 3 January"
+    );
+    let last = ask(&w, month("2099-12-31")).await;
+    assert_eq!((last.previous.as_deref(), last.next), (Some("2099-11-01"), None));
+    let nonsense = ask(&w, month("2026-02-31")).await;
+    assert_eq!(nonsense.from, "2026-11-23", "today");
+}
+
+#[tokio::test]
+async fn it_is_drawn_on_the_clock_of_most_devices_or_the_one_asked_for() {
+    let w = world().await;
+    for (host, zone) in [
+        ("a", "Europe/Berlin"),
+        ("b", "America/New_York"),
+        ("c", "Europe/Berlin"),
+    ] {
+        let device = w.device(1, host).await;
+        sqlx::query("UPDATE device SET zone = ? WHERE id = ?")
+            .bind(zone)
+            .bind(device.0)
+            .execute(&mut w.conn().await)
+            .await
+            .unwrap();
+    }
+    w.service
+        .save_window(&w.administrator, None, &window())
+        .await
+        .unwrap()
+        .unwrap();
+    let week = ask(&w, of(ScheduleOf::All)).await;
+    assert_eq!(week.zone, "Europe/Berlin");
+    assert_eq!(
+        week.zones,
+        [("Europe/Berlin".to_owned(), 2), ("America/New_York".to_owned(), 1)]
+    );
+    assert_eq!(week.days[5].bands[0].from_text, "22:00");
+    let asked = |zone: &str, from: &str| CalendarAsk {
+        zone: Some(zone.to_owned()),
+        from: Some(from.to_owned()),
+        ..CalendarAsk::default()
+    };
+    let there = ask(&w, asked("America/New_York", "2026-11-23")).await;
+    assert_eq!(
+        (there.zone.as_str(), there.days[5].bands[0].from_text.as_str()),
+        ("America/New_York", "16:00")
+    );
+    assert_eq!(ask(&w, asked("Mars/Olympus", "2026-11-23")).await.zone, "Europe/Berlin");
+    let spring = ask(&w, asked("Europe/Berlin", "2027-03-28")).await;
+    let day = &spring.days[6];
+    assert_eq!(day.to.since(day.from), Span::hours(23));
+    assert_eq!(
+        day.ticks[1].0.since(day.from),
+        Span::hours(2),
+        "03:00 comes after two hours"
+    );
+    let autumn = ask(&w, asked("Europe/Berlin", "2026-10-25")).await;
+    let day = &autumn.days[6];
+    assert_eq!(day.to.since(day.from), Span::hours(25));
+}
+
+#[tokio::test]
+async fn hours_are_judged_by_what_waits() {
+    let w = world().await;
+    let (device, _) = waiting(&w).await;
+    let night = ProfileForm {
+        frame: Some(FrameForm {
+            zone: ZoneChoice::Device,
+            days: (0..7).collect(),
+            from: "22:00".into(),
+            to: "22:15".into(),
+        }),
+        ..profile()
+    };
+    let made = w
+        .service
+        .save_profile(&w.administrator, None, &night)
+        .await
+        .unwrap()
+        .unwrap();
+    let text = async || {
+        let hours = w
+            .service
+            .profile_hours(&w.administrator, ProfileId(made.id))
+            .await
+            .unwrap();
+        (hours.devices, hours.waiting, hours.profiles[0].text.clone())
+    };
+    let one = "15 min have room for one install of 10 min, but for little delay (the one that waits)";
+    assert_eq!(text().await, (1, 1, one.to_owned()));
+    for source in ["bash", "curl"] {
+        let patch = w.patch(source, "1").await;
+        w.state(device, patch, PatchState::Missing, false).await;
+        approve(&w, patch).await;
+    }
+    let three = "15 min have room for one install of 10 min, but for little delay (the longest of 3 that wait); \
+                 the 3 that wait on one device take 30 min together, so at least 3 times";
+    assert_eq!(text().await, (1, 3, three.to_owned()));
+    let everybody = w.service.profile_hours(&w.administrator, ProfileId(1)).await.unwrap();
+    assert_eq!(
+        (everybody.devices, everybody.profiles.len()),
+        (0, 0),
+        "the other one is more specific"
+    );
+    let week = ask(&w, of(ScheduleOf::Device(device))).await;
+    assert!(
+        week.days
+            .iter()
+            .all(|d| d.bands.len() == 1 && d.bands[0].kind == BandKind::Hours)
+    );
+    assert_eq!((week.days[0].installs, week.days[1].installs), (1, 1), "one an evening");
+}

@@ -1,0 +1,266 @@
+//! The calendar of the schedule: a week or a month, and the hours in which devices are seen.
+
+use crate::GroupName;
+use domain::{DeviceId, GroupId, Moment, PatchId};
+use serde::{Deserialize, Serialize};
+
+/// What a calendar is drawn for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleOf {
+    /// Every device.
+    #[default]
+    All,
+    /// A group and the groups in it.
+    Group(GroupId),
+    /// One device.
+    Device(DeviceId),
+}
+
+impl ScheduleOf {
+    /// As in addresses: `all`, `group:3`, `device:7`.
+    #[must_use]
+    pub fn word(self) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Group(id) => format!("group:{id}"),
+            Self::Device(id) => format!("device:{id}"),
+        }
+    }
+
+    /// Reads it from an address.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None => (text == "all").then_some(Self::All),
+            Some(("group", id)) => id.parse().ok().map(|id| Self::Group(GroupId(id))),
+            Some(("device", id)) => id.parse().ok().map(|id| Self::Device(DeviceId(id))),
+            Some(_) => None,
+        }
+    }
+}
+
+/// How much of a calendar is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalendarSpan {
+    /// Monday to Sunday, with everything on it.
+    #[default]
+    Week,
+    /// The weeks of a month, with each day's sums.
+    Month,
+}
+
+impl CalendarSpan {
+    /// As in addresses.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+}
+
+/// A question for a calendar.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarAsk {
+    /// For whom.
+    pub of: ScheduleOf,
+    /// A device by its name or `#12`, instead; unknown ones count as not given.
+    pub device: Option<String>,
+    /// How much.
+    pub span: CalendarSpan,
+    /// A day in it, e.g. `2026-11-23`; none or nonsense: today.
+    pub from: Option<String>,
+    /// On whose clock, e.g. `Europe/Berlin`; none: the device's own, or that of most devices.
+    pub zone: Option<String>,
+}
+
+/// What a band of a day is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BandKind {
+    /// A maintenance window.
+    Window,
+    /// The hours of a profile.
+    Hours,
+    /// A freeze.
+    Freeze,
+}
+
+/// A window, hours or a freeze on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Band {
+    /// What.
+    pub kind: BandKind,
+    /// Number of the window, profile or freeze.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// From, cut to the day.
+    pub from: Moment,
+    /// To, cut to the day.
+    pub to: Moment,
+    /// `22:00` on the calendar's clock.
+    pub from_text: String,
+    /// `24:00` at the end of the day.
+    pub to_text: String,
+}
+
+/// Installs of one patch that follow each other on one day: a forecast, never a permission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Patch.
+    pub patch: PatchId,
+    /// Product and version.
+    pub title: String,
+    /// The first devices, with their names.
+    pub devices: Vec<(DeviceId, String)>,
+    /// How many devices.
+    pub count: u32,
+    /// From, cut to the day.
+    pub from: Moment,
+    /// To, cut to the day.
+    pub to: Moment,
+    /// `22:00` on the calendar's clock.
+    pub from_text: String,
+    /// `24:00` at the end of the day.
+    pub to_text: String,
+}
+
+/// A day of the calendar: from midnight to midnight on its clock, 23 to 25 hours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarDay {
+    /// `2026-11-23`.
+    pub date: String,
+    /// `Mon 23 Nov`.
+    pub label: String,
+    /// It belongs to the month that was asked for.
+    pub inside: bool,
+    /// First second.
+    pub from: Moment,
+    /// First second after it.
+    pub to: Moment,
+    /// Every third hour on the clock, e.g. `06:00`.
+    pub ticks: Vec<(Moment, String)>,
+    /// What is drawn; in a month only freezes.
+    pub bands: Vec<Band>,
+    /// Installs forecast; none in a month.
+    pub blocks: Vec<Block>,
+    /// Blocks that are left out.
+    pub more: u32,
+    /// Installs forecast that begin on this day.
+    pub installs: u32,
+    /// Minutes in which a window is open; none: no window limits installs.
+    pub open_minutes: Option<u32>,
+}
+
+/// Whether the hours of a profile are long enough (SCH-2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoursEnough {
+    /// Number of the profile.
+    pub profile: i64,
+    /// Its name.
+    pub name: String,
+    /// Devices that follow it, of those looked at.
+    pub devices: u32,
+    /// The sentence.
+    pub text: String,
+}
+
+/// Hours that would suit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuggestedHours {
+    /// `20:00`.
+    pub from: String,
+    /// `24:00` is `00:00`.
+    pub to: String,
+    /// Share of devices that are seen in an average hour of them, in percent.
+    pub share: u8,
+    /// Whether they are long enough, as a sentence.
+    pub text: String,
+}
+
+/// The hours in which devices are seen, on their own walls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenHours {
+    /// Active devices that were looked at.
+    pub devices: u32,
+    /// Of those, devices whose hours are known.
+    pub known: u32,
+    /// 168 shares in percent, Monday 00:00 first.
+    pub shares: Vec<u8>,
+    /// Best first.
+    pub suggested: Vec<SuggestedHours>,
+    /// Every profile that these devices follow.
+    pub profiles: Vec<HoursEnough>,
+    /// Devices that follow no profile.
+    pub without_profile: u32,
+    /// Approved installs that wait on these devices.
+    pub waiting: u32,
+}
+
+/// A week or a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarPage {
+    /// For whom.
+    pub of: ScheduleOf,
+    /// Its name.
+    pub name: String,
+    /// The device that was asked for and does not exist.
+    pub no_device: Option<String>,
+    /// How much.
+    pub span: CalendarSpan,
+    /// The clock on which everything is drawn.
+    pub zone: String,
+    /// The zones of its devices with their number, most first.
+    pub zones: Vec<(String, u32)>,
+    /// The server's now.
+    pub now: Moment,
+    /// `23 – 29 November 2026` or `November 2026`.
+    pub title: String,
+    /// The first day asked for.
+    pub from: String,
+    /// The same, one week or month before; none: the calendar ends there.
+    pub previous: Option<String>,
+    /// The same after it.
+    pub next: Option<String>,
+    /// Today on the clock.
+    pub today: String,
+    /// Whole weeks.
+    pub days: Vec<CalendarDay>,
+    /// Devices with approved installs.
+    pub waiting: u32,
+    /// Of those, devices that were looked at.
+    pub looked: u32,
+    /// There is more than was looked at.
+    pub cut: bool,
+    /// Approved installs that no hours or windows have room for.
+    pub misfits: u32,
+    /// The first of them.
+    pub misfit_examples: Vec<(DeviceId, String, PatchId, String)>,
+    /// Groups to choose from.
+    pub groups: Vec<GroupName>,
+    /// In which hours these devices are seen.
+    pub seen: SeenHours,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_calendar_is_for_survives_an_address() {
+        for of in [
+            ScheduleOf::All,
+            ScheduleOf::Group(GroupId(3)),
+            ScheduleOf::Device(DeviceId(7)),
+        ] {
+            assert_eq!(ScheduleOf::parse(&of.word()), Some(of));
+        }
+        for nonsense in ["", "group:", "group:x", "patch:1", "all:1", "device"] {
+            assert_eq!(ScheduleOf::parse(nonsense), None, "{nonsense}");
+        }
+    }
+}
