@@ -10,6 +10,8 @@ export const PAGES: { path: string; title: string; roles: readonly string[] }[] 
   { path: '/devices', title: 'Devices', roles: ROLES },
   { path: '/devices/1', title: 'pilot-1', roles: ROLES },
   { path: '/schedule', title: 'Schedule', roles: ROLES },
+  { path: '/schedule/calendar?of=all&view=week', title: 'Calendar: All devices', roles: ROLES },
+  { path: '/schedule/calendar?of=group:1&view=month', title: 'Calendar: Pilot', roles: ROLES },
   { path: '/audit', title: 'Audit', roles: ['administrator', 'security-officer', 'auditor'] },
   { path: '/accounts', title: 'Accounts', roles: ['administrator'] },
   { path: '/password', title: 'Your account', roles: ROLES },

@@ -4,7 +4,10 @@ use domain::{Category, RingId, Severity};
 use leptos_router::params::ParamsMap;
 use std::fmt::Write as _;
 use std::str::FromStr;
-use view::{ApprovalFilter, AuditFilter, CountBucket, DeviceFilter, DeviceShow, PatchFilter, PatchSort};
+use view::{
+    ApprovalFilter, AuditFilter, CalendarAsk, CalendarSpan, CountBucket, DeviceFilter, DeviceShow, PatchFilter,
+    PatchSort, ScheduleOf,
+};
 
 /// An address's query while it is written. Both sides write it alike, so that hydration finds what the server sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,6 +154,31 @@ pub fn device_query(filter: &DeviceFilter) -> Query {
     if filter.page > 1 {
         query.add("page", &filter.page.to_string());
     }
+    query
+}
+
+/// Reads what a calendar is asked for.
+pub fn calendar_ask(query: &ParamsMap) -> CalendarAsk {
+    let some = |name| Some(text(query, name)).filter(|t| !t.is_empty());
+    CalendarAsk {
+        of: query.get_str("of").and_then(ScheduleOf::parse).unwrap_or_default(),
+        device: some("device"),
+        span: match query.get_str("view") {
+            Some("month") => CalendarSpan::Month,
+            _ => CalendarSpan::Week,
+        },
+        from: some("from"),
+        zone: some("zone"),
+    }
+}
+
+/// Writes what a calendar is asked for.
+pub fn calendar_query(ask: &CalendarAsk) -> Query {
+    let mut query = Query::default();
+    query.add("of", &ask.of.word());
+    query.add("view", ask.span.word());
+    query.some("from", ask.from.as_deref().unwrap_or_default());
+    query.some("zone", ask.zone.as_deref().unwrap_or_default());
     query
 }
 

@@ -41,6 +41,7 @@ fn pages() -> Pages {
         page(path!("/devices"), lazy!(devices, devices::list::ListPage)),
         page(path!("/devices/:id"), lazy!(device, devices::one::OnePage)),
         page(path!("/schedule"), lazy!(schedule, schedule::list::ListPage)),
+        page(path!("/schedule/calendar"), lazy!(calendar, schedule::calendar::CalendarPageOf)),
         page(path!("/audit"), lazy!(audit, audit::AuditLogPage)),
         page(path!("/accounts"), lazy!(accounts, accounts::AccountsAndTokensPage)),
         page(path!("/password"), lazy!(sign_in, password::PasswordPage)),

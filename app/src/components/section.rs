@@ -13,8 +13,8 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use view::{
-    AccountsPage, AuditFilter, AuditPage, CountBucket, DeviceFilter, DeviceList, DevicePage, Me, NewToken, PatchFilter,
-    PatchList, PatchPage, SchedulePage, UiError,
+    AccountsPage, AuditFilter, AuditPage, CalendarAsk, CalendarPage, CountBucket, DeviceFilter, DeviceList, DevicePage,
+    Me, NewToken, PatchFilter, PatchList, PatchPage, SchedulePage, UiError,
 };
 
 /// What a page asks the server.
@@ -36,6 +36,8 @@ pub enum Ask {
     Device(DeviceId),
     /// Everything that is scheduled.
     Schedule,
+    /// A week or a month.
+    Calendar(CalendarAsk),
     /// The audit log.
     Audit(AuditFilter),
     /// Accounts and tokens.
@@ -63,6 +65,8 @@ pub enum Answer {
     Device(Box<DevicePage>),
     /// See [`Ask`].
     Schedule(SchedulePage),
+    /// See [`Ask`].
+    Calendar(Box<CalendarPage>),
     /// See [`Ask`].
     Audit(AuditPage),
     /// See [`Ask`].
@@ -107,6 +111,7 @@ fn fetch(ask: Ask) -> Waiting<Result<Answer, AppError>> {
             Ask::Preview(ids, matching) => Answer::Preview(api::patches::preview_decision(ids, matching).await?),
             Ask::Devices(filter) => Answer::Devices(api::devices::devices(filter).await?),
             Ask::Device(id) => Answer::Device(Box::new(api::devices::device(id).await?)),
+            Ask::Calendar(ask) => Answer::Calendar(Box::new(api::schedule::calendar(ask).await?)),
             Ask::Schedule => Answer::Schedule(api::schedule::schedule().await?),
             Ask::Audit(filter) => Answer::Audit(api::audit::audit(filter).await?),
             Ask::Accounts => Answer::Accounts(api::accounts::accounts().await?),

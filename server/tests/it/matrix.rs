@@ -38,6 +38,11 @@ const PAGES: &[(&str, &str, Needs)] = &[
     ("/devices", "/devices", Right(ReadFleet)),
     ("/devices/{id}", "/devices/999", Right(ReadFleet)),
     ("/schedule", "/schedule", Right(ReadFleet)),
+    (
+        "/schedule/calendar",
+        "/schedule/calendar?of=device:999&view=month&from=2026-11-23",
+        Right(ReadFleet),
+    ),
     ("/audit", "/audit", Right(ReadAudit)),
     ("/accounts", "/accounts", Right(ManageAccounts)),
     ("/password", "/password", Session),
@@ -114,6 +119,11 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
     ("/api/devices/move", Right(ManageDevices), "device=999&group=1"),
     ("/api/devices/scan", Right(ManageDevices), "device=999"),
     ("/api/schedule/list", Right(ReadFleet), "{}"),
+    (
+        "/api/schedule/calendar",
+        Right(ReadFleet),
+        r#"{"ask":{"of":{"group":999},"device":null,"span":"week","from":null,"zone":null}}"#,
+    ),
     ("/api/audit/list", Right(ReadAudit), r#"{"filter":{}}"#),
     ("/api/accounts/list", Right(ManageAccounts), "{}"),
     ("/api/accounts/new_token", Session, "{}"),

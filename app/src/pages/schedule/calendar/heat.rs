@@ -1,0 +1,127 @@
+//! In which hours of the week devices are seen, hours that would suit, and whether those of their profiles are long enough.
+
+use crate::address::Query;
+use crate::components::icon::icon;
+use crate::words::{number, plural};
+use domain::Permission;
+use leptos::prelude::*;
+use view::{CalendarPage, Me, ScheduleOf, SeenHours, SuggestedHours};
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// The part of the calendar's page.
+pub fn heat(me: &Me, page: &CalendarPage) -> AnyView {
+    let may = me.role.may(Permission::ManageSchedule);
+    let link = |hours: &SuggestedHours| may.then(|| new_profile(page.of, hours));
+    view! {
+        <section aria-labelledby="seen" class="seen">
+            <div class="section-head">
+                <div><h2 id="seen">"When these devices are on"</h2> <p class="sub">{basis(&page.seen)}</p></div>
+            </div>
+            {strip(&page.seen)}
+            {suggestions(&page.seen, &link)}
+            {enough(&page.seen)}
+        </section>
+    }
+    .into_any()
+}
+
+fn basis(seen: &SeenHours) -> String {
+    let devices = plural(seen.devices, "active device", "active devices");
+    if seen.known == 0 {
+        return format!("Nothing is known yet of {devices}: hours are counted from each contact on.");
+    }
+    let known = if seen.known == seen.devices {
+        devices
+    } else {
+        format!("{} of {devices}", number(seen.known))
+    };
+    format!("In which hours {known} were in contact over the last four weeks, each on its own clock.")
+}
+
+/// The heat strip of the week.
+pub fn strip(seen: &SeenHours) -> AnyView {
+    if seen.known == 0 {
+        return ().into_any();
+    }
+    let heads = (0..24).map(|hour| view! { <th scope="col">{format!("{hour:02}")}</th> });
+    let heads = heads.collect::<Vec<_>>();
+    let rows = seen.shares.chunks(24).zip(DAYS).map(|(hours, day)| {
+        let cells = hours.iter().map(|share| {
+            let level = share.div_ceil(20).to_string();
+            view! { <td data-level=level title=format!("{share} %")><span class="hide">{format!("{share} %")}</span></td> }
+        });
+        let cells = cells.collect::<Vec<_>>();
+        view! { <tr><th scope="row">{day}</th> {cells}</tr> }
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! {
+        <table class="heat">
+            <caption class="hide">"Share of devices in contact, by day and hour"</caption>
+            <thead><tr><td></td> {heads}</tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+/// The form of a new profile with these hours filled in.
+fn new_profile(of: ScheduleOf, hours: &SuggestedHours) -> String {
+    let mut query = Query::default();
+    query.add("hours", "some");
+    query.add("from", &hours.from);
+    query.add("to", &hours.to);
+    query.add("zone", "device");
+    for day in 0..7 {
+        query.add(&format!("day{day}"), "1");
+    }
+    let whom = match of {
+        ScheduleOf::All => None,
+        ScheduleOf::Group(id) => Some(format!("group{id}")),
+        ScheduleOf::Device(id) => Some(format!("device{id}")),
+    };
+    query.add("scope", if whom.is_some() { "some" } else { "all" });
+    if let Some(whom) = whom {
+        query.add(&whom, "1");
+    }
+    query.on("/schedule/profiles/new")
+}
+
+/// Hours that would suit; `link` is where they are made a profile of.
+pub fn suggestions(seen: &SeenHours, link: &dyn Fn(&SuggestedHours) -> Option<String>) -> AnyView {
+    if seen.suggested.is_empty() {
+        return ().into_any();
+    }
+    let hours = seen.suggested.iter().map(|hours| {
+        let name = format!("Every day {}–{}", hours.from, hours.to);
+        let name = match link(hours) {
+            Some(to) => view! { <a class="button" href=to>{icon("clock")} <span>{name}</span></a> }.into_any(),
+            None => view! { <b>{name}</b> }.into_any(),
+        };
+        view! { <li>{name} <span>{format!("{} % of the devices are on then. ", hours.share)} {hours.text.clone()} "."</span></li> }
+    });
+    let hours = hours.collect::<Vec<_>>();
+    view! { <h3>"Hours that would suit"</h3> <ul class="suits">{hours}</ul> }.into_any()
+}
+
+/// Whether the hours of their profiles are long enough.
+pub fn enough(seen: &SeenHours) -> AnyView {
+    let profiles = seen.profiles.iter().map(|profile| {
+        let followed = plural(profile.devices, "device follows", "devices follow");
+        view! {
+            <li>
+                <a href=format!("/schedule/profiles/{}", profile.profile)>{profile.name.clone()}</a> ": " {profile.text.clone()} ". "
+                <span class="sub">{followed} " it."</span>
+            </li>
+        }
+    });
+    let profiles = profiles.collect::<Vec<_>>();
+    let without = (seen.without_profile > 0).then(|| {
+        let words = plural(seen.without_profile, "device follows", "devices follow");
+        view! { <li>{words} " no profile: nothing is installed there."</li> }
+    });
+    if profiles.is_empty() && without.is_none() {
+        return ().into_any();
+    }
+    view! { <h3>"Are the allowed hours long enough?"</h3> <ul class="suits">{profiles} {without}</ul> }.into_any()
+}
