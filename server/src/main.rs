@@ -2,7 +2,11 @@
 #![recursion_limit = "256"]
 
 use clap::Parser as _;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = server::cli::Cli::parse();

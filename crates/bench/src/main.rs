@@ -61,10 +61,11 @@ fn main() -> Result<()> {
 
     let releases = Releases::synthetic(Os::Debian12, PRODUCTS);
     let token = server.command(&[
-        "admin", "token", "new", "--label", "load", "--accept", "--uses", "10000", "--plain",
+        "admin", "token", "new", "--label", "load", "--group", "Pilot", "--accept", "--uses", "10000", "--plain",
     ])?;
     let mut fleet = Vec::with_capacity(arguments.devices);
     let mut reports = Vec::new();
+    let (mut first_before, mut firsts) = (server.cpu()?, Vec::new());
     for n in 0..arguments.devices {
         let mut device = make(n as u64, &releases);
         server
@@ -84,8 +85,11 @@ fn main() -> Result<()> {
             *slot = device;
         }
         if [100, 1_000].contains(&(n + 1)) || last {
+            let enrolled = n + 1 - firsts.iter().map(|(devices, _)| devices).sum::<usize>();
+            firsts.push((enrolled, (server.cpu()? - first_before) / u32::try_from(enrolled)?));
             reports.push((n + 1, full_reports(&server, &releases, &mut fleet)?));
             eprintln!("{} devices", n + 1);
+            first_before = server.cpu()?;
         }
     }
     for (devices, cost) in &reports {
@@ -95,12 +99,25 @@ fn main() -> Result<()> {
             Duration::from_millis(3),
         ));
     }
+    if let Some((_, cost)) = firsts.last() {
+        lines.push(Line::at_most(
+            &format!("A new device: enrolment and first report of {UPDATES} missing patches"),
+            *cost,
+            Duration::MAX,
+        ));
+    }
     lines.push(Line::at_most(
         "Unchanged check-in, signature verified",
         check_ins(&server, &mut fleet)?,
         Duration::from_micros(400),
     ));
     let cookie = server.sign_in()?;
+    let approved = approve(&server, &cookie)?;
+    lines.push(Line::at_most(
+        &format!("Unchanged check-in with {approved} approved patches to decide about"),
+        check_ins(&server, &mut fleet)?,
+        Duration::MAX,
+    ));
     pages(&server, &cookie, &releases, &mut fleet, &mut lines)?;
     let per_device = server.database_bytes() / arguments.devices as u64;
     lines.push(Line::bytes(
@@ -193,6 +210,19 @@ fn check_ins(server: &Server, fleet: &mut [Device]) -> Result<Duration> {
         server.agent(&message, &peer(n))?;
     }
     Ok((server.cpu()? - before) / u32::try_from(count)?)
+}
+
+/// Approves one patch in ten; returns how many of them each device needs.
+fn approve(server: &Server, cookie: &str) -> Result<usize> {
+    const EVERY: usize = 10;
+    for patch in (1..=PRODUCTS).step_by(EVERY) {
+        server.post(
+            "/api/patches/decide",
+            cookie,
+            &format!("verb=approve&ring=1&selection={patch}.1&reason=load"),
+        )?;
+    }
+    Ok(UPDATES / EVERY)
 }
 
 fn pages(

@@ -177,6 +177,29 @@ impl Server {
         Ok(cookie.split(';').next().unwrap_or_default().to_owned())
     }
 
+    /// Posts a form as a page of its own would; anything but a redirect is an error.
+    pub fn post(&self, path: &str, cookie: &str, form: &str) -> Result<()> {
+        let mut reply = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .header("origin", &self.url)
+            .header("sec-fetch-site", "same-origin")
+            .header("accept", "text/html")
+            .header("cookie", cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .send(form)?;
+        let status = reply.status();
+        let to = reply.headers().get("location").and_then(|to| to.to_str().ok());
+        let refused = to.is_none_or(|to| to.contains("error"));
+        let to = to.unwrap_or_default().to_owned();
+        ensure!(
+            status.is_redirection() && !refused,
+            "{path} was answered with {status} {to} {}",
+            reply.body_mut().read_to_string()?
+        );
+        Ok(())
+    }
+
     /// Bytes of the database with its log.
     pub fn database_bytes(&self) -> u64 {
         ["patchward.db", "patchward.db-wal"]

@@ -17,6 +17,7 @@ use protocol::{
     v1::{RefusalCode, Sealed},
 };
 use serde::de::DeserializeOwned;
+use sqlx::SqliteConnection;
 
 /// The device that speaks.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl Service {
     /// Checks size, key, signature, format and place in the sequence, in this order.
     pub(super) async fn authenticate<T: DeserializeOwned>(
         &self,
+        conn: &mut SqliteConnection,
         path: &str,
         key_id: &str,
         signature: &str,
@@ -72,7 +74,7 @@ impl Service {
         if body.len() > limits::MAX_BODY {
             return Err(BodyError::TooLarge(body.len()).into());
         }
-        let device = devices::by_key(&mut *self.store().read().await?, key_id).await?;
+        let device = devices::by_key(conn, key_id).await?;
         let device = device.ok_or_else(|| {
             Refused::new(
                 RefusalCode::UnknownDevice,

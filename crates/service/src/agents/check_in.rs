@@ -4,13 +4,19 @@ use super::{Answer, WireReply, authenticate::Caller, ok};
 use crate::{Service, snapshot, store::devices::Device};
 use domain::{DeviceState, Moment};
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
+use sqlx::SqliteConnection;
 
 /// What [`crate::Settings::scan_seconds`] is when nobody sets it.
 const DEFAULT_SCAN: u32 = 86_400;
 
 impl Service {
     /// Answers what the device should do next.
-    pub(super) async fn check_in(&self, caller: &Caller, message: &CheckIn) -> Answer<WireReply> {
+    pub(super) async fn check_in(
+        &self,
+        conn: &mut SqliteConnection,
+        caller: &Caller,
+        message: &CheckIn,
+    ) -> Answer<WireReply> {
         let device = &caller.device;
         let memory = &self.inner.agents;
         memory.said(
@@ -24,13 +30,13 @@ impl Service {
         } else {
             Some(DevicePolicy {
                 version: device.policy_version,
-                scan_interval: self.scan_interval(device, caller.now).await?,
+                scan_interval: self.scan_interval(conn, device, caller.now).await?,
                 rate_kib: device.rate_kib,
                 reboot: device.reboot,
             })
         };
         let (orders, notices) = if device.state == DeviceState::Active && !device.scan_only {
-            self.orders(device, caller.now).await?
+            self.orders(conn, device, caller.now).await?
         } else {
             (Vec::new(), Vec::new())
         };
@@ -53,10 +59,9 @@ impl Service {
 
 impl Service {
     /// How often the device scans: as its profile says. A setting shorter than the default is for trials, and wins where it is the shorter one.
-    async fn scan_interval(&self, device: &Device, now: Moment) -> crate::Result<u32> {
-        let mut conn = self.store().read().await?;
-        let policy = snapshot::policy(&mut conn, now).await?;
-        let facts = snapshot::device_facts(&mut conn, &policy, now, device).await?;
+    async fn scan_interval(&self, conn: &mut SqliteConnection, device: &Device, now: Moment) -> crate::Result<u32> {
+        let policy = snapshot::policy(conn, now).await?;
+        let facts = snapshot::device_facts(conn, &policy, now, device).await?;
         let setting = self.settings().scan_seconds;
         let profile = planner::profile_of(&policy, &facts)
             .and_then(|choice| policy.policy().profiles.iter().find(|p| p.id == choice.profile))

@@ -23,7 +23,7 @@ use protocol::{
     ShortText,
     v1::{self, Refusal, RefusalCode},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A reply as it goes over the wire; the handler adds the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,28 +102,45 @@ impl Service {
     }
 
     async fn on_check_in(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
-        match self.authenticate(v1::CHECK_IN, key_id, signature, body).await? {
+        // One connection for the whole of it: check-ins are what a server does most.
+        let mut read = self.store().read().await?;
+        match self
+            .authenticate(&mut read, v1::CHECK_IN, key_id, signature, body)
+            .await?
+        {
             Call::Again(reply) => Ok(reply),
-            Call::New(caller, message) => self.check_in(&caller, &message).await,
+            Call::New(caller, message) => self.check_in(&mut read, &caller, &message).await,
         }
     }
 
+    /// As [`Self::authenticate`], with a connection that is given back before the write lock is waited for.
+    async fn known<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key_id: &str,
+        signature: &str,
+        body: &[u8],
+    ) -> Answer<Call<T>> {
+        let mut read = self.store().read().await?;
+        self.authenticate(&mut read, path, key_id, signature, body).await
+    }
+
     async fn on_report(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
-        match self.authenticate(v1::REPORT, key_id, signature, body).await? {
+        match self.known(v1::REPORT, key_id, signature, body).await? {
             Call::Again(reply) => Ok(reply),
             Call::New(caller, message) => self.report(&caller, message).await,
         }
     }
 
     async fn on_permit(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
-        match self.authenticate(v1::PERMIT, key_id, signature, body).await? {
+        match self.known(v1::PERMIT, key_id, signature, body).await? {
             Call::Again(reply) => Ok(reply),
             Call::New(caller, message) => self.permit(&caller, &message).await,
         }
     }
 
     async fn on_results(&self, key_id: &str, signature: &str, body: &[u8]) -> Answer<WireReply> {
-        match self.authenticate(v1::RESULTS, key_id, signature, body).await? {
+        match self.known(v1::RESULTS, key_id, signature, body).await? {
             Call::Again(reply) => Ok(reply),
             Call::New(caller, message) => self.results(&caller, &message).await,
         }

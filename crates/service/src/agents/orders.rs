@@ -21,17 +21,21 @@ const MAX_ORDERS: usize = 20;
 
 impl Service {
     /// Rollbacks that were ordered, installs that the planner would permit now, and notices of those that it sees coming.
-    pub(super) async fn orders(&self, device: &Device, now: Moment) -> Result<(Vec<Order>, Vec<DeviceNotice>)> {
-        let mut read = self.store().read().await?;
+    pub(super) async fn orders(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        now: Moment,
+    ) -> Result<(Vec<Order>, Vec<DeviceNotice>)> {
         let approved = match device.ring {
-            Some(ring) => rollouts::approved_and_open(&mut read, device.id, ring).await?,
+            Some(ring) => rollouts::approved_and_open(conn, device.id, ring).await?,
             None => Vec::new(),
         };
-        let rollbacks = rollouts::orders(&mut read, device.id).await?;
+        let rollbacks = rollouts::orders(conn, device.id).await?;
         if approved.is_empty() && rollbacks.iter().all(|o| o.done) {
             return Ok((Vec::new(), Vec::new()));
         }
-        let mut tx = read.begin().await?;
+        let mut tx = conn.begin().await?;
         let mut orders = Vec::new();
         let free = !device.clock_suspect && rollouts::open_attempt(&mut tx, device.id).await?.is_none();
         for order in rollbacks.into_iter().filter(|o| free && !o.done) {
