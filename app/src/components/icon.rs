@@ -38,6 +38,11 @@ pub fn Sprite() -> impl IntoView {
             <symbol id="i-down" viewBox="0 0 16 16"><path d="M8 2.5v8m-3.5-3L8 11l3.5-3.5M3 13.5h10"></path></symbol>
             <symbol id="i-search" viewBox="0 0 16 16"><circle cx="7" cy="7" r="4.5"></circle><path d="m10.5 10.5 3.5 3.5"></path></symbol>
             <symbol id="i-swap" viewBox="0 0 16 16"><path d="M2.5 5.5h10m-2.5-3 3 3-3 3m3.5 2h-10m2.5-3-3 3 3 3"></path></symbol>
+            <symbol id="steps-0" viewBox="0 0 15 12"></symbol>
+            <symbol id="steps-1" viewBox="0 0 15 12"><path d="M0 8h3v4h-3z"></path></symbol>
+            <symbol id="steps-2" viewBox="0 0 15 12"><path d="M0 8h3v4h-3zM4 5.5h3v6.5h-3z"></path></symbol>
+            <symbol id="steps-3" viewBox="0 0 15 12"><path d="M0 8h3v4h-3zM4 5.5h3v6.5h-3zM8 3h3v9h-3z"></path></symbol>
+            <symbol id="steps-4" viewBox="0 0 15 12"><path d="M0 8h3v4h-3zM4 5.5h3v6.5h-3zM8 3h3v9h-3zM12 0h3v12h-3z"></path></symbol>
             <symbol id="i-device" viewBox="0 0 16 16"><path d="M2 3h12v8H2zm4 11h4m-2-3v3"></path></symbol>
         </svg>
     }

@@ -8,14 +8,13 @@ use view::{Approval, RingApproval};
 
 /// A severity: a four-step meter and its word.
 pub fn severity(severity: Severity) -> AnyView {
-    let steps = severity.code();
-    let step = |n: i64, x: &'static str, y: &'static str, height: &'static str| {
-        view! { <rect x=x y=y width="3" height=height rx="0.7" class=if n <= steps { "on" } else { "off" }></rect> }
-    };
+    // All four steps, and over them those that are reached: two elements of the sprite, because every row of a list has one.
+    let reached = format!("#steps-{}", severity.code().clamp(0, 4));
     view! {
         <span class="severity" data-severity=severity.word()>
             <svg viewBox="0 0 15 12" class="steps" aria-hidden="true">
-                {step(1, "0", "8", "4")} {step(2, "4", "5.5", "6.5")} {step(3, "8", "3", "9")} {step(4, "12", "0", "12")}
+                <use href="#steps-4" class="off"></use>
+                <use href=reached class="on"></use>
             </svg>
             {severity.label()}
         </span>

@@ -83,13 +83,17 @@ pub fn write(path: &Path, lines: &[Line], devices: usize) -> Result<()> {
             .unwrap_or_default()
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory: u64 = field("/proc/meminfo", "MemTotal")
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap_or(0);
     let mut text = format!(
         "# Benchmarks\n\nOne run of `cargo xtask bench` against the release binary over HTTP on loopback, database on disk with `synchronous=FULL`,\n\
          {devices} devices of 200 packages with 30 updates missing each. CPU = user + system time of the server's process per operation;\n\
-         latencies hold the load generator's own share. Machine: {cores} cores, {}, {} of memory, Linux.\n\n\
+         latencies hold the load generator's own share. Machine: {cores} cores, {}, {} GiB of memory, Linux.\n\n\
          | what | measured | asked | |\n|---|---|---|---|\n",
         field("/proc/cpuinfo", "model name"),
-        field("/proc/meminfo", "MemTotal"),
+        memory.div_ceil(1024 * 1024),
     );
     for line in lines {
         let mark = match line.holds {
