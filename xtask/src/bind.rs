@@ -13,6 +13,9 @@ const INPUT_HASH: &str = "input.sha256";
 /// Which files each lazy part needs: `{ "patch": ["chunk_3", "split_patch"] }`. The server reads it too (`server/src/assets.rs`).
 pub(crate) const PARTS: &str = "parts.json";
 
+/// Loads them.
+const LOADER: &str = "./parts.js";
+
 /// Makes everything in `out` from `wasm`, unless it was made from the same file before.
 pub(crate) fn bind(wasm: &Path, out: &Path, profile: Profile) -> Result<()> {
     let bytes = std::fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
@@ -61,8 +64,10 @@ fn split(bytes: &[u8], out: &Path) -> Result<PathBuf> {
     transform(bytes, out, &main)?;
     let shared = functions_in(&files_named(out, "chunk_")?)?;
     std::fs::remove_dir_all(out)?;
-    let parts = transform(&wasm::export(bytes, &shared)?, out, &main)?;
-    std::fs::write(&main, wasm::hide_exports(&std::fs::read(&main)?)?)?;
+    let mut parts = transform(&wasm::export(bytes, &shared)?, out, &main)?;
+    let constants = take_constants(out, &mut parts)?;
+    let linked = wasm::hide_exports(&std::fs::read(&main)?)?;
+    std::fs::write(&main, wasm::with_data(&linked, &constants)?)?;
     std::fs::write(out.join(PARTS), serde_json::to_vec(&parts)?)?;
     Ok(main)
 }
@@ -75,9 +80,42 @@ fn transform(bytes: &[u8], out: &Path, main: &Path) -> Result<Parts> {
     options.output_dir = out;
     options.main_out_path = main;
     options.main_module = "./app.js";
-    options.link_name = "./parts.js";
+    options.link_name = LOADER;
     let made = wasm_split_cli_support::transform(options).map_err(|error| anyhow!("splitting failed: {error:#}"))?;
     Ok(made.prefetch_map.into_iter().collect())
+}
+
+/// Constants that several pages share are still in files of their own, a few bytes each. They go to the main file, and nothing waits for
+/// those files any more.
+fn take_constants(out: &Path, parts: &mut Parts) -> Result<Vec<Vec<u8>>> {
+    let mut constants = Vec::new();
+    let loader = out.join(LOADER);
+    let mut script = std::fs::read_to_string(&loader)?;
+    for file in files_named(out, "chunk_")? {
+        let Some(segments) = wasm::only_data(&std::fs::read(&file)?)? else {
+            continue;
+        };
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let head = format!("const __{name} = makeLoad(");
+        let tail = ", []);\n";
+        let start = script
+            .find(&head)
+            .with_context(|| format!("{LOADER} does not load {name}"))?;
+        let length = script[start..]
+            .find(tail)
+            .with_context(|| format!("{LOADER} loads {name} in an unknown way"))?;
+        script.replace_range(
+            start..start + length + tail.len(),
+            &format!("const __{name} = async () => {{}};\n"),
+        );
+        for files in parts.values_mut() {
+            files.retain(|other| *other != name);
+        }
+        constants.extend(segments);
+        std::fs::remove_file(&file)?;
+    }
+    std::fs::write(loader, script)?;
+    Ok(constants)
 }
 
 fn files_named(folder: &Path, start: &str) -> Result<Vec<PathBuf>> {
@@ -89,6 +127,8 @@ fn files_named(folder: &Path, start: &str) -> Result<Vec<PathBuf>> {
             files.push(path);
         }
     }
+    // The same input gives the same files, to the byte.
+    files.sort();
     Ok(files)
 }
 

@@ -293,8 +293,11 @@ fn pages(
 /// WASM + JavaScript + CSS of a first visit, as they travel.
 fn first_visit(server: &Server, cookie: &str, lines: &mut Vec<Line>) -> Result<()> {
     let page = server.get("/patches", cookie, false)?;
-    let html = String::from_utf8_lossy(&page.body).into_owned();
-    let mut paths: Vec<&str> = html.split(['"', '\'']).filter(|p| p.starts_with("/pkg/")).collect();
+    let html = String::from_utf8_lossy(&page.body).into_owned() + &page.link;
+    let mut paths: Vec<&str> = html
+        .split(['"', '\'', '<', '>'])
+        .filter(|p| p.starts_with("/pkg/"))
+        .collect();
     paths.sort_unstable();
     paths.dedup();
     let mut total = 0;

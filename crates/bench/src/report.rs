@@ -43,6 +43,20 @@ impl Line {
         }
     }
 
+    /// A number that should be in a range.
+    pub fn count(what: &str, measured: u64, asked: std::ops::RangeInclusive<u64>) -> Self {
+        Self {
+            what: what.to_owned(),
+            measured: measured.to_string(),
+            asked: if *asked.end() == u64::MAX {
+                format!("≥ {}", asked.start())
+            } else {
+                format!("≤ {}", asked.end())
+            },
+            holds: Some(asked.contains(&measured)),
+        }
+    }
+
     /// Bytes; `u64::MAX` = nothing was asked.
     pub fn bytes(what: &str, measured: u64, most: u64) -> Self {
         let kb = |n: u64| format!("{}.{} kB", n / 1000, n % 1000 / 100);

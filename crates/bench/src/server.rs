@@ -36,6 +36,8 @@ pub struct Page {
     pub bytes: usize,
     /// The body as it came.
     pub body: Vec<u8>,
+    /// What the answer tells a browser to load besides what the body names.
+    pub link: String,
     /// From the request to the last byte.
     pub took: Duration,
 }
@@ -148,12 +150,15 @@ impl Server {
             .header("accept-encoding", if brotli { "br" } else { "identity" })
             .header("cookie", cookie)
             .call()?;
+        let link = reply.headers().get("link").and_then(|l| l.to_str().ok());
+        let link = link.unwrap_or_default().to_owned();
         let mut body = Vec::new();
         reply.body_mut().as_reader().read_to_end(&mut body)?;
         Ok(Page {
             status: reply.status().as_u16(),
             bytes: body.len(),
             body,
+            link,
             took: began.elapsed(),
         })
     }
