@@ -41,7 +41,18 @@ fn pages() -> Pages {
         page(path!("/devices"), lazy!(devices, devices::list::ListPage)),
         page(path!("/devices/:id"), lazy!(device, devices::one::OnePage)),
         page(path!("/schedule"), lazy!(schedule, schedule::list::ListPage)),
-        page(path!("/schedule/calendar"), lazy!(calendar, schedule::calendar::CalendarPageOf)),
+        page(
+            path!("/schedule/calendar"),
+            lazy!(calendar, schedule::calendar::CalendarPageOf),
+        ),
+        page(
+            path!("/schedule/:kind/:id"),
+            lazy!(schedule_form, schedule::form::FormPageOf),
+        ),
+        page(
+            path!("/schedule/:kind/:id/delete"),
+            lazy!(schedule_form, schedule::remove::RemovePage),
+        ),
         page(path!("/audit"), lazy!(audit, audit::AuditLogPage)),
         page(path!("/accounts"), lazy!(accounts, accounts::AccountsAndTokensPage)),
         page(path!("/password"), lazy!(sign_in, password::PasswordPage)),

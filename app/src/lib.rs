@@ -20,7 +20,11 @@ mod lazy;
 mod live;
 pub mod notice;
 mod pages;
+#[cfg(feature = "ssr")]
+mod schedule;
 mod shell;
+#[cfg(feature = "ssr")]
+mod typed;
 mod words;
 
 pub use app::{App, load_page_shown};

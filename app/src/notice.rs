@@ -63,6 +63,10 @@ notices! {
     /// See its text.
     TokenRevoked = "token_revoked", "The token is revoked. Devices that it enrolled stay.";
     /// See its text.
+    Scheduled = "scheduled", "Saved. The server obeys it from this moment; devices learn of it at their next contact.";
+    /// See its text.
+    Unscheduled = "unscheduled", "Deleted. The server goes without it from this moment.";
+    /// See its text.
     SignedOut = "signed_out", "You are signed out.";
 }
 

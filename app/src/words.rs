@@ -161,7 +161,8 @@ const fn field_name(field: Field) -> &'static str {
     }
 }
 
-fn problem_text(problem: Problem) -> String {
+/// What is wrong with a field, after the field's name.
+pub fn problem_text(problem: Problem) -> String {
     match problem {
         Problem::Missing => "nothing was given".to_owned(),
         Problem::TooShort { min } => format!("needs at least {min} characters"),

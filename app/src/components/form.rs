@@ -20,10 +20,15 @@ use web_sys::{
 
 /// A form that posts to a server function.
 pub fn post<F: ServerFn>(class: &'static str, fields: AnyView) -> AnyView {
-    post_to(F::PATH, class, fields)
+    post_to(F::PATH, class, fields, None)
 }
 
-fn post_to(path: &'static str, class: &'static str, fields: AnyView) -> AnyView {
+/// As [`post`], but what was typed stays in the form until the next page is there. `id` lets a button outside the form send it.
+pub fn post_kept<F: ServerFn>(id: &'static str, class: &'static str, fields: AnyView) -> AnyView {
+    post_to(F::PATH, class, fields, Some(id))
+}
+
+fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Option<&'static str>) -> AnyView {
     let (live, flash, navigate) = (live(), expect_context::<Flash>(), use_navigate());
     let submit = move |event: SubmitEvent| {
         let Some((form, data)) = read(&event) else { return };
@@ -36,14 +41,16 @@ fn post_to(path: &'static str, class: &'static str, fields: AnyView) -> AnyView 
             match answer {
                 Ok(location) => {
                     flash.0.set(None);
-                    close(&form);
+                    if kept.is_none() {
+                        close(&form);
+                    }
                     move_on(live, &location, navigate);
                 }
                 Err(error) => flash.0.set(Some(error)),
             }
         });
     };
-    view! { <form method="post" action=path class=class on:submit=submit>{fields}</form> }.into_any()
+    view! { <form method="post" action=path id=kept class=class on:submit=submit>{fields}</form> }.into_any()
 }
 
 /// A form that only changes the address: filters, and choices for a page that follows. Empty fields stay out of the address.
@@ -53,10 +60,8 @@ pub fn get(action: &'static str, class: &'static str, label: &'static str, at_on
         let Some((_, data)) = read(&event) else { return };
         event.prevent_default();
         let mut query = Query::default();
-        for pair in js_sys::Array::from(&data_entries(&data)) {
-            let pair = js_sys::Array::from(&pair);
-            let text = |i| pair.get(i).as_string().unwrap_or_default();
-            query.some(&text(0), &text(1));
+        for (name, value) in entries(&data) {
+            query.some(&name, &value);
         }
         navigate(
             &query.on(action),
@@ -83,8 +88,14 @@ pub fn get(action: &'static str, class: &'static str, label: &'static str, at_on
     view! { <form method="get" action=action class=class aria-label=label on:submit=submit on:change=change>{fields}</form> }.into_any()
 }
 
-fn data_entries(data: &UrlSearchParams) -> JsValue {
-    js_sys::Array::from(data).into()
+fn entries(data: &UrlSearchParams) -> Vec<(String, String)> {
+    let pairs = js_sys::Array::from(data).into_iter();
+    let pairs = pairs.map(|pair| {
+        let pair = js_sys::Array::from(&pair);
+        let text = |i| pair.get(i).as_string().unwrap_or_default();
+        (text(0), text(1))
+    });
+    pairs.collect()
 }
 
 /// The form's fields, with the button that sent it.
@@ -101,6 +112,18 @@ fn read(event: &SubmitEvent) -> Option<(HtmlFormElement, UrlSearchParams)> {
         params.append(&name, &value);
     }
     Some((form, params))
+}
+
+/// The form that an event happened in.
+pub fn form_of(event: &Event) -> Option<HtmlFormElement> {
+    let element = event.target()?.dyn_into::<Element>().ok()?;
+    element.closest("form").ok()??.dyn_into().ok()
+}
+
+/// What stands in a form, by the fields' names.
+pub fn pairs(form: &HtmlFormElement) -> Vec<(String, String)> {
+    let data = FormData::new_with_form(form).and_then(|data| UrlSearchParams::new_with_str_sequence_sequence(&data));
+    data.map(|data| entries(&data)).unwrap_or_default()
 }
 
 /// Sends a form; where to go next, or why it was refused.

@@ -5,6 +5,7 @@
 use super::icon::icon;
 use crate::api;
 use crate::api::patches::Preview;
+use crate::api::schedule::{Fields, FormPage, Removal};
 use crate::error::AppError;
 use crate::live::live;
 use crate::words;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use view::{
     AccountsPage, AuditFilter, AuditPage, CalendarAsk, CalendarPage, CountBucket, DeviceFilter, DeviceList, DevicePage,
-    Me, NewToken, PatchFilter, PatchList, PatchPage, SchedulePage, UiError,
+    Me, NewToken, PatchFilter, PatchList, PatchPage, ScheduleKind, SchedulePage, UiError,
 };
 
 /// What a page asks the server.
@@ -38,6 +39,10 @@ pub enum Ask {
     Schedule,
     /// A week or a month.
     Calendar(CalendarAsk),
+    /// A form of the schedule, with what was typed.
+    ScheduleForm(ScheduleKind, Option<i64>, Fields),
+    /// What would change without something of the schedule.
+    Removal(ScheduleKind, i64),
     /// The audit log.
     Audit(AuditFilter),
     /// Accounts and tokens.
@@ -67,6 +72,10 @@ pub enum Answer {
     Schedule(SchedulePage),
     /// See [`Ask`].
     Calendar(Box<CalendarPage>),
+    /// See [`Ask`].
+    ScheduleForm(Box<FormPage>),
+    /// See [`Ask`].
+    Removal(Box<Removal>),
     /// See [`Ask`].
     Audit(AuditPage),
     /// See [`Ask`].
@@ -113,6 +122,10 @@ fn fetch(ask: Ask) -> Waiting<Result<Answer, AppError>> {
             Ask::Device(id) => Answer::Device(Box::new(api::devices::device(id).await?)),
             Ask::Calendar(ask) => Answer::Calendar(Box::new(api::schedule::calendar(ask).await?)),
             Ask::Schedule => Answer::Schedule(api::schedule::schedule().await?),
+            Ask::ScheduleForm(kind, id, typed) => {
+                Answer::ScheduleForm(Box::new(api::schedule::schedule_form(kind, id, typed).await?))
+            }
+            Ask::Removal(kind, id) => Answer::Removal(Box::new(api::schedule::before_removal(kind, id).await?)),
             Ask::Audit(filter) => Answer::Audit(api::audit::audit(filter).await?),
             Ask::Accounts => Answer::Accounts(api::accounts::accounts().await?),
             Ask::Token => Answer::Token(api::accounts::fresh_token().await?),

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod patch;
 pub mod rings;
 pub mod schedule;
+pub mod schedule_form;
 pub mod text;
 
 pub use account::*;
@@ -23,4 +24,5 @@ pub use filter::*;
 pub use patch::*;
 pub use rings::*;
 pub use schedule::*;
+pub use schedule_form::*;
 pub use text::*;

@@ -196,6 +196,12 @@ pub enum ScheduleProblem {
     BadDate(String),
     /// No day of the week was chosen.
     NoDay,
+    /// Not a whole number.
+    BadNumber(String),
+    /// No device or patch is called this.
+    UnknownName(String),
+    /// Several are called this: the number must be given, e.g. `#12`.
+    AmbiguousName(String),
     /// The policy as a whole would not hold together.
     Policy(String),
 }

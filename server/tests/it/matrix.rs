@@ -17,7 +17,9 @@ enum Needs {
 }
 
 use Needs::{Nothing, Right, Session};
-use Permission::{Decide, Hold, ManageAccounts, ManageDevices, ReadAudit, ReadFleet, ReportProblem, Resume, RollBack};
+use Permission::{
+    Decide, Hold, ManageAccounts, ManageDevices, ManageSchedule, ReadAudit, ReadFleet, ReportProblem, Resume, RollBack,
+};
 
 /// Pages: address, the address to ask for, needs. Without the right a page is shown with a refusal in place of its content.
 const PAGES: &[(&str, &str, Needs)] = &[
@@ -42,6 +44,18 @@ const PAGES: &[(&str, &str, Needs)] = &[
         "/schedule/calendar",
         "/schedule/calendar?of=device:999&view=month&from=2026-11-23",
         Right(ReadFleet),
+    ),
+    ("/schedule/{kind}/{id}", "/schedule/profiles/1", Right(ReadFleet)),
+    (
+        "/schedule/{kind}/{id}",
+        "/schedule/windows/new?act=save&name=a",
+        Right(ManageSchedule),
+    ),
+    ("/schedule/{kind}/{id}", "/schedule/exceptions/new", Right(Decide)),
+    (
+        "/schedule/{kind}/{id}/delete",
+        "/schedule/profiles/1/delete",
+        Right(ManageSchedule),
     ),
     ("/audit", "/audit", Right(ReadAudit)),
     ("/accounts", "/accounts", Right(ManageAccounts)),
@@ -123,6 +137,67 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
         "/api/schedule/calendar",
         Right(ReadFleet),
         r#"{"ask":{"of":{"group":999},"device":null,"span":"week","from":null,"zone":null}}"#,
+    ),
+    (
+        "/api/schedule/form",
+        Right(ReadFleet),
+        r#"{"kind":"window","id":null,"typed":{}}"#,
+    ),
+    (
+        "/api/schedule/check",
+        Right(ReadFleet),
+        r#"{"kind":"window","typed":{"name":"a"},"deep":true}"#,
+    ),
+    (
+        "/api/schedule/removal",
+        Right(ReadFleet),
+        r#"{"kind":"profile","id":1}"#,
+    ),
+    (
+        "/api/schedule/save",
+        Right(ManageSchedule),
+        "what=windows&act=save&name=a&when=weekly&day5=1&at=22%3A00&hours=4&zone=utc",
+    ),
+    (
+        "/api/schedule/save",
+        Right(ManageSchedule),
+        "what=profiles&act=save&name=a&scan=24&scan_unit=hours&install=24&install_unit=hours&scope=some&group1=1",
+    ),
+    (
+        "/api/schedule/save",
+        Right(ManageSchedule),
+        "what=freezes&act=save&name=a&from=2026-12-20&to=2026-12-27&zone=utc",
+    ),
+    (
+        "/api/schedule/save",
+        Right(Decide),
+        "what=exceptions&act=save&covers=all&about=patch&patch=%23999&reason=a+reason&expires=2026-12-31",
+    ),
+    // Checking is a step towards saving: it takes the same right.
+    (
+        "/api/schedule/save",
+        Right(ManageSchedule),
+        "what=windows&act=check&name=a",
+    ),
+    (
+        "/api/schedule/delete",
+        Right(ManageSchedule),
+        "what=windows&id=999&version=1",
+    ),
+    (
+        "/api/schedule/delete",
+        Right(ManageSchedule),
+        "what=profiles&id=999&version=1",
+    ),
+    (
+        "/api/schedule/delete",
+        Right(ManageSchedule),
+        "what=freezes&id=999&version=1",
+    ),
+    (
+        "/api/schedule/delete",
+        Right(Decide),
+        "what=exceptions&id=999&version=1",
     ),
     ("/api/audit/list", Right(ReadAudit), r#"{"filter":{}}"#),
     ("/api/accounts/list", Right(ManageAccounts), "{}"),
@@ -292,7 +367,8 @@ async fn every_role_sees_its_pages_and_no_others() {
             assert!(exists, "{name} as {role}: {} {}", answer.status, answer.text());
             let shows = answer.text().contains(marker);
             let may_see = match needs {
-                Right(right @ (ReadAudit | ManageAccounts)) => role.may(*right),
+                // Who decides chooses who answers for an exception.
+                Right(right @ (ReadAudit | ManageAccounts | Decide)) => role.may(*right),
                 _ => false,
             };
             assert_eq!(shows, may_see, "{name} as {role}");

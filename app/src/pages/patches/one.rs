@@ -3,6 +3,7 @@
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
 use crate::address::{bucket, page_of};
+use crate::components::icon::icon;
 use crate::components::lane::lanes;
 use crate::components::marks;
 use crate::components::pager::pager;
@@ -11,7 +12,7 @@ use crate::components::timeline::timeline;
 use crate::components::when::{instant, told, when, when_or};
 use crate::pages::devices::acts::device_patch_acts;
 use crate::words::bytes;
-use domain::PatchId;
+use domain::{PatchId, Permission};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -53,7 +54,7 @@ fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> A
                 <p class="marks">{marks::severity(row.severity)} <span>{row.category.label()} " " <small>{row.basis.label()}</small></span> {flags(row)}</p>
                 <p>{row.summary.clone()}</p>
             </div>
-            <div class="acts">{top_acts(me, page)}</div>
+            <div class="acts">{except(me, page)} {top_acts(me, page)}</div>
         </header>
         {holds(me, page)}
         <section aria-labelledby="rings">
@@ -74,6 +75,14 @@ fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> A
         </section>
     }
     .into_any()
+}
+
+/// The way to an exception from this patch.
+fn except(me: &Me, page: &PatchPage) -> AnyView {
+    let to = format!("/schedule/exceptions/new?about=patch&patch=%23{}", page.row.id);
+    let may = me.role.may(Permission::Decide);
+    may.then(|| view! { <a class="button" href=to>{icon("cross")} <span>"Except devices"</span></a> })
+        .into_any()
 }
 
 fn facts(page: &PatchPage) -> AnyView {

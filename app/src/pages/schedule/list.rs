@@ -5,10 +5,10 @@ use crate::components::marks::badge;
 use crate::components::section::{Answer, Ask, ask, section};
 use crate::components::when::when;
 use crate::words::{number, plural};
-use domain::Permission;
+use domain::{Moment, Permission};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use view::{ExceptionAbout, ExceptionCovers, ExceptionLine, Me, ScheduleLine, SchedulePage};
+use view::{ExceptionAbout, ExceptionCovers, ExceptionLine, Me, ScheduleKind, ScheduleLine, SchedulePage};
 
 /// The page.
 #[component]
@@ -59,6 +59,16 @@ fn finding(devices: u32) -> AnyView {
     .into_any()
 }
 
+/// What a kind of thing is called above its list.
+pub const fn title_of(kind: ScheduleKind) -> &'static str {
+    match kind {
+        ScheduleKind::Profile => "Profiles",
+        ScheduleKind::Window => "Maintenance windows",
+        ScheduleKind::Freeze => "Freezes",
+        ScheduleKind::Exception => "Exceptions",
+    }
+}
+
 /// One kind of thing; the first word of its address is its element's id too.
 fn kind(
     id: &'static str,
@@ -97,24 +107,35 @@ fn line(line: &ScheduleLine, folder: &'static str) -> AnyView {
         <li class="plan">
             <h3><a href=format!("/schedule/{folder}/{}", line.id)>{line.name.clone()}</a></h3>
             <p>{line.summary.clone()}</p>
-            {groups(&line.groups)}
+            {groups(&line.groups, folder != "profiles")}
             {next}
             {follow(line)}
-            <p class="sub">"changed " {when(line.updated)} " by " {line.updated_by.clone()}</p>
+            {changed(line.updated, &line.updated_by)}
         </li>
     }
     .into_any()
 }
 
-fn groups(names: &[String]) -> AnyView {
+/// Its groups; a profile without any may have other devices, anything else without any is for all.
+fn groups(names: &[String], none_is_all: bool) -> AnyView {
     if names.is_empty() {
-        return ().into_any();
+        return none_is_all
+            .then(|| view! { <p class="sub">"for every device"</p> })
+            .into_any();
     }
     let names = names
         .iter()
         .map(|name| view! { <li class="badge">{name.clone()}</li> })
         .collect::<Vec<_>>();
     view! { <ul class="marks" aria-label="Groups">{names}</ul> }.into_any()
+}
+
+/// Who changed it last, and when.
+pub fn changed(at: Moment, by: &str) -> AnyView {
+    if at == Moment(0) {
+        return view! { <p class="sub">"as a new server has it"</p> }.into_any();
+    }
+    view! { <p class="sub">"changed " {when(at)} " by " {by.to_owned()}</p> }.into_any()
 }
 
 /// How many of the devices that it concerns have said that they know of it.

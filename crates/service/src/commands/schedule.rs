@@ -75,7 +75,7 @@ fn is_about(warning: Warning, kind: Kind, id: i64) -> bool {
 }
 
 /// What should be said about a change: what is new, and what is about the changed row.
-async fn warnings(
+pub(crate) async fn warnings(
     conn: &mut SqliteConnection,
     before: &Compiled,
     after: &Compiled,

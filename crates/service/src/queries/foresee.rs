@@ -11,9 +11,10 @@ use crate::{
     snapshot::{self, Words},
     store::schedule::{self, Item},
 };
-use domain::{AccountId, ExceptionId, PatchId, Permission, ProductId};
-use planner::{Change, DeviceFacts, Exception, ExceptionOf, changes, words};
+use domain::{AccountId, ExceptionId, Moment, PatchId, Permission, ProductId};
+use planner::{Change, Compiled, DeviceFacts, Exception, ExceptionOf, changes, words};
 use sqlx::{Acquire as _, SqliteConnection};
+use std::sync::Arc;
 use view::{Checked, ExceptionAbout, ExceptionForm, Moved, MovedInstall, ScheduleForm, WhatWouldChange};
 
 /// Devices that are looked at.
@@ -90,6 +91,77 @@ pub(super) fn told(waiting: &Waiting, found: Vec<(planner::Pair, Change)>, words
     all
 }
 
+/// The rule of a form, for a look ahead only.
+pub(super) async fn item_of(conn: &mut SqliteConnection, actor: &Actor, form: &ScheduleForm) -> Result<Checked<Item>> {
+    Ok(match form {
+        ScheduleForm::Profile(form) => forms::profile(form).map(Item::Profile),
+        ScheduleForm::Window(form) => forms::window(form).map(Item::Window),
+        ScheduleForm::Freeze(form) => forms::freeze(form).map(Item::Freeze),
+        ScheduleForm::Exception(form) => exception(conn, actor, form).await?.map(Item::Exception),
+    })
+}
+
+/// A change of the schedule, before it is made.
+pub(super) struct Step {
+    /// As it is.
+    pub before: Arc<Compiled>,
+    /// As it would be.
+    pub after: Compiled,
+    /// What goes.
+    pub old: Option<Item>,
+    /// What comes.
+    pub new: Option<Item>,
+    /// The name of the product that an exception is about: it may have no number yet.
+    pub product: Option<String>,
+}
+
+impl Step {
+    /// Whether a device is among those that what goes or comes is for.
+    fn concerns(&self, device: &DeviceFacts) -> bool {
+        let (old, new) = (self.old.as_ref(), self.new.as_ref());
+        new.is_some_and(|item| concerns(&self.after, item, device))
+            || old.is_some_and(|item| concerns(&self.before, item, device))
+    }
+
+    /// Installs that it moves.
+    pub async fn changes(&self, conn: &mut SqliteConnection, now: Moment) -> Result<WhatWouldChange> {
+        let concerned = |device: &DeviceFacts| self.concerns(device);
+        let mut waiting = Waiting::read(conn, &self.before, now, Look::first(MOST_DEVICES), concerned).await?;
+        if let (
+            Some(name),
+            Some(Item::Exception(Exception {
+                of: ExceptionOf::Product(id),
+                ..
+            })),
+        ) = (&self.product, &self.new)
+        {
+            for (patch, facts) in &mut waiting.patches {
+                if waiting.titles.get(patch).is_some_and(|(source, _)| source == name) {
+                    facts.product = Some(*id);
+                }
+            }
+        }
+        let input = waiting.input(&self.before, now)?;
+        let found = changes(&input, &input.under(&self.after));
+        let ids: Vec<PatchId> = waiting.patches.keys().copied().collect();
+        let words = snapshot::words(conn, now, &ids).await?;
+        Ok(told(&waiting, found, &words))
+    }
+}
+
+/// The product that a form names.
+pub(super) fn product_of(form: &ScheduleForm) -> Option<String> {
+    match form {
+        ScheduleForm::Exception(ExceptionForm {
+            about: ExceptionAbout::Product(name),
+            ..
+        }) => Some(name.trim().to_owned()),
+        ScheduleForm::Exception(_) | ScheduleForm::Profile(_) | ScheduleForm::Window(_) | ScheduleForm::Freeze(_) => {
+            None
+        }
+    }
+}
+
 impl Service {
     /// What saving a form would change about approved installs; `replaces` is the number of what it would replace.
     ///
@@ -106,13 +178,7 @@ impl Service {
         let mut read = self.store().read().await?;
         let mut tx = read.begin().await?;
         let conn = &mut *tx;
-        let item = match form {
-            ScheduleForm::Profile(form) => forms::profile(form).map(Item::Profile),
-            ScheduleForm::Window(form) => forms::window(form).map(Item::Window),
-            ScheduleForm::Freeze(form) => forms::freeze(form).map(Item::Freeze),
-            ScheduleForm::Exception(form) => exception(conn, actor, form).await?.map(Item::Exception),
-        };
-        let item = match item {
+        let item = match item_of(conn, actor, form).await? {
             Ok(item) => item.numbered(replaces.unwrap_or(0)),
             Err(problem) => return Ok(Err(problem)),
         };
@@ -126,35 +192,15 @@ impl Service {
         if let Some(problem) = refusal(before.policy(), &after, now) {
             return Ok(Err(problem));
         }
-        let after = policy::compile(conn, after, now).await?;
-        let concerned = |device: &DeviceFacts| {
-            concerns(&after, &item, device) || old.as_ref().is_some_and(|old| concerns(&before, old, device))
+        let step = Step {
+            after: policy::compile(conn, after, now).await?,
+            before,
+            old,
+            new: Some(item),
+            product: product_of(form),
         };
-        let mut waiting = Waiting::read(conn, &before, now, Look::first(MOST_DEVICES), concerned).await?;
-        if let ScheduleForm::Exception(ExceptionForm {
-            about: ExceptionAbout::Product(name),
-            ..
-        }) = form
-            && let Item::Exception(Exception {
-                of: ExceptionOf::Product(id),
-                ..
-            }) = item
-        {
-            for (patch, facts) in &mut waiting.patches {
-                if waiting
-                    .titles
-                    .get(patch)
-                    .is_some_and(|(source, _)| source == name.trim())
-                {
-                    facts.product = Some(id);
-                }
-            }
-        }
-        let input = waiting.input(&before, now)?;
-        let found = changes(&input, &input.under(&after));
-        let ids: Vec<PatchId> = waiting.patches.keys().copied().collect();
-        let words = snapshot::words(conn, now, &ids).await?;
+        let all = step.changes(conn, now).await?;
         tx.commit().await?;
-        Ok(Ok(told(&waiting, found, &words)))
+        Ok(Ok(all))
     }
 }

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod calendar;
+pub mod check;
 pub mod device;
 pub mod devices;
 pub mod foresee;

@@ -10,7 +10,7 @@ use crate::{
         schedule::{self, Cluster, Item, Kind, Row},
     },
 };
-use domain::{DeviceId, FreezeId, GroupId, Moment, Permission, ProfileId, WindowId};
+use domain::{DeviceId, ExceptionId, FreezeId, GroupId, Moment, Permission, ProfileId, WindowId};
 use planner::{
     Compiled, DeviceFacts, Exception, ExceptionFor, ExceptionOf, Window, ZoneRule, calendar::Zone, next_spans,
     profile_of,
@@ -18,8 +18,8 @@ use planner::{
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
 use view::{
-    Checked, ExceptionAbout, ExceptionCovers, ExceptionLine, FreezeForm, GroupName, Occurrence, ProfileForm,
-    ScheduleLine, SchedulePage, SchedulePart, WindowForm,
+    Checked, ExceptionAbout, ExceptionCovers, ExceptionForm, ExceptionLine, FreezeForm, GroupName, Occurrence,
+    ProfileForm, ScheduleLine, SchedulePage, SchedulePart, WindowForm,
 };
 
 /// Occurrences on a window's page and while typing.
@@ -109,7 +109,7 @@ impl Lines<'_> {
 }
 
 /// The name in the audit log's actor, e.g. `anna` of `account:3 anna`.
-fn who(actor: &str) -> String {
+pub(super) fn who(actor: &str) -> String {
     actor.split_once(' ').map_or(actor, |(_, name)| name).to_owned()
 }
 
@@ -331,6 +331,33 @@ impl Service {
             }),
             _ => Err(Error::NotFound),
         }
+    }
+
+    /// The page of an exception. Its line's name says what and where.
+    ///
+    /// # Errors
+    /// Not allowed, not found.
+    pub async fn schedule_exception(&self, actor: &Actor, id: ExceptionId) -> Result<SchedulePart<ExceptionForm>> {
+        let (row, mut line, groups) = self.part(actor, Kind::Exception, id.0).await?;
+        let Item::Exception(exception) = &row.item else {
+            return Err(Error::NotFound);
+        };
+        let mut read = self.store().read().await?;
+        let known = Known::of(&mut read, std::slice::from_ref(&row), &groups).await?;
+        let shown = known.line(&row, exception, self.now());
+        line.name = format!("{}: {}", shown.about_text, shown.covers_text);
+        Ok(SchedulePart {
+            form: ExceptionForm {
+                covers: shown.covers,
+                about: shown.about,
+                owner: Some(shown.owner),
+                reason: shown.reason,
+                expires: shown.expires.rfc3339().get(..16).unwrap_or_default().to_owned(),
+            },
+            next: Vec::new(),
+            line,
+            groups,
+        })
     }
 
     /// The next occurrences of a window while it is typed, or why it would be refused.

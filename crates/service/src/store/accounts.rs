@@ -119,6 +119,18 @@ pub async fn set_password(conn: &mut SqliteConnection, id: AccountId, hash: &str
     Ok(())
 }
 
+/// Accounts that may sign in, by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn active(conn: &mut SqliteConnection) -> Result<Vec<(AccountId, String)>> {
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("SELECT id, name FROM account WHERE disabled_at IS NULL ORDER BY name")
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|(id, name)| (AccountId(id), name)).collect())
+}
+
 /// Enabled administrators other than this account.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ pub mod holds;
 pub mod inventory;
 pub mod lists;
 pub mod log;
+pub mod names;
 pub mod pages;
 pub mod places;
 pub mod problems;
