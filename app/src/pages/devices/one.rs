@@ -58,7 +58,10 @@ fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
                     <span>{row.os.clone()}</span> <span>{group} ", " {ring}</span>
                 </p>
             </div>
-            <div class="acts">{device_acts(me, page)}</div>
+            <div class="acts">
+                <a class="button" href=format!("/schedule/calendar?of=device:{}", row.id)>{icon("clock")} <span>"Calendar"</span></a>
+                {device_acts(me, page)}
+            </div>
         </header>
         {concerns(page)}
         <section id="patches" aria-labelledby="patches-title">
