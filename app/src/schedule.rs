@@ -160,8 +160,13 @@ pub async fn page(
     {
         full.clone_into(text);
     }
+    let seen = match (kind, &line) {
+        (ScheduleKind::Profile, Some(line)) => Some(service.profile_hours(actor, ProfileId(line.id)).await?),
+        _ => None,
+    };
     Ok(FormPage {
         kind,
+        seen,
         choices,
         devices,
         line,

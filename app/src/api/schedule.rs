@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use view::{
     CalendarAsk, CalendarPage, FormProblem, Occurrence, ScheduleChoices, ScheduleKind, ScheduleLine, SchedulePage,
-    ScheduleWarning, WhatWouldChange,
+    ScheduleWarning, SeenHours, WhatWouldChange,
 };
 
 /// What is typed into a form: text by the field's name. Boxes that are not ticked are not there.
@@ -54,6 +54,8 @@ pub struct FormPage {
     pub devices: BTreeMap<i64, String>,
     /// What it would do.
     pub look: Look,
+    /// Of a stored profile: in which hours its devices are seen, and whether its hours are long enough.
+    pub seen: Option<SeenHours>,
 }
 
 /// The page that asks before something is deleted.

@@ -3,6 +3,7 @@
 //! Without JavaScript "Check" and a refused "Save" come back to this page with what was typed in its address. With JavaScript the part
 //! beside the form follows what is typed.
 
+use super::calendar::heat::of_profile;
 use super::inputs::{Inputs, Shown};
 use super::list::{changed, follow};
 use super::look::panel;
@@ -130,6 +131,7 @@ fn whole(me: &Me, page: &FormPage) -> AnyView {
             {the_form(page, shown, may)}
             {panel(shown)}
         </div>
+        {page.seen.as_ref().map(of_profile)}
     }
     .into_any()
 }

@@ -26,6 +26,20 @@ pub fn heat(me: &Me, page: &CalendarPage) -> AnyView {
     .into_any()
 }
 
+/// The part of a profile's page: the same for the devices that follow it.
+pub fn of_profile(seen: &SeenHours) -> AnyView {
+    view! {
+        <section aria-labelledby="seen" class="seen">
+            <h2 id="seen">"When its devices are on"</h2>
+            <p class="sub">{basis(seen)}</p>
+            {strip(seen)}
+            {suggestions(seen, &|_| None)}
+            {enough(seen)}
+        </section>
+    }
+    .into_any()
+}
+
 fn basis(seen: &SeenHours) -> String {
     let devices = plural(seen.devices, "active device", "active devices");
     if seen.known == 0 {

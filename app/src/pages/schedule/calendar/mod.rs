@@ -1,6 +1,6 @@
 //! The calendar: windows, allowed hours, freezes, and the installs forecast in them, for a week or a month.
 
-mod heat;
+pub(super) mod heat;
 mod month;
 mod week;
 
