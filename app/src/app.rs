@@ -6,7 +6,7 @@ use crate::components::icon::icon;
 use crate::components::section::{Answer, Ask, Session, ask_here, waiting};
 use crate::lazy::{Pages, lazy, load, page};
 use crate::live::{live, provide_live};
-use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, schedule, sign_in};
+use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, rings, schedule, sign_in};
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -53,6 +53,8 @@ fn pages() -> Pages {
             path!("/schedule/:kind/:id/delete"),
             lazy!(schedule_form, schedule::remove::RemovePage),
         ),
+        page(path!("/rings"), lazy!(rings, rings::list::ListPage)),
+        page(path!("/rings/:kind/:id"), lazy!(schedule_form, rings::form::FormPageOf)),
         page(path!("/audit"), lazy!(audit, audit::AuditLogPage)),
         page(path!("/accounts"), lazy!(accounts, accounts::AccountsAndTokensPage)),
         page(path!("/password"), lazy!(sign_in, password::PasswordPage)),
@@ -134,7 +136,7 @@ fn signed_in(me: &Me, path: Memo<String>) -> AnyView {
         view! { <button class="link">"Sign out"</button> }.into_any(),
     );
     view! {
-        <nav class="main-nav" aria-label="Main">{link("/patches", "Patches")} {link("/devices", "Devices")} {link("/schedule", "Schedule")} {audit} {accounts}</nav>
+        <nav class="main-nav" aria-label="Main">{link("/patches", "Patches")} {link("/devices", "Devices")} {link("/schedule", "Schedule")} {link("/rings", "Rings")} {audit} {accounts}</nav>
         <div class="who">
             <a href="/password" title="Your account"><b>{me.name.clone()}</b> " " <span class="sub">{me.role.label()}</span></a>
             {me.needs_password.then(|| view! { <a class="nudge" href="/password">"Set a password"</a> })}

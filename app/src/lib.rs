@@ -21,6 +21,8 @@ mod live;
 pub mod notice;
 mod pages;
 #[cfg(feature = "ssr")]
+mod rings;
+#[cfg(feature = "ssr")]
 mod schedule;
 mod shell;
 #[cfg(feature = "ssr")]

@@ -85,6 +85,7 @@ pub async fn look(
     Ok(Look {
         problems: check.problems.into_iter().map(beside).collect(),
         warnings: check.warnings,
+        rings: Vec::new(),
         summary: check.summary,
         next: check.next,
         own_clock: matches!(&form, ScheduleForm::Window(window) if window.zone == ZoneChoice::Device),

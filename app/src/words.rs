@@ -128,7 +128,7 @@ const fn right(permission: Permission) -> &'static str {
     }
 }
 
-const fn field_name(field: Field) -> &'static str {
+pub const fn field_name(field: Field) -> &'static str {
     match field {
         Field::Name => "Name",
         Field::Password => "Password",
@@ -176,6 +176,7 @@ pub fn problem_text(problem: Problem) -> String {
             "each step must be larger than the one before, devices before shares, shares up to 100 %".to_owned()
         }
         Problem::Unreadable => "write at most ten steps, such as 1, 5 %, 25 %".to_owned(),
+        Problem::NoNumber => "must be a whole number".to_owned(),
         Problem::Shrinking => "the longest wait must not be shorter than the first".to_owned(),
         Problem::Control => "has a control character".to_owned(),
     }

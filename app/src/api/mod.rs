@@ -9,5 +9,6 @@ pub mod accounts;
 pub mod audit;
 pub mod devices;
 pub mod patches;
+pub mod rings;
 pub mod schedule;
 pub mod session;

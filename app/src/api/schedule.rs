@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use view::{
-    CalendarAsk, CalendarPage, FormProblem, Occurrence, ScheduleChoices, ScheduleKind, ScheduleLine, SchedulePage,
-    ScheduleWarning, SeenHours, WhatWouldChange,
+    CalendarAsk, CalendarPage, FormProblem, Occurrence, RingsWarning, ScheduleChoices, ScheduleKind, ScheduleLine,
+    SchedulePage, ScheduleWarning, SeenHours, WhatWouldChange,
 };
 
 /// What is typed into a form: text by the field's name. Boxes that are not ticked are not there.
@@ -29,6 +29,8 @@ pub struct Look {
     pub problems: Vec<Beside>,
     /// It would be saved, but is probably not what was meant.
     pub warnings: Vec<ScheduleWarning>,
+    /// The same about rings and groups.
+    pub rings: Vec<RingsWarning>,
     /// What it says, as a sentence.
     pub summary: String,
     /// A window's next occurrences.

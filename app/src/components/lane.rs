@@ -53,6 +53,14 @@ fn soak(soak: &SoakView) -> AnyView {
         words::number(soak.successes),
         words::number(soak.min_successes)
     );
+    let rebooted = soak.rebooted.map(|n| {
+        let have = if n == 1 { "has" } else { "have" };
+        format!(
+            "; {} of {} {have} rebooted since",
+            words::number(n),
+            words::number(soak.successes)
+        )
+    });
     let unseen = soak.unseen_per_mille.map(|n| {
         format!(
             "; with these a failure rate up to {} would go unseen",
@@ -60,5 +68,5 @@ fn soak(soak: &SoakView) -> AnyView {
         )
     });
     let waits = (soak.started.is_none() && soak.needed > 0).then_some("; soak starts with the first one");
-    view! { {time} <p class="sub">{proof} {unseen} {waits}</p> }.into_any()
+    view! { {time} <p class="sub">{proof} {rebooted} {unseen} {waits}</p> }.into_any()
 }

@@ -5,6 +5,7 @@
 use super::icon::icon;
 use crate::api;
 use crate::api::patches::Preview;
+use crate::api::rings::{RingsFormPage, RingsKind};
 use crate::api::schedule::{Fields, FormPage, Removal};
 use crate::error::AppError;
 use crate::live::live;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use view::{
     AccountsPage, AuditFilter, AuditPage, CalendarAsk, CalendarPage, CountBucket, DeviceFilter, DeviceList, DevicePage,
-    Me, NewToken, PatchFilter, PatchList, PatchPage, ScheduleKind, SchedulePage, UiError,
+    Me, NewToken, PatchFilter, PatchList, PatchPage, RingsPage, ScheduleKind, SchedulePage, UiError,
 };
 
 /// What a page asks the server.
@@ -43,6 +44,10 @@ pub enum Ask {
     ScheduleForm(ScheduleKind, Option<i64>, Fields),
     /// What would change without something of the schedule.
     Removal(ScheduleKind, i64),
+    /// Rings, groups, places.
+    Rings,
+    /// A form of those, with what was typed.
+    RingsForm(RingsKind, Option<i64>, Fields),
     /// The audit log.
     Audit(AuditFilter),
     /// Accounts and tokens.
@@ -77,6 +82,10 @@ pub enum Answer {
     /// See [`Ask`].
     Removal(Box<Removal>),
     /// See [`Ask`].
+    Rings(Box<RingsPage>),
+    /// See [`Ask`].
+    RingsForm(Box<RingsFormPage>),
+    /// See [`Ask`].
     Audit(AuditPage),
     /// See [`Ask`].
     Accounts(AccountsPage),
@@ -87,7 +96,7 @@ pub enum Answer {
 /// Data on their way.
 pub type Data = Resource<Result<Answer, AppError>>;
 
-type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Asks now, when the question changes, and when anything changed on the server.
 pub fn ask(question: impl Fn() -> Ask + Send + Sync + 'static) -> Data {
@@ -126,6 +135,10 @@ fn fetch(ask: Ask) -> Waiting<Result<Answer, AppError>> {
                 Answer::ScheduleForm(Box::new(api::schedule::schedule_form(kind, id, typed).await?))
             }
             Ask::Removal(kind, id) => Answer::Removal(Box::new(api::schedule::before_removal(kind, id).await?)),
+            Ask::Rings => Answer::Rings(Box::new(api::rings::rings().await?)),
+            Ask::RingsForm(kind, id, typed) => {
+                Answer::RingsForm(Box::new(api::rings::rings_form(kind, id, typed).await?))
+            }
             Ask::Audit(filter) => Answer::Audit(api::audit::audit(filter).await?),
             Ask::Accounts => Answer::Accounts(api::accounts::accounts().await?),
             Ask::Token => Answer::Token(api::accounts::fresh_token().await?),

@@ -6,5 +6,6 @@ pub mod devices;
 pub mod not_found;
 pub mod password;
 pub mod patches;
+pub mod rings;
 pub mod schedule;
 pub mod sign_in;

@@ -25,7 +25,9 @@ pub fn place(kind: ScheduleKind, fields: &Fields, problem: &FormProblem) -> Stri
             field: Field::Reason, ..
         } => return "reason".to_owned(),
         FormProblem::Field { .. } => return "name".to_owned(),
-        FormProblem::Changed(_) | FormProblem::Gone => return String::new(),
+        FormProblem::Changed(_) | FormProblem::Newer { .. } | FormProblem::Refused(_) | FormProblem::Gone => {
+            return String::new();
+        }
         FormProblem::Schedule(problem) => problem,
     };
     match problem {

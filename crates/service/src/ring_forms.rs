@@ -10,7 +10,7 @@ use planner::{
     Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, Refusal, RetryPolicy, Ring, WavePolicy,
     WaveStep, calendar::Zone,
 };
-use view::{Field, FleetForm, GroupForm, LocationForm, MissedChoice, Problem, RingForm, WaveBar};
+use view::{Field, FleetForm, GroupForm, LocationForm, MissedChoice, Problem, RingForm, RingsForm, WaveBar};
 
 /// Most steps of a ring's waves.
 const MOST_STEPS: usize = 10;
@@ -252,6 +252,25 @@ pub fn fleet_form(fleet: &FleetPolicy) -> FleetForm {
         install_minutes: minutes(fleet.durations.install),
         reboot_minutes: minutes(fleet.durations.reboot),
         rate_kb: u32::try_from(fleet.durations.bytes_per_second / 1_000).unwrap_or(u32::MAX),
+    }
+}
+
+/// What a new ring starts with: what the planner recommends.
+#[must_use]
+pub fn new_ring() -> RingForm {
+    ring_form(&Ring::new(RingId(0), "", 0))
+}
+
+/// Whether each field of a form fits by itself.
+///
+/// # Errors
+/// The first that does not.
+pub fn fits(form: &RingsForm) -> Result<()> {
+    match form {
+        RingsForm::Ring { form, .. } => ring(form, RingId(0), 0).map(drop),
+        RingsForm::Group { form, .. } => group(form, GroupId(0)).map(drop),
+        RingsForm::Location { form, .. } => location(form, LocationId(0)).map(drop),
+        RingsForm::Fleet(form) => fleet(form).map(drop),
     }
 }
 

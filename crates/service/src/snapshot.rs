@@ -413,6 +413,13 @@ pub async fn words(conn: &mut SqliteConnection, now: Moment, patches: &[PatchId]
 }
 
 impl Words {
+    /// The same with the name of a ring that is not stored yet.
+    #[must_use]
+    pub fn with_ring(mut self, id: RingId, name: &str) -> Self {
+        self.rings.insert(id, name.to_owned());
+        self
+    }
+
     /// `window Saturday night`, or by its number when it is gone.
     fn scheduled(&self, what: &str, id: i64) -> String {
         self.schedule

@@ -150,6 +150,8 @@ pub enum Problem {
     NotGrowing,
     /// Not a list such as `1, 5 %, 25 %`.
     Unreadable,
+    /// Not a whole number.
+    NoNumber,
     /// The longest wait is shorter than the first.
     Shrinking,
 }

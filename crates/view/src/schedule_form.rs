@@ -1,6 +1,6 @@
 //! The schedule's forms while they are filled in: what is wrong with one, what it would do, and what can be chosen from.
 
-use crate::{Field, GroupName, Occurrence, Problem, ScheduleProblem, ScheduleWarning, WhatWouldChange};
+use crate::{Field, GroupName, Occurrence, Problem, ScheduleProblem, ScheduleWarning, WhatWouldChange, Why};
 use domain::{AccountId, Moment};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,13 @@ pub enum FormProblem {
     Schedule(ScheduleProblem),
     /// Somebody saved a newer version meanwhile.
     Changed(NewerVersion),
+    /// Somebody saved a newer version meanwhile, of which only the number is told.
+    Newer {
+        /// Given back to save over it.
+        version: u64,
+    },
+    /// The state of other things does not allow it.
+    Refused(Why),
     /// Somebody deleted it meanwhile.
     Gone,
 }

@@ -394,6 +394,7 @@ fn problem_words(problem: Problem) -> String {
         Problem::Circle => "the group would lie in itself".to_owned(),
         Problem::NotGrowing => "each step must be larger than the one before".to_owned(),
         Problem::Unreadable => "write steps such as 1, 5 %, 25 %".to_owned(),
+        Problem::NoNumber => "must be a whole number".to_owned(),
         Problem::Shrinking => "the longest must not be shorter than the first".to_owned(),
         Problem::Control => "has a control character".to_owned(),
     }

@@ -4,32 +4,23 @@
 //! beside the form follows what is typed.
 
 use super::calendar::heat::of_profile;
-use super::inputs::{Inputs, Shown};
+use super::inputs::{Inputs, Shown, following};
 use super::list::{changed, follow};
 use super::look::panel;
 use super::{profile, window, words};
 use crate::api::schedule::{Fields, FormPage, SaveSchedule, check_form};
 use crate::components::field::hidden;
-use crate::components::form::{form_of, pairs, post_kept};
+use crate::components::form::post_kept;
 use crate::components::icon::icon;
 use crate::components::section::{Answer, Ask, ask_here, failed, section};
 use crate::components::when::when;
 use domain::Permission;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 use leptos_router::params::ParamsMap;
 use std::cell::Cell;
-use std::time::Duration;
 use view::{FormProblem, Me, NewerVersion, ScheduleKind, UiError};
-use web_sys::Event;
-
-/// So long nobody typed: the cheap look, and the one at what would change.
-const PAUSES: [(Duration, bool); 2] = [
-    (Duration::from_millis(350), false),
-    (Duration::from_millis(1_200), true),
-];
 
 /// What an address of the schedule is about: its kind, and its number unless it is new.
 fn which(path: &str) -> Option<(ScheduleKind, Option<i64>)> {
@@ -44,7 +35,7 @@ fn which(path: &str) -> Option<(ScheduleKind, Option<i64>)> {
 type Wanted = (ScheduleKind, Option<i64>, Fields);
 
 /// What was typed, as it stands in the address. Names that no form has do no harm.
-fn typed(query: &ParamsMap) -> Fields {
+pub fn typed(query: &ParamsMap) -> Fields {
     let all = query.clone().into_iter();
     all.filter(|(name, _)| !name.starts_with("__") && name != crate::notice::DONE)
         .map(|(name, value)| (name.into_owned(), value))
@@ -74,7 +65,7 @@ pub fn FormPageOf() -> impl IntoView {
                 if page.line.is_none() && !me.role.may(words::right(page.kind)) {
                     return Some(failed(&UiError::NotAllowed { permission: words::right(page.kind) }));
                 }
-                Some(anew(me, *page))
+                Some(anew(move || whole(&me, &page)))
             }
             _ => None,
         })}
@@ -86,9 +77,9 @@ thread_local! {
 }
 
 /// New elements each time: what a browser remembers of the former ones must not hide what the server sent.
-fn anew(me: Me, page: FormPage) -> AnyView {
+pub fn anew(render: impl Fn() -> AnyView + Send + Sync + Clone + 'static) -> AnyView {
     let number = SHOWN.with(|n| n.replace(n.get() + 1));
-    view! { <For each=move || [number] key=|n| *n children=move |_| whole(&me, &page)/> }.into_any()
+    view! { <For each=move || [number] key=|n| *n children=move |_| render()/> }.into_any()
 }
 
 fn whole(me: &Me, page: &FormPage) -> AnyView {
@@ -137,7 +128,7 @@ fn whole(me: &Me, page: &FormPage) -> AnyView {
 }
 
 /// After a form was sent: to what was said about it.
-fn land_on(id: Option<&'static str>) {
+pub fn land_on(id: Option<&'static str>) {
     let Some(id) = id else { return };
     // Effects run in the browser only, after the page stands.
     Effect::new(move |_| {
@@ -238,28 +229,9 @@ fn the_form(page: &FormPage, shown: Shown, may: bool) -> AnyView {
         <fieldset class="stack" disabled=!may>{inputs}</fieldset>
         {buttons}
     };
-    let (kind, latest) = (page.kind, StoredValue::new(0_u32));
-    let typing = move |event: Event| {
-        let Some(form) = form_of(&event) else { return };
-        let now = latest.with_value(|n| n + 1);
-        latest.set_value(now);
-        for (pause, deep) in PAUSES {
-            let form = form.clone();
-            let ask = move || {
-                if latest.try_get_value() != Some(now) {
-                    return;
-                }
-                let fields: Fields = pairs(&form).into_iter().collect();
-                spawn_local(async move {
-                    let answer = check_form(kind, fields, deep).await;
-                    // An answer to what was typed before comes too late.
-                    if let (Ok(look), true) = (answer, latest.try_get_value() == Some(now)) {
-                        shown.typed.set(Some(look));
-                    }
-                });
-            };
-            set_timeout(ask, pause);
-        }
-    };
+    let kind = page.kind;
+    let typing = following(shown, move |fields: Fields, deep| {
+        Box::pin(check_form(kind, fields, deep))
+    });
     view! { <div class="card" on:input=typing>{post_kept::<SaveSchedule>("planned", "stack plan-form", fields.into_any())}</div> }.into_any()
 }

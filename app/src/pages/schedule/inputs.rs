@@ -2,7 +2,19 @@
 
 use super::words;
 use crate::api::schedule::{Fields, Look};
+use crate::components::form::{form_of, pairs};
+use crate::components::section::Waiting;
+use crate::error::AppError;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::time::Duration;
+use web_sys::Event;
+
+/// So long nobody typed: the cheap look, and the one at what would change.
+const PAUSES: [(Duration, bool); 2] = [
+    (Duration::from_millis(350), false),
+    (Duration::from_millis(1_200), true),
+];
 
 /// The latest look at the form: while typing what the server said last, before that what came with the page.
 #[derive(Clone, Copy)]
@@ -43,6 +55,36 @@ impl Shown {
             let early = typing && !told && words::is_missing(&found.problem);
             (!early).then(|| words::problem(&found.problem))
         })
+    }
+}
+
+/// Follows what is typed: asks after a pause, and shows the answer unless more was typed since.
+pub fn following(
+    shown: Shown,
+    ask: impl Fn(Fields, bool) -> Waiting<Result<Look, AppError>> + Copy + 'static,
+) -> impl Fn(Event) + 'static {
+    let latest = StoredValue::new(0_u32);
+    move |event| {
+        let Some(form) = form_of(&event) else { return };
+        let now = latest.with_value(|n| n + 1);
+        latest.set_value(now);
+        for (pause, deep) in PAUSES {
+            let form = form.clone();
+            let later = move || {
+                if latest.try_get_value() != Some(now) {
+                    return;
+                }
+                let fields: Fields = pairs(&form).into_iter().collect();
+                spawn_local(async move {
+                    let answer = ask(fields, deep).await;
+                    // An answer to what was typed before comes too late.
+                    if let (Ok(look), true) = (answer, latest.try_get_value() == Some(now)) {
+                        shown.typed.set(Some(look));
+                    }
+                });
+            };
+            set_timeout(later, pause);
+        }
     }
 }
 

@@ -40,7 +40,11 @@ fn body(look: &Look) -> AnyView {
         .warnings
         .iter()
         .map(|one| view! { <li class="caution">{icon("alert")} <span>{words::warning(one)}</span></li> });
-    let warnings = warnings.collect::<Vec<_>>();
+    let rings = look
+        .rings
+        .iter()
+        .map(|one| view! { <li class="caution">{icon("alert")} <span>{crate::pages::rings::words::warning(one)}</span></li> });
+    let warnings = warnings.chain(rings).collect::<Vec<_>>();
     let warnings = (!warnings.is_empty()).then(|| view! { <ul class="cautions">{warnings}</ul> });
     let next = (!look.next.is_empty()).then(|| occurrences(&look.next, look.own_clock));
     let moved = match (&look.change, look.problems.is_empty()) {

@@ -2,10 +2,10 @@
 
 pub mod calendar;
 pub mod form;
-mod inputs;
+pub mod inputs;
 pub mod list;
-mod look;
+pub mod look;
 mod profile;
 pub mod remove;
 mod window;
-mod words;
+pub mod words;

@@ -1,6 +1,6 @@
 //! The words of the schedule's refusals and warnings.
 
-use crate::words::{plural, problem_text};
+use crate::words::{field_name, plural, problem_text, why_text};
 use domain::Permission;
 use view::{Field, FormProblem, Problem, ScheduleKind, ScheduleProblem, ScheduleWarning};
 
@@ -41,17 +41,23 @@ pub fn problem(problem: &FormProblem) -> String {
             problem: Problem::Missing,
         } => "Say why.".to_owned(),
         FormProblem::Field {
+            field: Field::Label | Field::Name,
+            problem: Problem::Missing,
+        } => "Give it a name.".to_owned(),
+        FormProblem::Field {
             problem: Problem::Missing,
             ..
-        } => "Give it a name.".to_owned(),
+        } => "Fill this in.".to_owned(),
         FormProblem::Field { field, problem } => {
-            let what = if *field == Field::Reason {
-                "The reason"
-            } else {
-                "The name"
+            let what = match field {
+                Field::Reason => "The reason".to_owned(),
+                Field::Label => "The name".to_owned(),
+                other => format!("{}:", field_name(*other)),
             };
             format!("{what} {}.", problem_text(*problem))
         }
+        FormProblem::Newer { .. } => "Somebody saved a newer version while you were typing.".to_owned(),
+        FormProblem::Refused(why) => why_text(*why).to_owned(),
         FormProblem::Schedule(problem) => of_schedule(problem),
         FormProblem::Changed(newer) => format!("{} saved a newer version while you were typing.", newer.by),
         FormProblem::Gone => "Somebody deleted it while you were typing. Nothing was saved.".to_owned(),

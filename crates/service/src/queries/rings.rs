@@ -210,7 +210,10 @@ impl Service {
         });
         let found = changes(&input, &waiting.input_with(&after.policy, now, there)?);
         let ids: Vec<PatchId> = waiting.patches();
-        let words = snapshot::words(conn, now, &ids).await?;
+        let mut words = snapshot::words(conn, now, &ids).await?;
+        for ring in after.policy.rings() {
+            words = words.with_ring(ring.id, &ring.name);
+        }
         tx.commit().await?;
         Ok(RingsPreview {
             change: told(&waiting, found, &words),

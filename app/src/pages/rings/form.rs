@@ -1,0 +1,309 @@
+//! The page on which a ring, a group, a location or what counts for the fleet is made, looked at and changed. It comes back as the
+//! schedule's forms do: what was typed stands in the address, and the part beside the form follows what is typed.
+
+use super::words;
+use crate::api::rings::{RingsFormPage, RingsKind, SaveRings, check_rings};
+use crate::api::schedule::Fields;
+use crate::components::field::hidden;
+use crate::components::form::post_kept;
+use crate::components::icon::icon;
+use crate::components::section::{Answer, Ask, ask_here, failed, section};
+use crate::pages::schedule::form::{anew, land_on, typed};
+use crate::pages::schedule::inputs::{Inputs, Line, Shown, following};
+use crate::pages::schedule::look::panel;
+use crate::pages::schedule::words::problem;
+use domain::Permission;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_location;
+use view::{FormProblem, Me, UiError};
+
+fn which(path: &str) -> Option<(RingsKind, Option<i64>)> {
+    let mut words = path.strip_prefix("/rings/")?.split('/');
+    let kind = RingsKind::from_word(words.next()?)?;
+    match words.next()? {
+        "new" | "all" => Some((kind, None)),
+        id => id.parse().ok().map(|id| (kind, Some(id))),
+    }
+}
+
+type Wanted = (RingsKind, Option<i64>, Fields);
+
+/// The page.
+#[component]
+pub fn FormPageOf() -> impl IntoView {
+    // The browser's address, not the route's parameters: see the schedule's forms.
+    let address = use_location();
+    let wanted = Memo::new(move |old: Option<&Option<Wanted>>| {
+        let which = address.pathname.with(|path| which(path));
+        let now = which.map(|(kind, id)| (kind, id, address.query.with(typed)));
+        now.or_else(|| old.cloned().flatten())
+    });
+    // Not live: nothing moves under the hands of who fills it in.
+    let data = ask_here(move || match wanted.get() {
+        Some((kind, id, typed)) => Ask::RingsForm(kind, id, typed),
+        None => Ask::Nothing,
+    });
+    view! {
+        <Title text="Rings"/>
+        {section(data, move |me, answer| match answer {
+            Answer::RingsForm(page) if wanted.get_untracked().is_some_and(|(kind, ..)| kind == page.kind) => {
+                if page.name.is_none() && !me.role.may(Permission::ManageDevices) {
+                    return Some(failed(&UiError::NotAllowed { permission: Permission::ManageDevices }));
+                }
+                Some(anew(move || whole(&me, &page)))
+            }
+            _ => None,
+        })}
+    }
+}
+
+fn whole(me: &Me, page: &RingsFormPage) -> AnyView {
+    let shown = Shown::new(page.look.clone());
+    let may = me.role.may(Permission::ManageDevices);
+    let title = page
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("New {}", words::noun(page.kind)));
+    let sent = page.fields.get("act").map(String::as_str);
+    land_on(match sent {
+        Some("check") => Some("check"),
+        Some(_) => Some("refused"),
+        None => None,
+    });
+    view! {
+        <Title text=title.clone()/>
+        <header class="page-head">
+            <div>
+                <p class="crumb"><a href="/rings">"Rings"</a></p>
+                <h1>{title}</h1>
+            </div>
+        </header>
+        {(sent == Some("save")).then(|| refused(page))}
+        <div class="split planning">
+            {the_form(page, shown, may)}
+            {panel(shown)}
+        </div>
+    }
+    .into_any()
+}
+
+/// Why it was not saved, above the form.
+fn refused(page: &RingsFormPage) -> AnyView {
+    let rows = page.look.problems.iter().map(|one| {
+        let over = match &one.problem {
+            FormProblem::Newer { version } => Some(view! {
+                " " <button class="button" data-tone="danger" form="ringed" name="over" value=version.to_string()>"Save mine over it"</button>
+            }),
+            _ => None,
+        };
+        view! { <li>{problem(&one.problem)} {over}</li> }
+    });
+    let rows = rows.collect::<Vec<_>>();
+    let none = rows
+        .is_empty()
+        .then(|| view! { <p>"Something changed meanwhile, and nothing stands in the way any more. Save again."</p> });
+    view! {
+        <section class="refused" id="refused" role="alert" tabindex="-1">
+            <h2>{icon("alert")} " Not saved"</h2>
+            <p>"Nothing that you typed is lost."</p>
+            <ul>{rows}</ul>
+            {none}
+        </section>
+    }
+    .into_any()
+}
+
+fn the_form(page: &RingsFormPage, shown: Shown, may: bool) -> AnyView {
+    let form = Inputs {
+        fields: &page.fields,
+        shown,
+    };
+    let inputs = match page.kind {
+        RingsKind::Ring => ring(&form, page),
+        RingsKind::Group => group(&form, page),
+        RingsKind::Location => location(&form),
+        RingsKind::Fleet => fleet(&form),
+    };
+    let kept = ["id", "version"].map(|name| form.has(name).then(|| hidden(name, form.get(name))));
+    let top = move || {
+        let said = shown.with(|look| {
+            let above = look.problems.iter().filter(|one| one.field.is_empty());
+            above.map(|one| problem(&one.problem)).collect::<Vec<_>>().join(" ")
+        });
+        (!said.is_empty()).then_some(said)
+    };
+    let buttons = if may {
+        view! {
+            // The first button is the one that Enter presses: it changes nothing.
+            <p class="row">
+                <button class="button" name="act" value="check" formnovalidate>{icon("search")} <span>"Check"</span></button>
+                <button class="button" data-tone="main" name="act" value="save">"Save"</button>
+                <a class="button" href="/rings">"Cancel"</a>
+            </p>
+        }
+        .into_any()
+    } else {
+        view! { <p class="sub">"An administrator changes it."</p> }.into_any()
+    };
+    let fields = view! {
+        {hidden("what", page.kind.word().to_owned())}
+        {kept}
+        <p class="wrong" aria-live="polite">{top}</p>
+        <fieldset class="stack" disabled=!may>{inputs}</fieldset>
+        {buttons}
+    };
+    let kind = page.kind;
+    let typing = following(shown, move |fields: Fields, deep| {
+        Box::pin(check_rings(kind, fields, deep))
+    });
+    view! { <div class="card" on:input=typing>{post_kept::<SaveRings>("ringed", "stack plan-form ring-form", fields.into_any())}</div> }.into_any()
+}
+
+fn name() -> Line {
+    Line {
+        name: "name",
+        label: "Name",
+        kind: "text",
+        required: true,
+        ..Line::default()
+    }
+}
+
+fn count(
+    form: &Inputs<'_>,
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    range: (&'static str, &'static str),
+) -> AnyView {
+    form.line(Line {
+        name,
+        label,
+        kind: "number",
+        hint,
+        range: Some(range),
+        ..Line::default()
+    })
+}
+
+fn tick(form: &Inputs<'_>, name: &'static str, label: &'static str, small: &'static str) -> AnyView {
+    form.tick(
+        name.to_owned(),
+        label.to_owned(),
+        (!small.is_empty()).then(|| small.to_owned()),
+    )
+}
+
+fn ring(form: &Inputs<'_>, page: &RingsFormPage) -> AnyView {
+    let before = page.name.is_none().then(|| {
+        let mut options = vec![(String::new(), "last".to_owned())];
+        options.extend(
+            page.rings
+                .iter()
+                .map(|(id, name)| (id.clone(), format!("before {name}"))),
+        );
+        form.select("before", "Place", options)
+    });
+    view! {
+        {form.line(name())}
+        {before}
+        <fieldset class="choices">
+            <legend>"Before the next ring opens"</legend>
+            <div class="row">
+                {count(form, "soak_days", "Soak, days", "7 are recommended", ("0", "365"))}
+                {count(form, "soak_hours", "and hours", "", ("0", "23"))}
+            </div>
+            <div class="row">
+                {count(form, "successes", "Devices that have it", "seen by a scan", ("1", "1000000"))}
+                {count(form, "share", "Share of the ring, %", "of its devices that need the patch", ("0", "100"))}
+            </div>
+            {tick(form, "own", "One of them has the patch's own OS release", "")}
+            {tick(form, "rebooted", "As many have rebooted since", "where the patch needs a reboot")}
+            {tick(form, "critical", "Business-critical products of the target were on one of them", "as marked on the page of rings")}
+        </fieldset>
+        <fieldset class="choices">
+            <legend>"How the ring is filled"</legend>
+            {form.line(Line {
+                name: "waves",
+                label: "Waves",
+                kind: "text",
+                hint: "Devices or shares that may have started by then; then all. The first device of each goes alone. Empty: everybody at once.",
+                example: "1, 5 %, 25 %",
+                ..Line::default()
+            })}
+            <div class="row">
+                {count(form, "rest", "Minutes between waves", "", ("0", "43200"))}
+                {count(form, "at_once", "Installs of one patch at once", "empty: no limit", ("1", "1000000"))}
+            </div>
+        </fieldset>
+        <fieldset class="choices">
+            <legend>"What stops a rollout by itself"</legend>
+            <div class="row">
+                {count(form, "failures", "Failed devices", "so many, and", ("1", "1000000"))}
+                {count(form, "percent", "Share of finished ones, %", "at least this; 0: whatever the share", ("0", "100"))}
+                {count(form, "vanished", "Or not heard of again", "devices that started", ("1", "1000000"))}
+            </div>
+        </fieldset>
+    }
+    .into_any()
+}
+
+fn group(form: &Inputs<'_>, page: &RingsFormPage) -> AnyView {
+    let mut parents = vec![(String::new(), "none: at the top".to_owned())];
+    parents.extend(page.groups.iter().cloned());
+    let mut rings = vec![(String::new(), "that of the group above".to_owned())];
+    rings.extend(page.rings.iter().cloned());
+    let after = count(form, "after", "Missed windows in a row", "", ("1", "50"));
+    view! {
+        {form.line(name())}
+        <div class="row">
+            {form.select("parent", "Lies in", parents)}
+            {form.select("ring", "Ring", rings)}
+        </div>
+        {tick(form, "blocks", "Windows of groups above do not count here", "freezes always do")}
+        <fieldset class="choices" aria-describedby="wrong-missed">
+            <legend>"A device that slept through its windows"</legend>
+            {form.choice("missed", "inherit", "As the group above says", "at the top: waits", None)}
+            {form.choice("missed", "wait", "Waits for the next one", "", None)}
+            {form.choice("missed", "catch_up", "Catches up", "installs at its next contact, whatever the hour of the window", Some(after))}
+            {form.wrong("missed")}
+        </fieldset>
+    }
+    .into_any()
+}
+
+fn location(form: &Inputs<'_>) -> AnyView {
+    view! {
+        {form.line(name())}
+        {form.line(Line { name: "zone", label: "Time zone", kind: "text", required: true, example: "Europe/Berlin", ..Line::default() })}
+        <div class="row">
+            {count(form, "at_once", "Installs at once", "empty: no limit", ("1", "1000000"))}
+            {count(form, "rate", "Downloads, KiB per second", "shared; empty: no limit", ("1", "4294967295"))}
+        </div>
+    }
+    .into_any()
+}
+
+fn fleet(form: &Inputs<'_>) -> AnyView {
+    view! {
+        {count(form, "at_once", "Installs at once", "in the whole fleet; empty: no limit", ("1", "1000000"))}
+        <fieldset class="choices">
+            <legend>"After a failure on a device"</legend>
+            <div class="row">
+                {count(form, "retries", "Tries", "then a person must look", ("1", "100"))}
+                {count(form, "first", "Minutes after the first failure", "doubled each time", ("0", "43200"))}
+                {count(form, "longest", "But at most, minutes", "", ("0", "43200"))}
+            </div>
+        </fieldset>
+        <fieldset class="choices">
+            <legend>"Expected until it was measured"</legend>
+            <div class="row">
+                {count(form, "install", "Install, minutes", "", ("1", "1440"))}
+                {count(form, "reboot", "Reboot, minutes", "", ("0", "1440"))}
+                {count(form, "rate", "Download, kB per second", "", ("1", "4294967295"))}
+            </div>
+        </fieldset>
+    }
+    .into_any()
+}

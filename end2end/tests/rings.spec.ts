@@ -1,0 +1,124 @@
+// Rings, groups and limits by the forms of the pages, with and without JavaScript.
+import { expect, hydrated, test } from '../fixtures';
+import { fleet } from '../fleet';
+import { act, decide, notice } from '../steps';
+
+const steps = (page: import('@playwright/test').Page) => page.locator('.ring-step').getByRole('heading', { level: 2 });
+
+test('a ring is made, refused beside its field, ordered and removed', async ({ adminPage: page, server, js }) => {
+  const { pilot } = await fleet(server);
+  await page.goto('/patches/1');
+  await hydrated(page, js);
+  await decide(page, 'Approve', 'Pilot', 'for the rings');
+  await pilot.obey({ kind: 'succeeded' });
+  await page.goto('/patches/1');
+  await hydrated(page, js);
+  await decide(page, 'Approve', 'Production', 'for the rings');
+
+  await page.goto('/rings');
+  await hydrated(page, js);
+  await expect(steps(page)).toHaveText(['Pilot', 'Production']);
+  await page.getByRole('link', { name: 'New ring' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('New ring');
+  await hydrated(page, js);
+  await page.getByLabel('Name').fill('Early');
+  await page.getByLabel('Place').selectOption({ label: 'before Production' });
+  await page.getByLabel('Waves', { exact: true }).fill('5, 3');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.locator('#refused')).toContainText('each step must be larger than the one before');
+  await expect(page.locator('#wrong-waves')).toContainText('each step must be larger');
+  await expect(page.getByLabel('Name')).toHaveValue('Early');
+  await expect(page.getByLabel('Waves', { exact: true })).toHaveValue('5, 3');
+  await expect(page.getByLabel('Place')).toHaveValue('2');
+
+  await hydrated(page, js);
+  await page.getByLabel('Waves', { exact: true }).fill('1, 50 %');
+  await page.getByRole('button', { name: 'Check' }).click();
+  const look = page.locator('#check');
+  await expect(look).toContainText('Ring Early has no devices');
+  await expect(look).toContainText('2 newly blocked');
+  await expect(look).toContainText('No device of Early is known to need it');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(notice(page)).toContainText('Saved.');
+  await expect(page).toHaveURL(/\/rings/);
+  await expect(steps(page)).toHaveText(['Pilot', 'Early', 'Production']);
+  await expect(page.locator('.cautions')).toContainText('Ring Early has no devices');
+
+  await hydrated(page, js);
+  await page.getByRole('button', { name: 'Move Early later' }).click();
+  await expect(steps(page)).toHaveText(['Pilot', 'Production', 'Early']);
+  await hydrated(page, js);
+  const early = page.locator('.ring-step').filter({ hasText: 'Early' });
+  await act(early, 'Remove');
+  await expect(notice(page)).toContainText('Deleted.');
+  await expect(steps(page)).toHaveText(['Pilot', 'Production']);
+  // One that is used stays.
+  await hydrated(page, js);
+  await act(page.locator('.ring-step').first(), 'Remove');
+  await expect(page.getByRole('alert')).toContainText('Groups are in the ring');
+  await expect(steps(page)).toHaveText(['Pilot', 'Production']);
+});
+
+test('groups, places, limits and critical products', async ({ adminPage: page, server, js }) => {
+  await fleet(server);
+  const save = async () => {
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(notice(page)).toContainText('Saved.');
+    await hydrated(page, js);
+  };
+  await page.goto('/rings/group/new');
+  await hydrated(page, js);
+  await page.getByLabel('Name').fill('Harbour office');
+  await page.getByLabel('Lies in').selectOption({ label: 'Production' });
+  await page.getByLabel('Catches up').check();
+  await page.getByLabel('Missed windows in a row').fill('4');
+  await save();
+  const branch = page.locator('.branch').filter({ hasText: 'Harbour office' });
+  await expect(branch).toContainText('ring Production, from above');
+  await expect(branch).toHaveAttribute('data-depth', '1');
+  await page.goto('/rings/group/2');
+  await hydrated(page, js);
+  await page.getByLabel('Lies in').selectOption({ label: '– Harbour office' });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.locator('#wrong-parent')).toContainText('the group would lie in itself');
+
+  await page.goto('/rings/location/new');
+  await hydrated(page, js);
+  await page.getByLabel('Name').fill('Harbour');
+  await page.getByLabel('Time zone').fill('Atlantis/Harbour');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.locator('#wrong-zone')).toContainText('is not one of the choices');
+  await page.getByLabel('Time zone').fill('Europe/Vienna');
+  await page.getByLabel('Installs at once').fill('2');
+  await save();
+  await expect(page.getByRole('link', { name: 'Harbour', exact: true })).toBeVisible();
+
+  await page.goto('/rings/fleet/all');
+  await hydrated(page, js);
+  await page.getByLabel('Installs at once').fill('12');
+  await page.getByLabel('Tries').fill('5');
+  await save();
+  await expect(page.getByText('0 of at most 12 now')).toBeVisible();
+  await expect(page.getByText('5 tries on a device')).toBeVisible();
+
+  await page.getByLabel('Source package').fill('curl');
+  await page.getByRole('button', { name: 'Mark as critical' }).click();
+  await expect(page.locator('.product')).toContainText('on 2 devices, 1 of them in the first ring');
+  await hydrated(page, js);
+  await page.getByRole('button', { name: 'curl is not business-critical' }).click();
+  await expect(page.getByText('No product is marked.')).toBeVisible();
+});
+
+test('whoever may not change rings still reads them', async ({ page, server, js }) => {
+  await fleet(server);
+  const { signIn } = await import('../fixtures');
+  await signIn(page, await server.account('rita', 'auditor'));
+  await page.goto('/rings');
+  await hydrated(page, js);
+  await expect(steps(page)).toHaveText(['Pilot', 'Production']);
+  await expect(page.getByRole('link', { name: 'New ring' })).toHaveCount(0);
+  await page.goto('/rings/ring/1');
+  await hydrated(page, js);
+  await expect(page.getByLabel('Waves', { exact: true })).toBeDisabled();
+  await expect(page.getByRole('button', { name: 'Save' })).toHaveCount(0);
+});
