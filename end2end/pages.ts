@@ -17,6 +17,12 @@ export const PAGES: { path: string; title: string; roles: readonly string[] }[] 
   { path: '/rings/group/1', title: 'Pilot', roles: ROLES },
   { path: '/rings/fleet/all', title: 'The whole fleet', roles: ROLES },
   { path: '/rings/location/new', title: 'New location', roles: ['administrator'] },
+  { path: '/schedule/windows/new', title: 'New maintenance window', roles: ['administrator'] },
+  // Refused, so that the refusals beside the fields are looked at too.
+  { path: '/schedule/freezes/new?act=check&from=2026-12-24T00:00&to=2026-12-20T00:00&zone=named&zone_name=Mars', title: 'New freeze', roles: ['administrator'] },
+  { path: '/schedule/profiles/1', title: 'Every device', roles: ROLES },
+  { path: '/schedule/profiles/1/delete', title: 'Delete the profile', roles: ['administrator'] },
+  { path: '/schedule/exceptions/new?about=patch&patch=%231', title: 'New exception', roles: ['administrator', 'security-officer'] },
   { path: '/audit', title: 'Audit', roles: ['administrator', 'security-officer', 'auditor'] },
   { path: '/accounts', title: 'Accounts', roles: ['administrator'] },
   { path: '/password', title: 'Your account', roles: ROLES },
