@@ -4,6 +4,7 @@
 
 mod backup;
 mod calendar;
+mod check;
 mod counts;
 mod decide;
 mod log;

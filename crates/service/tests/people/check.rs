@@ -1,0 +1,200 @@
+//! The schedule's forms while they are filled in: a check says what saving would say, and changes nothing.
+
+use crate::support::*;
+use domain::{DeviceId, PatchState, Role, WindowId};
+use service::{
+    Error,
+    commands::decide::{Selection, Verb},
+};
+use view::*;
+
+fn window(name: &str) -> ScheduleForm {
+    ScheduleForm::Window(form(name))
+}
+
+fn form(name: &str) -> WindowForm {
+    WindowForm {
+        name: name.into(),
+        when: WindowWhen::Weekly { days: vec![5] },
+        at: "22:00".into(),
+        minutes: 240,
+        zone: ZoneChoice::Utc,
+        groups: Vec::new(),
+    }
+}
+
+fn exception(about: ExceptionAbout) -> ExceptionForm {
+    ExceptionForm {
+        covers: ExceptionCovers::All,
+        about,
+        owner: None,
+        reason: "a reason".into(),
+        expires: "2026-12-31".into(),
+    }
+}
+
+async fn with_an_approval(w: &World) -> DeviceId {
+    let device = w.device(1, "web1").await;
+    let patch = w.patch("openssl", "3").await;
+    w.state(device, patch, PatchState::Missing, false).await;
+    let these = Selection::These(vec![(patch, None)]);
+    let decided = w
+        .service
+        .decide(
+            &w.administrator,
+            these,
+            PILOT,
+            Verb::Approve { urgent: false },
+            "",
+            false,
+        )
+        .await;
+    decided.unwrap();
+    device
+}
+
+#[tokio::test]
+async fn a_check_says_what_saving_would_say() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    with_an_approval(&w).await;
+    let made = service.save_window(admin, None, &form("Taken")).await.unwrap().unwrap();
+    let before = w.dump().await;
+    let none = WindowForm { minutes: 0, ..form("") };
+    let unknown = WindowForm {
+        zone: ZoneChoice::Named("Mars".into()),
+        ..form("n")
+    };
+    let missing = FormProblem::Field {
+        field: Field::Label,
+        problem: Problem::Missing,
+    };
+    let taken = FormProblem::Field {
+        field: Field::Label,
+        problem: Problem::Taken,
+    };
+    let cases = [
+        (
+            ScheduleForm::Window(none),
+            vec![missing, FormProblem::Schedule(ScheduleProblem::NoLength)],
+        ),
+        (
+            ScheduleForm::Window(unknown),
+            vec![FormProblem::Schedule(ScheduleProblem::UnknownZone("Mars".into()))],
+        ),
+        (window("Taken"), vec![taken]),
+        (
+            ScheduleForm::Exception(exception(ExceptionAbout::Product("nothing".into()))),
+            vec![FormProblem::Schedule(ScheduleProblem::UnknownProduct("nothing".into()))],
+        ),
+        (
+            ScheduleForm::Exception(exception(ExceptionAbout::Product("openssl".into()))),
+            vec![],
+        ),
+        (window("Free"), vec![]),
+    ];
+    for (form, problems) in cases {
+        let check = service.check_schedule(admin, &form, None, true).await.unwrap();
+        assert_eq!(check.problems, problems, "{form:?}");
+        let refused = problems.iter().any(|p| matches!(p, FormProblem::Schedule(_)));
+        assert_eq!(check.change.is_none(), refused, "{form:?}");
+    }
+    let own = service
+        .check_schedule(admin, &window("Taken"), Some((made.id, made.version)), false)
+        .await
+        .unwrap();
+    assert_eq!((own.problems, own.next.len(), own.change), (vec![], 5, None));
+    assert_eq!(w.dump().await, before, "a look changes nothing");
+}
+
+#[tokio::test]
+async fn a_check_names_who_saved_a_newer_version_or_deleted_it() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    let made = service.save_window(admin, None, &form("One")).await.unwrap().unwrap();
+    let seen = Some((made.id, made.version));
+    let longer = WindowForm {
+        minutes: 300,
+        ..form("One")
+    };
+    let newer = service
+        .save_window(admin, Some((WindowId(made.id), made.version)), &longer)
+        .await
+        .unwrap()
+        .unwrap();
+    let check = service
+        .check_schedule(admin, &window("One"), seen, false)
+        .await
+        .unwrap();
+    let [FormProblem::Changed(found)] = &check.problems[..] else {
+        panic!("{:?}", check.problems);
+    };
+    assert_eq!((found.version, found.by.as_str()), (newer.version, admin.name.as_str()));
+    assert_eq!(found.summary, "One: Every Saturday at 22:00 for 5 h, UTC");
+    service
+        .delete_window(admin, WindowId(made.id), newer.version)
+        .await
+        .unwrap();
+    let check = service
+        .check_schedule(admin, &window("One"), seen, false)
+        .await
+        .unwrap();
+    assert_eq!(check.problems, [FormProblem::Gone]);
+}
+
+#[tokio::test]
+async fn deleting_says_first_what_it_moves() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    with_an_approval(&w).await;
+    let made = service.save_window(admin, None, &form("One")).await.unwrap().unwrap();
+    let before = w.dump().await;
+    let without = |kind, id| service.what_would_change_without(admin, kind, id);
+    let change = without(ScheduleKind::Window, made.id).await.unwrap();
+    assert_eq!((change.earlier, change.devices), (1, 1));
+    let default = service.schedule(admin).await.unwrap().profiles[0].id;
+    let change = without(ScheduleKind::Profile, default).await.unwrap();
+    assert_eq!((change.blocked, change.devices), (1, 1), "no profile, no installs");
+    assert!(matches!(
+        without(ScheduleKind::Freeze, made.id).await,
+        Err(Error::NotFound)
+    ));
+    assert_eq!(w.dump().await, before, "a look changes nothing");
+}
+
+#[tokio::test]
+async fn people_name_devices_and_patches_as_they_know_them() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    let one = w.device(1, "web1").await;
+    let twins = [w.device(1, "twin").await, w.device(2, "other").await];
+    w.run("UPDATE device SET hostname = 'twin' WHERE hostname = 'other'")
+        .await
+        .unwrap();
+    let patch = w.patch("openssl", "3").await;
+    let device = |text: &'static str| async move { service.find_device(admin, text).await.unwrap() };
+    assert_eq!(device(" web1 ").await, Ok(one));
+    assert_eq!(device("twin").await, Err(ScheduleProblem::AmbiguousName("twin".into())));
+    let text = format!("#{} twin", twins[1]);
+    assert_eq!(service.find_device(admin, &text).await.unwrap(), Ok(twins[1]));
+    assert_eq!(device("").await, Err(ScheduleProblem::UnknownName(String::new())));
+    assert_eq!(service.find_patch(admin, "openssl 3").await.unwrap(), Ok(patch));
+    assert_eq!(
+        service.find_patch(admin, "openssl").await.unwrap(),
+        Err(ScheduleProblem::UnknownName("openssl".into()))
+    );
+}
+
+#[tokio::test]
+async fn only_who_may_make_exceptions_sees_who_may_answer_for_them() {
+    let w = world().await;
+    for (role, sees) in [(Role::SecurityOfficer, true), (Role::Auditor, false)] {
+        let person = w.person(role).await;
+        let choices = w
+            .service
+            .schedule_choices(&person, ScheduleKind::Exception)
+            .await
+            .unwrap();
+        assert_eq!(!choices.people.is_empty(), sees, "{role}");
+    }
+}
