@@ -368,7 +368,8 @@ fn what_would_change_more_or_cannot_be_had_does_not_start() {
     );
 }
 
-/// I-18: killed at any point, the next start looks, finishes or says so; nothing is left half done.
+/// I-18: killed at any point, the next start looks, finishes or says so; nothing is left half done. I-10: neither the agent's end nor its
+/// death ends a running package manager.
 #[test]
 fn a_kill_at_any_point_is_recovered_by_looking() {
     for (name, pattern, whom) in [

@@ -86,6 +86,7 @@ fn a_refused_token_says_what_the_server_said() {
     assert!(said.contains("make a new one"), "{said}");
 }
 
+/// I-35.
 #[test]
 fn replies_that_the_pinned_key_did_not_sign_for_this_request_are_not_believed() {
     let (_folder, home) = home();

@@ -43,11 +43,11 @@ enum Task {
     CheckDeps,
     /// Fail when WASM, JavaScript and CSS together are too big to send to a browser
     WasmBudget,
-    /// Simulate server, agents, people and faults: a month of 30 devices for each seed
+    /// Simulate server, agents, people and faults: 200 seeds, a month of 30 devices each
     Sim {
-        /// Seeds, from 1
-        #[arg(long, default_value_t = 200)]
-        seeds: u32,
+        /// For the simulation: `--seeds 1000`, `--seed 22 --verbose`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
     },
     /// Measure the release binary and write docs/benchmarks.md
     Bench {
@@ -81,6 +81,9 @@ struct TestArgs {
     /// Only what needs no browser: format, imports, lints, cargo test
     #[arg(long)]
     quick: bool,
+    /// Seeds of the simulation, from 1; none with --quick
+    #[arg(long, default_value_t = 200)]
+    seeds: u32,
     /// Also build the browser part for release and check its size
     #[arg(long)]
     release: bool,
@@ -124,11 +127,8 @@ fn dispatch(task: Task) -> Result<ExitCode> {
             budget::check()?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Sim { seeds } => {
-            process::must_succeed(
-                process::cargo(["run", "--quiet", "--profile", "sim", "-p", "sim", "--", "--seeds"])
-                    .arg(seeds.to_string()),
-            )?;
+        Task::Sim { args } => {
+            process::must_succeed(process::cargo(test::SIM).args(args))?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Bench { devices } => {

@@ -18,6 +18,9 @@ const HOST: [&str; 5] = [
     "server/test-clock",
 ];
 
+/// The simulation in its own profile: optimised, with every assertion on.
+pub(crate) const SIM: [&str; 7] = ["run", "--quiet", "--profile", "sim", "-p", "sim", "--"];
+
 type Step<'a> = (&'static str, Box<dyn FnOnce() -> Result<Outcome> + 'a>);
 
 pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
@@ -39,6 +42,9 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
         }
         steps.push(("clippy, host", Box::new(clippy_host)));
         steps.push(("cargo test", Box::new(cargo_test)));
+        if !args.quick && args.seeds > 0 {
+            steps.push(("simulation", Box::new(|| simulation(args.seeds))));
+        }
     }
     if !args.quick {
         if !args.e2e {
@@ -81,6 +87,12 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A fixed set of seeds: a failure prints its seed and the command that replays it.
+fn simulation(seeds: u32) -> Result<Outcome> {
+    must_succeed(cargo(SIM).args(["--seeds", &seeds.to_string()]))?;
+    Ok(Outcome::PASSED)
 }
 
 fn plain(args: &[&str]) -> Result<Outcome> {

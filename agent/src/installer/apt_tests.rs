@@ -82,6 +82,7 @@ fn going_back_may_remove_only_what_the_patch_had_brought() {
     ));
 }
 
+/// I-36.
 #[test]
 fn names_stand_after_the_end_of_options_and_are_qualified() {
     let order = Order {

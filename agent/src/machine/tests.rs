@@ -240,6 +240,7 @@ fn without_permission_to_restart_it_rescans_at_once() {
     }
 }
 
+/// I-14, I-35.
 #[test]
 fn nothing_starts_after_the_permits_time_or_with_other_packages() {
     let order = order(ActionKind::Install);
@@ -323,6 +324,7 @@ fn the_local_policy_narrows_and_the_server_is_told() {
     }
 }
 
+/// I-35.
 #[test]
 fn orders_of_a_wrong_shape_or_for_a_device_that_is_not_active_are_not_taken() {
     let twice = Order {

@@ -92,6 +92,7 @@ grammar! {
 mod tests {
     use super::*;
 
+    /// I-36.
     #[test]
     fn options_paths_and_assignments_are_refused() {
         for bad in ["", "-o", "a=1", "../x", "a b", "a;b", "a/b", "a\n", "libc6:amd64", "é"] {

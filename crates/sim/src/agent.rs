@@ -2,6 +2,7 @@
 
 use crate::{
     Violation,
+    archive::Archive,
     chance::Chance,
     computer::Computer,
     journal::Journal,
@@ -101,6 +102,8 @@ pub struct Machine {
     pub copy_of: Option<Place>,
     /// How far its own clock is off.
     pub skew: Span,
+    /// The version of its agent.
+    pub version: u32,
     pub(crate) life: Option<Life>,
     pub(crate) lives: u64,
     pub(crate) calls: u64,
@@ -130,6 +133,7 @@ impl Machine {
             gone: false,
             copy_of: None,
             skew,
+            version: 1,
             life: None,
             lives: 0,
             calls: 0,
@@ -152,6 +156,7 @@ impl Machine {
             gone: false,
             copy_of: Some(place),
             skew: self.skew,
+            version: self.version,
             life: None,
             lives: 0,
             calls: 0,
@@ -198,6 +203,22 @@ impl Machine {
             wakes: 0,
             idle: 0,
         });
+    }
+
+    /// The agent's package is upgraded: the next start is of another version.
+    pub fn upgrade(&mut self, now: Moment) {
+        self.kill(now);
+        self.version += 1;
+    }
+
+    /// Set up from the beginning: another key, an empty journal, other packages.
+    pub fn set_up_anew(&mut self, archive: &Archive, now: Moment) {
+        self.kill(now);
+        self.computer.set_up_anew(archive);
+        self.disk = Disk::default();
+        self.key = SigningKey::from_bytes(&self.chance.bytes());
+        self.key_id = protocol::sign::key_id(&self.key.verifying_key().to_bytes());
+        self.token = None;
     }
 
     /// The process dies. What it was writing may be on the disk or not.

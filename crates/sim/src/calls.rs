@@ -26,7 +26,7 @@ impl World {
         let machine = &self.machines[place];
         let kept = &machine.disk.kept;
         let message = CheckIn {
-            agent_version: ShortText::fit("sim"),
+            agent_version: ShortText::fit(&format!("sim {}", machine.version)),
             boot_id: machine.computer.boot_id(),
             inventory: kept.acknowledged.clone().filter(|_| machine.disk.base.is_some()),
             policy_version: kept.policy.version,

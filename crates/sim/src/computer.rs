@@ -93,20 +93,26 @@ fn arch() -> Arch {
     Arch::parse(ARCH).unwrap_or_else(|e| unreachable!("{ARCH} is an architecture: {e}"))
 }
 
+/// What a new computer has: most products, some a version behind.
+fn set_up(chance: &mut Chance, archive: &Archive, os: usize) -> BTreeMap<&'static str, u32> {
+    let mut installed = BTreeMap::new();
+    for (at, product) in PRODUCTS.iter().enumerate() {
+        if chance.permille(850) {
+            let newest = archive.newest(os, at);
+            let behind = u32::from(chance.permille(400));
+            installed.extend(product.binaries.iter().map(|b| (*b, newest - behind)));
+        }
+    }
+    installed
+}
+
 impl Computer {
     /// A computer as it was set up.
     #[must_use]
     pub fn new(seed: u64, which: u64, archive: &Archive) -> Self {
         let mut chance = Chance::new(seed, "computer", which);
         let os = usize::from(chance.permille(350));
-        let mut installed = BTreeMap::new();
-        for (at, product) in PRODUCTS.iter().enumerate() {
-            if chance.permille(850) {
-                let newest = archive.newest(os, at);
-                let behind = u32::from(chance.permille(400));
-                installed.extend(product.binaries.iter().map(|b| (*b, newest - behind)));
-            }
-        }
+        let installed = set_up(&mut chance, archive, os);
         Self {
             name: format!("d{which}"),
             os,
@@ -129,6 +135,19 @@ impl Computer {
             runs: 0,
             chance,
         }
+    }
+
+    /// Its disk is wiped, and everything is installed from the beginning.
+    pub fn set_up_anew(&mut self, archive: &Archive) {
+        self.installed = set_up(&mut self.chance, archive, self.os);
+        self.run = None;
+        self.owes_restart.clear();
+        (self.broken, self.held) = (false, None);
+        (self.index, self.unread) = ([0; PRODUCTS.len()], [false; 2]);
+        self.copies.clear();
+        self.seen.clear();
+        self.begun.clear();
+        self.boot += 1;
     }
 
     /// The computer of a copied device; no package manager runs on it.

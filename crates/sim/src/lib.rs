@@ -16,6 +16,7 @@ pub mod journal;
 pub mod network;
 pub mod oracle;
 pub mod people;
+mod plans;
 pub mod queue;
 pub mod server;
 pub mod settle;

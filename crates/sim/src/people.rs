@@ -5,7 +5,7 @@ use crate::{
     archive::PRODUCTS,
     chance::Chance,
     computer::number_of,
-    oracle::{PILOT, PRODUCTION, Ruling, What},
+    oracle::{GroupBook, LAST, PILOT, RINGS, Ruling, What},
     queue::Place,
     world::World,
 };
@@ -19,16 +19,25 @@ use service::{
     },
 };
 use std::collections::BTreeSet;
-use view::{Approval, PatchFilter, PatchRow};
+use view::{Approval, GroupForm, MissedChoice, PatchFilter, PatchRow, RingForm};
+
+/// A group in the pilots' group.
+const INNER_PILOT: GroupId = GroupId(3);
+/// A group in a group in production; windows of the groups above do not count in it.
+const INNER_PRODUCTION: GroupId = GroupId(5);
+/// The group of the last ring.
+const LATE: GroupId = GroupId(6);
 
 /// Who they are and how they are inclined.
 pub struct People {
     pub(crate) chance: Chance,
     pub(crate) admin: Actor,
-    officer: Actor,
+    pub(crate) officer: Actor,
     tester: Actor,
     /// Approve something undecided, so many times in a thousand.
     eager: u32,
+    /// Change what is scheduled, so many times in a thousand.
+    pub(crate) planning: u32,
 }
 
 impl People {
@@ -56,6 +65,11 @@ impl People {
             });
         }
         let eager = u32::try_from(chance.between(100, 700)).unwrap_or(300);
+        let planning = if chance.permille(600) {
+            chance.between(50, 400)
+        } else {
+            0
+        };
         let mut next = || {
             actors
                 .pop()
@@ -68,6 +82,7 @@ impl People {
             officer,
             tester,
             eager,
+            planning: u32::try_from(planning).unwrap_or(0),
         })
     }
 }
@@ -82,7 +97,7 @@ fn what(row: &PatchRow) -> Option<What> {
 }
 
 /// A refusal is an answer; anything else is a fault.
-fn settled<T>(result: Result<T, Error>) -> Result<Option<T>, Violation> {
+pub(crate) fn settled<T>(result: Result<T, Error>) -> Result<Option<T>, Violation> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Error::Refused(_) | Error::NotFound | Error::Changed) => Ok(None),
@@ -91,18 +106,66 @@ fn settled<T>(result: Result<T, Error>) -> Result<Option<T>, Violation> {
 }
 
 impl World {
-    /// The group that a device is meant for.
-    fn group_of(&self, place: Place) -> Option<GroupId> {
-        match place % 10 {
-            0..=2 => Some(GroupId(1)),
-            9 if place % 20 == 19 => None,
-            _ => Some(GroupId(2)),
+    /// A third ring and groups in groups, before anything else happens.
+    pub(crate) async fn arrange(&mut self, service: &Service) -> Result<(), Violation> {
+        let admin = &self.people.admin;
+        let form = RingForm {
+            name: "Last".to_owned(),
+            soak_days: 0,
+            soak_hours: 0,
+            min_successes: 1,
+            min_share_percent: 0,
+            own_release: false,
+            critical_products: false,
+            rebooted: false,
+            waves: "1, 5 %, 25 %".to_owned(),
+            rest_minutes: 0,
+            hold_failures: 2,
+            hold_percent: 0,
+            hold_vanished: 2,
+            max_in_flight: None,
+        };
+        let ring = service
+            .save_ring(admin, None, None, &form)
+            .await
+            .map_err(Violation::world)?;
+        let groups = [
+            (INNER_PILOT, Some(GroupId(1)), None, false),
+            (GroupId(4), Some(GroupId(2)), None, false),
+            (INNER_PRODUCTION, Some(GroupId(4)), None, true),
+            (LATE, None, Some(LAST), false),
+        ];
+        for (id, parent, ring, alone) in groups {
+            let form = GroupForm {
+                name: format!("group {id}"),
+                parent,
+                ring,
+                blocks_inheritance: alone,
+                missed: MissedChoice::Inherit,
+            };
+            let saved = service.save_group(admin, None, &form).await.map_err(Violation::world)?;
+            if saved.id != id.0 {
+                return Err(Violation::new("sim", format!("group {id} has number {}", saved.id)));
+            }
+            self.oracle.groups.insert(id, GroupBook { parent, ring, alone });
+        }
+        if ring.id == LAST.0 {
+            Ok(())
+        } else {
+            Err(Violation::new("sim", format!("the last ring has number {}", ring.id)))
         }
     }
 
-    /// The ring of the group that a device enrols into.
-    pub(crate) fn ring_of(&self, place: Place) -> Option<RingId> {
-        self.group_of(place).map(|g| RingId(g.0))
+    /// The group that a device is meant for.
+    pub(crate) fn group_of(&self, place: Place) -> Option<GroupId> {
+        match place % 10 {
+            0 | 1 => Some(GroupId(1)),
+            2 => Some(INNER_PILOT),
+            9 if place % 20 == 19 => None,
+            7 => Some(LATE),
+            8 => Some(INNER_PRODUCTION),
+            _ => Some(GroupId(2)),
+        }
     }
 
     /// A token for a device, when the server is there to make one.
@@ -144,10 +207,13 @@ impl World {
             self.look_at_holds(&service, row.id, row.held).await?;
         }
         if self.calm {
-            return Ok(());
+            return self.clear_schedule(&service).await;
         }
         for row in &rows {
             self.rule(&service, row).await?;
+        }
+        if self.people.chance.permille(self.people.planning) {
+            self.plan_ahead(&service, &rows).await?;
         }
         let what = self.people.chance.below(14);
         self.meddle(&service, what, &rows).await
@@ -213,6 +279,12 @@ impl World {
 
     /// Accepts who waits; lets a quarantined device back once its copy is gone.
     async fn let_in(&mut self, service: &Service) -> Result<(), Violation> {
+        let retired: Vec<DeviceId> = self.oracle.retired.iter().copied().collect();
+        for device in retired {
+            if (self.calm || self.people.chance.permille(100)) && self.revoke(service, device, "set up anew").await? {
+                self.oracle.retired.remove(&device);
+            }
+        }
         for state in [DeviceState::Pending, DeviceState::Quarantined] {
             for device in self.oracle.in_state(state) {
                 if self.oracle.has_live_copy(device) || !(self.calm || self.people.chance.permille(500)) {
@@ -225,6 +297,15 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    async fn revoke(&mut self, service: &Service, device: DeviceId, why: &str) -> Result<bool, Violation> {
+        let revoked = settled(service.revoke_device(&self.people.admin, device, why).await)?.is_some();
+        if revoked {
+            self.trace.add(self.now, format_args!("people revoke device {device}"));
+            self.oracle.revoked(device);
+        }
+        Ok(revoked)
     }
 
     /// Reads which holds are open.
@@ -273,7 +354,7 @@ impl World {
 
     /// Decides what is undecided.
     async fn rule(&mut self, service: &Service, row: &PatchRow) -> Result<(), Violation> {
-        for ring in [PILOT, PRODUCTION] {
+        for (ring, _) in RINGS {
             let undecided = self
                 .oracle
                 .patches
@@ -342,7 +423,7 @@ impl World {
         let Some(patch) = people.chance.pick(rows).map(|r| r.id) else {
             return Ok(());
         };
-        let ring = if people.chance.permille(500) { PILOT } else { PRODUCTION };
+        let ring = people.chance.pick(&RINGS).map_or(PILOT, |r| r.0);
         let active = self.oracle.in_state(DeviceState::Active);
         let device = people.chance.pick(&active).copied();
         match (what, device) {
@@ -382,22 +463,18 @@ impl World {
             (7, _) => self.lift(service).await?,
             (8, Some(device)) => drop(settled(service.ask_scan(&people.admin, device).await)?),
             (9, Some(device)) if people.chance.permille(400) => {
-                let group =
-                    [Some(GroupId(1)), Some(GroupId(2)), None][usize::try_from(people.chance.below(3)).unwrap_or(0)];
+                let groups: Vec<_> = self.oracle.groups.keys().map(|g| Some(*g)).chain([None]).collect();
+                let group = people.chance.pick(&groups).copied().flatten();
                 if settled(service.move_device(&people.admin, device, group).await)?.is_some() {
                     self.trace
                         .add(now, format_args!("people move device {device} to {group:?}"));
                     if let Some(book) = self.oracle.devices.get_mut(&device) {
-                        book.ring = group.map(|g| RingId(g.0));
+                        book.group = group;
                     }
                 }
             }
             (10, Some(device)) if people.chance.permille(60) => {
-                let revoked = settled(service.revoke_device(&people.admin, device, "stolen").await)?;
-                if revoked.is_some() {
-                    self.trace.add(now, format_args!("people revoke device {device}"));
-                    self.oracle.revoked(device);
-                }
+                self.revoke(service, device, "stolen").await?;
             }
             _ => {}
         }

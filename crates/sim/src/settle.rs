@@ -135,6 +135,9 @@ impl World {
     async fn look_for_stuck(&mut self, service: &Service) -> Result<(), Violation> {
         let mut open = std::collections::BTreeMap::new();
         for device in self.oracle.in_state(DeviceState::Active) {
+            if self.oracle.retired.contains(&device) {
+                continue;
+            }
             let page = service
                 .device(&self.people.admin, device)
                 .await

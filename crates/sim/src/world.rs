@@ -36,6 +36,8 @@ pub struct Plan {
     pub days: i64,
     /// Devices.
     pub devices: usize,
+    /// Every device's own clock is right; otherwise some are off by months, which must change nothing (I-13).
+    pub right_clocks: bool,
     /// Print each line.
     pub verbose: bool,
 }
@@ -156,10 +158,14 @@ impl World {
             steps: 0,
             archive,
         };
+        world.arrange(&service).await?;
         for place in 0..plan.devices {
             let which = place as u64;
             let computer = Computer::new(seed, which, &world.archive);
             let mut machine = Machine::new(seed, which, computer, START);
+            if plan.right_clocks {
+                machine.skew = Span(0);
+            }
             // Most come on the first day, some later.
             let late = if machine.chance.permille(800) {
                 20_000
@@ -504,7 +510,14 @@ impl World {
                     Some(product)
                 }
             }
-            85..=92 => machine.computer.broken &= machine.computer.run.is_some(),
+            85..=90 => machine.computer.broken &= machine.computer.run.is_some(),
+            91..=93 => {
+                self.trace
+                    .add(now, format_args!("{name} agent is replaced by a newer one"));
+                machine.upgrade(now);
+                self.queue.put(now + Span(20), Happening::Start(place));
+            }
+            94..=96 => self.reinstall(place),
             _ => {
                 self.tell(place, Event::Stop);
                 if self.machines[place].life.as_ref().is_some_and(|l| l.busy.is_none()) {
@@ -513,6 +526,25 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A device is set up anew: nothing on it knows of the server any more, and it enrols as another device.
+    fn reinstall(&mut self, place: Place) {
+        let now = self.now;
+        let copied = self.copy.is_some_and(|copy| self.machines[copy].copy_of == Some(place));
+        let machine = &mut self.machines[place];
+        if copied || machine.copy_of.is_some() || machine.computer.run.is_some() {
+            return;
+        }
+        self.trace
+            .add(now, format_args!("{} is set up anew", machine.computer.name));
+        if let Some(old) = self.oracle.keys.get(&machine.key_id) {
+            self.oracle.retired.insert(*old);
+        }
+        machine.set_up_anew(&self.archive, now);
+        self.oracle.set_up_anew(place);
+        let span = machine.chance.between(600, 20_000);
+        self.queue.put(now + Span(span), Happening::Enroll(place));
     }
 
     /// A message reaches the server.
@@ -564,7 +596,7 @@ impl World {
                 .add(now, format_args!("{name} enrolls{again} -> device {}", said.device));
             return self
                 .oracle
-                .enrolled(key, said.device, said.state, self.ring_of(place), now);
+                .enrolled(key, said.device, said.state, self.group_of(place), now);
         }
         let Some(device) = self.oracle.keys.get(key).copied() else {
             return Err(Violation::new("I-8", "an unknown key is answered"));

@@ -1,6 +1,6 @@
 //! What devices do with permits, and what the server takes of it.
 
-use super::{Oracle, PILOT, UNNOTICED, Violation};
+use super::{Oracle, PILOT, UNNOTICED, Violation, schedule::CORRECTED};
 use crate::{computer::Computer, journal::Journal};
 use domain::{AttemptId, DeviceId, DeviceState, Moment, RingId};
 use protocol::v1::{
@@ -16,7 +16,7 @@ impl Oracle {
     /// An agent starts the package manager.
     ///
     /// # Errors
-    /// I-6, I-14, I-15, I-17, I-18.
+    /// I-6, I-9, I-14, I-15, I-17, I-18.
     pub fn runs(
         &mut self,
         now: Moment,
@@ -37,6 +37,10 @@ impl Oracle {
         let age = now.since(book.granted).0;
         if age > self.permit_seconds + UNNOTICED.0 {
             return say("I-14", &format!("it starts {age} s after its permit"));
+        }
+        if now > book.latest + CORRECTED {
+            let text = format!("it starts after {}, when its window had room", book.latest.rfc3339());
+            return say("I-9", &text);
         }
         let same =
             book.packages.len() == order.packages.len() && order.packages.iter().all(|p| book.packages.contains(p));

@@ -1,6 +1,6 @@
 //! Every permit, against the oracle's own books.
 
-use super::{AttemptBook, Oracle, PILOT, PatchBook, Ruling, SOAK, UNNOTICED, Violation, What};
+use super::{AttemptBook, Oracle, PatchBook, RINGS, Ruling, UNNOTICED, Violation, What};
 use crate::computer::{number_of, product_of};
 use domain::{DeviceId, DeviceState, Moment, PatchId, RingId};
 use protocol::v1::{ActionKind, Permit, PermitRequest};
@@ -35,13 +35,18 @@ impl Oracle {
         if self.is_found_copy(device) {
             return say("I-38", "two agents use its key".to_owned());
         }
-        let (ring, fence) = (book.ring, book.fence);
+        let (ring, fence) = (self.ring_of(device), book.fence);
         self.is_alone_on_device(device, permit, now)?;
-        match request.kind {
+        let latest = match request.kind {
             ActionKind::Install => self.may_install(device, ring, request.patch, permit, now)?,
-            ActionKind::RollBack => self.may_go_back(device, request.patch, permit)?,
-        }
-        if let Some(known) = self.attempts.get(&permit.attempt) {
+            ActionKind::RollBack => {
+                self.may_go_back(device, request.patch, permit)?;
+                Moment::MAX
+            }
+        };
+        if let Some(known) = self.attempts.get_mut(&permit.attempt) {
+            // The agent may hold either answer.
+            known.latest = known.latest.max(latest);
             if (known.device, known.patch, known.kind, known.fence)
                 != (device, request.patch, request.kind, permit.fence)
             {
@@ -74,6 +79,7 @@ impl Oracle {
             granted: now,
             packages: permit.packages.clone(),
             current: request.current.clone(),
+            latest,
             started: false,
             ended: None,
             runs: 0,
@@ -117,7 +123,7 @@ impl Oracle {
         patch: PatchId,
         permit: &Permit,
         now: Moment,
-    ) -> Result<(), Violation> {
+    ) -> Result<Moment, Violation> {
         let say = |invariant, text: String| {
             Err(Violation::new(
                 invariant,
@@ -151,8 +157,9 @@ impl Oracle {
         if self.devices.get(&device).is_some_and(|d| d.blocked.contains(&patch)) {
             return say("I-33", "it was rolled back here and nobody has lifted that".to_owned());
         }
-        if ring != PILOT && !urgent {
-            self.has_soaked(book, now).or_else(|why| say("I-2", why))?;
+        if !urgent {
+            self.has_soaked(book, ring, now)
+                .map_err(|why| Violation::new("I-2", format!("device {device}, patch {patch}: {why}")))?;
         }
         let successor = |other: &&PatchBook| {
             let (os, product, number) = other.what;
@@ -163,30 +170,35 @@ impl Oracle {
         if let Some(by) = self.patches.values().find(successor) {
             return say("I-34", format!("its successor {:?} is approved", by.what));
         }
-        self.goes_alone(device, ring, patch, book.what, now)
+        self.goes_alone(device, ring, patch, book.what, now)?;
+        self.may_start(device, patch, book.what, now)
     }
 
-    /// I-2, by the oracle's own arithmetic in true time.
-    fn has_soaked(&self, book: &PatchBook, now: Moment) -> Result<(), String> {
-        let Some(since) = self.first.get(&(PILOT, book.what)) else {
-            return Err("no pilot has it".to_owned());
-        };
-        let mut reached = *since;
-        let mut paused = 0;
-        for (from, to) in &book.pauses {
-            let from = (*from).max(reached);
-            paused += to.since(from).0.max(0);
-            reached = reached.max(*to);
+    /// I-2, by the oracle's own arithmetic in true time: every earlier ring has had it for long enough.
+    fn has_soaked(&self, book: &PatchBook, ring: RingId, now: Moment) -> Result<(), String> {
+        for (earlier, soak) in RINGS.iter().take_while(|(r, _)| *r != ring) {
+            let Some(since) = self.first.get(&(*earlier, book.what)) else {
+                return Err(format!("nobody in ring {earlier} has it"));
+            };
+            let mut reached = *since;
+            let mut paused = 0;
+            for (from, to) in &book.pauses {
+                let from = (*from).max(reached);
+                paused += to.since(from).0.max(0);
+                reached = reached.max(*to);
+            }
+            let soaked = now.since(*since).0 - paused;
+            if soaked + UNNOTICED.0 < soak.0 {
+                return Err(format!(
+                    "it has soaked for {soaked} s since {} in ring {earlier}",
+                    since.rfc3339()
+                ));
+            }
         }
-        let soaked = now.since(*since).0 - paused;
-        if soaked + UNNOTICED.0 < SOAK.0 {
-            Err(format!("it has soaked for {soaked} s since {}", since.rfc3339()))
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
-    /// I-31: until a device of the ring has shown how it ends, nobody goes beside the first one.
+    /// I-31, I-32: until a device of the ring has succeeded, they go one by one.
     fn goes_alone(
         &self,
         device: DeviceId,
@@ -200,17 +212,23 @@ impl Oracle {
                 .iter()
                 .filter(|(_, a)| a.patch == patch && a.ring == Some(ring) && a.kind == ActionKind::Install)
         };
-        if self.first.contains_key(&(ring, what)) || of_ring().any(|(_, a)| a.ended.is_some() || a.vanished || a.closed)
-        {
+        // Only success lets a second one beside it (I-32). A device that has had its turn and tries again is not counted.
+        let again = of_ring().any(|(_, a)| a.device == device && (a.ended.is_some() || a.vanished));
+        if self.first.contains_key(&(ring, what)) || again {
             return Ok(());
         }
+        let invariant = if of_ring().any(|(_, a)| a.ended.is_some() || a.vanished || a.closed) {
+            "I-32"
+        } else {
+            "I-31"
+        };
         match of_ring().find(|(_, a)| a.device != device && self.is_open(a, now)) {
             Some((id, a)) => {
                 let text = format!(
-                    "patch {patch}, ring {ring}: device {device} starts beside the first one, device {} attempt {id}",
+                    "patch {patch}, ring {ring}: device {device} starts although nobody has succeeded, beside device {} attempt {id}",
                     a.device
                 );
-                Err(Violation::new("I-31", text))
+                Err(Violation::new(invariant, text))
             }
             None => Ok(()),
         }

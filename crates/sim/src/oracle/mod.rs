@@ -4,11 +4,12 @@
 mod attempts;
 mod authority;
 mod copies;
+pub mod schedule;
 #[cfg(test)]
 mod tests;
 
 use crate::{archive::PRODUCTS, computer::Computer, queue::Place};
-use domain::{AttemptId, DeviceId, DeviceState, HoldId, Moment, PatchId, RingId, Span};
+use domain::{AttemptId, DeviceId, DeviceState, GroupId, HoldId, Moment, PatchId, RingId, Span};
 use protocol::v1::{ActionKind, Digest, Outcome, PackageVersion};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,6 +20,10 @@ use std::{
 pub const PILOT: RingId = RingId(1);
 /// The ring that waits for the first.
 pub const PRODUCTION: RingId = RingId(2);
+/// The ring that waits for both.
+pub const LAST: RingId = RingId(3);
+/// The rings in their order, with how long each proves a patch for the later ones.
+pub const RINGS: [(RingId, Span); 3] = [(PILOT, SOAK), (PRODUCTION, Span(0)), (LAST, Span(0))];
 /// How long the pilots prove a patch: 168 hours.
 const SOAK: Span = Span::hours(168);
 /// The server's clock may be off by so much without anybody noticing.
@@ -89,8 +94,8 @@ pub struct PatchBook {
 pub struct DeviceBook {
     /// Its state.
     pub state: DeviceState,
-    /// Its ring.
-    pub ring: Option<RingId>,
+    /// Its group.
+    pub group: Option<GroupId>,
     /// The highest fence given.
     fence: u64,
     /// The last message that the server took.
@@ -118,6 +123,8 @@ pub struct AttemptBook {
     packages: Vec<PackageVersion>,
     /// What was installed before.
     current: Vec<PackageVersion>,
+    /// The last moment at which it may start by what was scheduled when it was granted.
+    latest: Moment,
     /// The server has taken `started`.
     started: bool,
     /// The server has taken this end.
@@ -128,13 +135,30 @@ pub struct AttemptBook {
     vanished: bool,
 }
 
+/// A group of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupBook {
+    /// The group that it lies in.
+    pub parent: Option<GroupId>,
+    /// Its ring; none: that of the group above.
+    pub ring: Option<RingId>,
+    /// Windows of the groups above, and those for everybody, do not count in it.
+    pub alone: bool,
+}
+
 /// The oracle.
 #[derive(Default)]
 pub struct Oracle {
+    /// Groups.
+    pub groups: BTreeMap<GroupId, GroupBook>,
+    /// Windows, freezes and exceptions by number, with the version that changes and deletions must name.
+    pub schedule: BTreeMap<i64, (u64, schedule::Scheduled)>,
     /// Patches.
     pub patches: BTreeMap<PatchId, PatchBook>,
     /// Devices.
     pub devices: BTreeMap<DeviceId, DeviceBook>,
+    /// Devices whose computers have been set up anew and are other devices now.
+    pub retired: BTreeSet<DeviceId>,
     /// Devices by key.
     pub keys: BTreeMap<String, DeviceId>,
     /// Attempts.
@@ -157,11 +181,32 @@ impl Oracle {
     /// Empty books for a server with these settings.
     #[must_use]
     pub fn new(settings: &service::Settings) -> Self {
+        let first = |group: i64, ring| {
+            let book = GroupBook {
+                parent: None,
+                ring: Some(ring),
+                alone: false,
+            };
+            (GroupId(group), book)
+        };
         Self {
+            groups: BTreeMap::from([first(1, PILOT), first(2, PRODUCTION)]),
             permit_seconds: i64::from(settings.permit_seconds),
             vanish_seconds: settings.vanish_seconds,
             ..Self::default()
         }
+    }
+
+    /// A device's group and the groups in which that lies.
+    fn chain(&self, device: DeviceId) -> Vec<GroupId> {
+        let own = self.devices.get(&device).and_then(|d| d.group);
+        std::iter::successors(own, |g| self.groups.get(g)?.parent).collect()
+    }
+
+    /// A device's ring.
+    #[must_use]
+    pub fn ring_of(&self, device: DeviceId) -> Option<RingId> {
+        self.chain(device).iter().find_map(|g| self.groups.get(g)?.ring)
     }
 
     /// People see a patch.
@@ -186,7 +231,7 @@ impl Oracle {
         key: &str,
         device: DeviceId,
         state: DeviceState,
-        ring: Option<RingId>,
+        group: Option<GroupId>,
         now: Moment,
     ) -> Result<(), Violation> {
         if let Some(known) = self.keys.get(key) {
@@ -205,7 +250,7 @@ impl Oracle {
         self.keys.insert(key.to_owned(), device);
         let book = DeviceBook {
             state,
-            ring,
+            group,
             fence: 0,
             heard: now,
             known: BTreeMap::new(),
@@ -232,11 +277,12 @@ impl Oracle {
                 format!("device {device}: the server acknowledges an inventory that nobody sent"),
             ));
         };
+        let ring = self.ring_of(device);
         let Some(book) = self.devices.get_mut(&device) else {
             return Ok(());
         };
         (book.known, book.known_at) = (seen.clone(), now);
-        let Some(ring) = book.ring else { return Ok(()) };
+        let Some(ring) = ring else { return Ok(()) };
         for (at, product) in PRODUCTS.iter().enumerate() {
             if let Some(number) = product.binaries.iter().filter_map(|b| seen.get(b)).min() {
                 self.first.entry((ring, (os, at, *number))).or_insert(now);
@@ -273,6 +319,11 @@ impl Oracle {
         }
         *highest = epoch;
         Ok(())
+    }
+
+    /// The agent of a place begins from nothing.
+    pub fn set_up_anew(&mut self, place: Place) {
+        self.epochs.remove(&place);
     }
 
     /// The number that an agent puts on a message (I-37).

@@ -20,13 +20,13 @@ fn package(number: u32) -> PackageVersion {
 fn world() -> Oracle {
     let settings = service::Settings::new("/nonexistent".into());
     let mut oracle = Oracle::new(&settings);
-    for (id, ring) in [(1, PILOT), (2, PRODUCTION), (3, PRODUCTION)] {
+    for (id, group) in [(1, 1), (2, 2), (3, 2)] {
         oracle
             .enrolled(
                 &format!("key{id}"),
                 DeviceId(id),
                 DeviceState::Active,
-                Some(ring),
+                Some(GroupId(group)),
                 Moment(0),
             )
             .unwrap();
@@ -138,6 +138,56 @@ fn authority_is_checked() {
         .rulings
         .insert(PILOT, Ruling::Approved { urgent: false });
     assert_eq!(install(&mut oracle, 1, 1, 50), "I-34", "its successor is approved");
+}
+
+#[test]
+fn what_is_scheduled_is_obeyed() {
+    use super::schedule::{ExceptionBook, FreezeBook, Scheduled, Wall, Whom, WindowBook};
+    let with = |scheduled: Scheduled, at: i64| {
+        let mut oracle = world();
+        oracle.schedule.insert(1, (1, scheduled));
+        install(&mut oracle, 1, 1, at)
+    };
+    // 1970-01-01 was a Thursday.
+    let window = |groups: &[i64]| {
+        Scheduled::Window(WindowBook {
+            days: vec![3],
+            at: 60,
+            minutes: 120,
+            wall: Wall::Utc,
+            groups: groups.iter().map(|g| GroupId(*g)).collect(),
+        })
+    };
+    assert_eq!(with(window(&[]), 1_000), "I-9", "too early");
+    assert_eq!(with(window(&[1]), 3_600), "");
+    assert_eq!(with(window(&[1]), 3 * 3_600 - 300), "I-9", "too little left");
+    assert_eq!(with(window(&[2]), 1_000), "", "another group's");
+    let freeze = Scheduled::Freeze(FreezeBook {
+        from: 10_000,
+        to: 20_000,
+        wall: Wall::Utc,
+        groups: vec![],
+    });
+    assert_eq!(with(freeze.clone(), 9_000), "");
+    assert_eq!(with(freeze.clone(), 9_700), "I-9", "it would run into the freeze");
+    assert_eq!(with(freeze.clone(), 15_000), "I-9");
+    assert_eq!(with(freeze, 20_000), "");
+    let exception = |whom, patch| {
+        Scheduled::Exception(ExceptionBook {
+            whom,
+            patch,
+            product: WHAT.1,
+            expires: Moment(5_000),
+        })
+    };
+    assert_eq!(with(exception(Whom::All, None), 1_000), "exception");
+    assert_eq!(
+        with(exception(Whom::Device(DeviceId(1)), Some(PATCH)), 1_000),
+        "exception"
+    );
+    assert_eq!(with(exception(Whom::Device(DeviceId(2)), None), 1_000), "");
+    assert_eq!(with(exception(Whom::Group(GroupId(1)), Some(PatchId(6))), 1_000), "");
+    assert_eq!(with(exception(Whom::All, None), 5_000), "");
 }
 
 #[test]
