@@ -23,9 +23,10 @@ struct Written {
     rules: Vec<(i64, i64, String)>,
 }
 
-/// The last policy that was made ready. What was read is compared whole, so nothing can be forgotten when something changes; several
-/// services in one process only take turns.
-static LAST: Mutex<Option<(Written, Arc<Compiled>)>> = Mutex::new(None);
+/// The last policies that were made ready, newest last. What was read is compared whole, so nothing can be forgotten when something changes;
+/// there are several for tests and simulations, which run several services in one process.
+static LAST: Mutex<Vec<(Written, Arc<Compiled>)>> = Mutex::new(Vec::new());
+const KEPT: usize = 4;
 
 /// The policy in force, ready for decisions around `now`.
 ///
@@ -42,9 +43,7 @@ pub async fn load(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compil
     };
     {
         let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, compiled)) = &*last
-            && *known == written
-        {
+        if let Some((_, compiled)) = last.iter().find(|(known, _)| *known == written) {
             return Ok(Arc::clone(compiled));
         }
     }
@@ -60,7 +59,11 @@ pub async fn load(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compil
         Item::read(*id, *kind, rule)?.put(&mut policy);
     }
     let compiled = Arc::new(compile(conn, policy, now).await?);
-    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some((written, Arc::clone(&compiled)));
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.len() == KEPT {
+        last.remove(0);
+    }
+    last.push((written, Arc::clone(&compiled)));
     Ok(compiled)
 }
 
