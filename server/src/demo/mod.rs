@@ -20,8 +20,8 @@ const DAYS: i64 = 182;
 /// Moments of a day at which devices visit: pilots at all of them, because the first goes alone and the others wait for it; everybody else
 /// at one.
 const VISITS_A_DAY: usize = 4;
-/// Last days of the history, in which devices visit every hour that they are on: the hours in which devices are seen are of four weeks.
-const HOURLY_DAYS: i64 = 28;
+/// Last days of the history, in which devices visit every hour that they are on: enough for every hour of a week to show who is on.
+const HOURLY_DAYS: i64 = 7;
 
 /// Makes the history, then serves it until it is stopped; the folder is removed at the end.
 ///
