@@ -169,8 +169,8 @@ impl Compiled {
             .any(|own| *own == group || self.line(*own).is_some_and(|line| line.chain.contains(&group)))
     }
 
-    /// How long downloading, installing and rebooting are expected to take: measured, or the policy's default at the rate of the
-    /// device's location where that is lower (SCH-2, BWL-1).
+    /// How long downloading, installing and rebooting are expected to take: the install as measured or the policy's default, the download
+    /// at the policy's rate or that of the device's location where it is lower (SCH-2, BWL-1).
     #[must_use]
     pub fn expected(&self, patch: &PatchFacts, device: &DeviceFacts) -> Span {
         self.expected_in(patch, device.location)
@@ -178,18 +178,17 @@ impl Compiled {
 
     /// As [`Self::expected`], in a location or nowhere in particular.
     pub(crate) fn expected_in(&self, patch: &PatchFacts, location: Option<LocationId>) -> Span {
-        patch.expected.unwrap_or_else(|| {
-            let d = self.policy.durations;
-            let of_location = location
-                .and_then(|id| self.location(id))
-                .and_then(|l| l.bytes_per_second);
-            let rate = of_location
-                .map_or(d.bytes_per_second, |rate| rate.min(d.bytes_per_second))
-                .max(1);
-            let reboot = if patch.needs_reboot { d.reboot.0 } else { 0 };
-            let download = i64::try_from(patch.size.div_ceil(rate)).unwrap_or(i64::MAX);
-            Span(d.install.0.saturating_add(reboot).saturating_add(download))
-        })
+        let d = self.policy.durations;
+        let of_location = location
+            .and_then(|id| self.location(id))
+            .and_then(|l| l.bytes_per_second);
+        let rate = of_location
+            .map_or(d.bytes_per_second, |rate| rate.min(d.bytes_per_second))
+            .max(1);
+        let install = patch.measured_install.unwrap_or(d.install);
+        let reboot = if patch.needs_reboot { d.reboot.0 } else { 0 };
+        let download = i64::try_from(patch.size.div_ceil(rate)).unwrap_or(i64::MAX);
+        Span(install.0.saturating_add(reboot).saturating_add(download))
     }
 
     pub(crate) fn line(&self, group: GroupId) -> Option<&Line> {

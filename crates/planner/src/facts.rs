@@ -228,8 +228,8 @@ pub struct PatchFacts {
     pub size: u64,
     /// It takes effect only after a reboot.
     pub needs_reboot: bool,
-    /// Measured length of download, install and reboot; `None` until there is one.
-    pub expected: Option<Span>,
+    /// How long installing it took at most on the devices that had it last; `None` until there were enough.
+    pub measured_install: Option<Span>,
     /// The newer patch that replaces it.
     pub superseded_by: Option<PatchId>,
     /// The rings for which that newer patch is approved and not denied.
@@ -257,7 +257,7 @@ impl PatchFacts {
             category: Category::Security,
             size: 0,
             needs_reboot: false,
-            expected: None,
+            measured_install: None,
             superseded_by: None,
             successor_approved: Vec::new(),
             decisions: Vec::new(),

@@ -173,6 +173,7 @@ pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchI
             .ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
         product: row.product.map(ProductId),
         needs_reboot: row.needs_reboot,
+        measured_install: rollouts::measured_install(conn, patch).await?,
         size: u64::try_from(row.size).unwrap_or(0),
         superseded_by,
         successor_approved,

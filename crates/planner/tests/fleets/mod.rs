@@ -438,7 +438,7 @@ fn patch(id: i64) -> impl Strategy<Value = PatchFacts> {
             patch.evidence = evidence;
             patch.superseded_by = superseded_by;
             patch.successor_approved = vec![RingId(1)];
-            patch.expected = expected.map(Span::minutes);
+            patch.measured_install = expected.map(Span::minutes);
             patch.size = size;
             patch
         },

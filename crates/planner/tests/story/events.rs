@@ -1,7 +1,7 @@
 //! Sentences that change facts.
 //!
 //! `device d1 ring=Pilot release=Debian-12 zone=… groups=… location=… critical=… disk=2000 missed=2 [scan-only] [broken] [battery]` (adds or changes;
-//! `ring=none`, `state=pending|quarantined|revoked`, `reboot-owed=since|no`, `attempt=5|no`) · `patch p release=… size=50MB product=… category=… expected=20m [reboot]` ·
+//! `ring=none`, `state=pending|quarantined|revoked`, `reboot-owed=since|no`, `attempt=5|no`) · `patch p release=… size=50MB product=… category=… install=20m [reboot]` ·
 //! `supersede old by=new` · `approve p ring [urgent|urgent-outside-windows] by=…` · `deny p ring by=…` · `withdraw p ring` ·
 //! `hold p [ring] [problem=3] by=…` · `resolve p` · `start d p` · `succeed d p [rebooted]` · `fail d p` · `vanish d p` · `reset d p` ·
 //! `roll-back d p` · `pair d p state=… brake=held|pinned|phased:20 ready=yes|no` · `cache p fetching|at-hand` · `plan-back p [waived]`.
@@ -131,9 +131,9 @@ impl World {
         if let Some(category) = s.option("category") {
             patch.category = category.parse().map_err(|_| format!("{category} is no category"))?;
         }
-        patch.expected = s
-            .option("expected")
-            .map_or(Ok(patch.expected), |text| span(text).map(Some))?;
+        patch.measured_install = s
+            .option("install")
+            .map_or(Ok(patch.measured_install), |text| span(text).map(Some))?;
         patch.needs_reboot |= s.has("reboot");
         if !known {
             for device in self.devices.values().filter(|d| d.os_release == patch.os_release) {

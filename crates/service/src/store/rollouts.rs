@@ -304,6 +304,24 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
         .collect()
 }
 
+/// How long the latest successful installs of a patch took at most, in whole minutes; `None` while fewer than three were seen. The longest
+/// and not the middle one: whoever starts must be done when the window closes.
+///
+/// # Errors
+/// When the database fails.
+pub async fn measured_install(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<Span>> {
+    let (seen, longest): (i64, Option<i64>) = sqlx::query_as(
+        "SELECT count(*), max(took) FROM (SELECT finished_at - started_at AS took FROM attempt
+         WHERE patch_id = ? AND kind = 1 AND state = 3 AND finished_at >= started_at ORDER BY id DESC LIMIT 20)",
+    )
+    .bind(patch.0)
+    .fetch_one(conn)
+    .await?;
+    Ok(longest
+        .filter(|_| seen >= 3)
+        .map(|seconds| Span::minutes(seconds / 60 + 1)))
+}
+
 /// Devices that need a patch or have got it by us, by ring: the ring's targets.
 ///
 /// # Errors

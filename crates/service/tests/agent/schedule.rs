@@ -114,6 +114,36 @@ async fn a_permit_ends_when_the_window_has_no_room_any_more() {
 }
 
 #[tokio::test]
+async fn how_long_an_install_takes_is_measured() {
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut devices = Vec::new();
+    for seed in 1..=5 {
+        devices.push(server.scanned(seed, PILOT, inventory(SCAN, OFFER)).await);
+    }
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    for device in &mut devices[..3] {
+        device.install(&server, patch).await;
+    }
+    server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    // Twelve minutes before the window closes there would be two to start in, if an install took the ten that are assumed (see above).
+    server.pass(OPENS.since(server.service.now()));
+    server.pass(Span::minutes(4 * 60 - 12));
+    let permit = devices[3].permit(&server, patch).await;
+    assert_eq!(
+        i64::from(permit.start_within),
+        i64::from(server.service.settings().permit_seconds),
+        "three devices took less than a minute"
+    );
+}
+
+#[tokio::test]
 async fn other_groups_do_not_wait_for_a_window() {
     let server = server().await;
     let officer = server.officer().await;
