@@ -34,12 +34,11 @@ impl Writer {
 
     pub fn every(&mut self, name: &str, minutes: u32) {
         // A day reads better as 24 hours: "every 24 h" is what the recommendation says.
+        let reads_well = |of: u32| minutes > of || (minutes == of && of < 1_440);
         let unit = UNITS
             .iter()
-            .find(|(_, of)| minutes.is_multiple_of(*of) && minutes > *of);
-        let (word, of) = unit
-            .copied()
-            .unwrap_or(if minutes == 60 { ("hours", 60) } else { ("minutes", 1) });
+            .find(|(_, of)| minutes.is_multiple_of(*of) && reads_well(*of));
+        let (word, of) = unit.copied().unwrap_or(("minutes", 1));
         self.put(name, (minutes / of).to_string());
         self.put(format!("{name}_unit"), word);
     }

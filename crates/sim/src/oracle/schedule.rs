@@ -6,8 +6,10 @@ use domain::{DeviceId, GroupId, Moment, PatchId, Span};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
-/// What an install is expected to take at least: nothing has been measured yet, and downloading comes on top.
-const NEEDED: Span = Span::minutes(10);
+/// What an install is expected to take at least until a device has had the patch; downloading comes on top.
+const ASSUMED: Span = Span::minutes(10);
+/// The same when installs of the patch may have been measured: whole minutes, at least one.
+const MEASURED: Span = Span::minutes(1);
 /// Small corrections of the server's clock, which everybody follows.
 pub(super) const CORRECTED: Span = Span(60);
 
@@ -156,17 +158,22 @@ impl Oracle {
         let counts = |w: &WindowBook| is_for(&w.groups, windows_of) && !(w.groups.is_empty() && alone.is_some());
         let say =
             |invariant, text: String| Violation::new(invariant, format!("device {device}, patch {patch}: {text}"));
+        let needed = if self.first.keys().any(|(_, seen)| *seen == what) {
+            MEASURED
+        } else {
+            ASSUMED
+        };
         let (mut windows, mut latest) = (Vec::new(), Moment::MAX);
         for (number, (_, scheduled)) in &self.schedule {
             match scheduled {
                 Scheduled::Window(w) if counts(w) => windows.push(w),
                 Scheduled::Freeze(f) if is_for(&f.groups, &chain) => {
                     let (from, to) = (f.wall.at(f.from), f.wall.at(f.to));
-                    if from + CORRECTED < now + NEEDED && now + CORRECTED < to {
+                    if from + CORRECTED < now + needed && now + CORRECTED < to {
                         return Err(say("I-9", format!("it meets freeze {number}: {f:?}")));
                     }
                     if now < from {
-                        latest = latest.min(from - NEEDED);
+                        latest = latest.min(from - needed);
                     }
                 }
                 Scheduled::Exception(e) => {
@@ -189,7 +196,7 @@ impl Oracle {
         }
         let end = windows.iter().filter_map(|w| w.open(now)).map(|(_, to)| to).max();
         match end {
-            Some(end) if now + NEEDED <= end + CORRECTED => Ok(latest.min(end - NEEDED)),
+            Some(end) if now + needed <= end + CORRECTED => Ok(latest.min(end - needed)),
             Some(end) => Err(say("I-9", format!("the window ends at {}", end.rfc3339()))),
             None => Err(say("I-9", format!("no window is open: {windows:?}"))),
         }
