@@ -1,19 +1,15 @@
 //! The tree of groups: made, changed, moved, removed (GRP-1).
 
-use super::rings::{Now, warnings};
+use super::rings::{Now, recorded};
 use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
     ring_forms,
-    store::{
-        audit,
-        rings::{self, GroupRule, Versioned},
-    },
+    store::rings::{self, GroupRule, Versioned},
 };
-use domain::{GroupId, Moment, Permission};
+use domain::{GroupId, Permission};
 use planner::ExceptionFor;
 use serde_json::{Value, json};
-use sqlx::SqliteConnection;
 use view::{Field, GroupForm, Problem, RingsSaved, Why};
 
 impl super::rings::Draft {
@@ -63,22 +59,6 @@ fn is_scheduled(state: &Now, id: GroupId) -> bool {
         || policy.exceptions.iter().any(|e| e.covers == ExceptionFor::Group(id))
 }
 
-async fn commit(
-    tx: &mut SqliteConnection,
-    old: &Now,
-    now: Moment,
-    (id, version): (GroupId, i64),
-    record: &Record,
-) -> Result<RingsSaved> {
-    audit::append(tx, now, record).await?;
-    let after = Now::read(tx, now).await?;
-    Ok(RingsSaved {
-        id: id.0,
-        version: u64::try_from(version).unwrap_or(0),
-        warnings: warnings(tx, old, &after, now).await?,
-    })
-}
-
 impl Service {
     /// Saves a group; with `seen`, in the place of the one of that number and version. Its devices follow its ring, windows and rules at once.
     ///
@@ -112,7 +92,7 @@ impl Service {
             after: Some(group_json(&new).to_string()),
             reason: String::new(),
         };
-        let saved = commit(&mut tx, &old, now, (id, version), &record).await?;
+        let saved = recorded(&mut tx, &old, now, (id.0, version), &record).await?;
         tx.commit().await?;
         self.rings_changed();
         Ok(saved)
@@ -140,7 +120,7 @@ impl Service {
             after: None,
             reason: String::new(),
         };
-        let saved = commit(&mut tx, &old, now, (id, version), &record).await?;
+        let saved = recorded(&mut tx, &old, now, (id.0, version), &record).await?;
         tx.commit().await?;
         self.rings_changed();
         Ok(saved)

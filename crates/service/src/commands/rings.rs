@@ -202,6 +202,23 @@ pub(crate) async fn warnings(
     Ok(new)
 }
 
+/// Writes a change into the audit log and says what its maker should know. The caller commits.
+pub(super) async fn recorded(
+    conn: &mut SqliteConnection,
+    before: &Now,
+    now: Moment,
+    (id, version): (i64, i64),
+    record: &Record,
+) -> Result<RingsSaved> {
+    audit::append(conn, now, record).await?;
+    let after = Now::read(conn, now).await?;
+    Ok(RingsSaved {
+        id,
+        version: u64::try_from(version).unwrap_or(0),
+        warnings: warnings(conn, before, &after, now).await?,
+    })
+}
+
 pub(crate) fn ring_json(ring: &Ring) -> Result<Value> {
     serde_json::to_value(ring).map_err(|e| Error::Inconsistent(e.to_string()))
 }
@@ -276,16 +293,10 @@ impl Service {
             after: Some(ring_json(&Ring { id, ..new })?.to_string()),
             reason: String::new(),
         };
-        audit::append(&mut tx, now, &record).await?;
-        let after = Now::read(&mut tx, now).await?;
-        let warnings = warnings(&mut tx, &old, &after, now).await?;
+        let saved = recorded(&mut tx, &old, now, (id.0, version), &record).await?;
         tx.commit().await?;
         self.rings_changed();
-        Ok(RingsSaved {
-            id: id.0,
-            version: u64::try_from(version).unwrap_or(0),
-            warnings,
-        })
+        Ok(saved)
     }
 
     /// Moves a ring that was seen at a version one place earlier or later.
@@ -315,16 +326,10 @@ impl Service {
             after: Some(json!({ "order": order }).to_string()),
             reason: String::new(),
         };
-        audit::append(&mut tx, now, &record).await?;
-        let after = Now::read(&mut tx, now).await?;
-        let warnings = warnings(&mut tx, &old, &after, now).await?;
+        let saved = recorded(&mut tx, &old, now, (id.0, version), &record).await?;
         tx.commit().await?;
         self.rings_changed();
-        Ok(RingsSaved {
-            id: id.0,
-            version: u64::try_from(version).unwrap_or(0),
-            warnings,
-        })
+        Ok(saved)
     }
 
     /// Removes a ring that no group uses and for which no decision is in force.
@@ -357,16 +362,10 @@ impl Service {
             after: None,
             reason: String::new(),
         };
-        audit::append(&mut tx, now, &record).await?;
-        let after = Now::read(&mut tx, now).await?;
-        let warnings = warnings(&mut tx, &old, &after, now).await?;
+        let saved = recorded(&mut tx, &old, now, (id.0, version), &record).await?;
         tx.commit().await?;
         self.rings_changed();
-        Ok(RingsSaved {
-            id: id.0,
-            version: u64::try_from(version).unwrap_or(0),
-            warnings,
-        })
+        Ok(saved)
     }
 
     /// Saves what counts for the whole fleet, in the place of what was seen at a version.
