@@ -376,7 +376,14 @@ impl Service {
             ScheduleOf::Device(id) => device.id == id,
         };
         let devices = hours::devices(conn, wanted).await?;
-        let waiting = Waiting::read(conn, &policy, now, Look::around(MOST_DEVICES), wanted).await?;
+        let waiting = Waiting::read(
+            conn,
+            &policy,
+            now,
+            Look::around(&self.inner.facts, MOST_DEVICES),
+            wanted,
+        )
+        .await?;
         let groups = groups(conn).await?;
         tx.commit().await?;
         let zones = zones(&devices);

@@ -197,7 +197,7 @@ impl Service {
                 new: Some(item),
                 product: product_of(form),
             };
-            check.change = Some(step.changes(conn, now).await?);
+            check.change = Some(step.changes(conn, &self.inner.facts, now).await?);
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Service {
             new: None,
             product: None,
         };
-        let all = step.changes(conn, now).await?;
+        let all = step.changes(conn, &self.inner.facts, now).await?;
         tx.commit().await?;
         Ok(all)
     }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Actor, Result, Service,
     commands::{exceptions, schedule::refusal},
+    facts::Known,
     forms, policy,
     snapshot::{self, Words},
     store::schedule::{self, Item},
@@ -124,9 +125,9 @@ impl Step {
     }
 
     /// Installs that it moves.
-    pub async fn changes(&self, conn: &mut SqliteConnection, now: Moment) -> Result<WhatWouldChange> {
+    pub async fn changes(&self, conn: &mut SqliteConnection, known: &Known, now: Moment) -> Result<WhatWouldChange> {
         let concerned = |device: &DeviceFacts| self.concerns(device);
-        let mut waiting = Waiting::read(conn, &self.before, now, Look::first(MOST_DEVICES), concerned).await?;
+        let mut waiting = Waiting::read(conn, &self.before, now, Look::first(known, MOST_DEVICES), concerned).await?;
         if let (
             Some(name),
             Some(Item::Exception(Exception {
@@ -137,7 +138,7 @@ impl Step {
         {
             for (patch, facts) in &mut waiting.patches {
                 if waiting.titles.get(patch).is_some_and(|(source, _)| source == name) {
-                    facts.product = Some(*id);
+                    Arc::make_mut(facts).product = Some(*id);
                 }
             }
         }
@@ -199,7 +200,7 @@ impl Service {
             new: Some(item),
             product: product_of(form),
         };
-        let all = step.changes(conn, now).await?;
+        let all = step.changes(conn, &self.inner.facts, now).await?;
         tx.commit().await?;
         Ok(Ok(all))
     }

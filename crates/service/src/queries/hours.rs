@@ -179,7 +179,14 @@ impl Service {
         let follows = |facts: &planner::DeviceFacts| profile_of(&policy, facts).is_some_and(|c| c.profile == profile);
         let names = names(conn).await?;
         let devices = devices(conn, follows).await?;
-        let waiting = Waiting::read(conn, &policy, now, Look::first(MOST_DEVICES), follows).await?;
+        let waiting = Waiting::read(
+            conn,
+            &policy,
+            now,
+            Look::first(&self.inner.facts, MOST_DEVICES),
+            follows,
+        )
+        .await?;
         tx.commit().await?;
         Ok(hours(&policy, &names, &devices, &waiting, now))
     }

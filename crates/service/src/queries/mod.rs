@@ -14,7 +14,7 @@ pub mod patches;
 pub mod recount;
 pub mod rings;
 pub mod schedule;
-mod waiting;
+pub(crate) mod waiting;
 mod words;
 
 use crate::store::lists::Group;

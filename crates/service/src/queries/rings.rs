@@ -202,7 +202,15 @@ impl Service {
             let group = device.groups.first();
             [group.and_then(|g| old.get(g).copied()), moved(device)]
         };
-        let waiting = Waiting::read_in(conn, &before.policy, now, Look::first(MOST_DEVICES), concerned, both).await?;
+        let waiting = Waiting::read_in(
+            conn,
+            &before.policy,
+            now,
+            Look::first(&self.inner.facts, MOST_DEVICES),
+            concerned,
+            both,
+        )
+        .await?;
         let input = waiting.input(&before.policy, now)?;
         let there = waiting.devices().map(|device| DeviceFacts {
             ring: moved(&device),

@@ -2,42 +2,55 @@
 
 use crate::{
     Error, Result,
+    facts::Known,
     snapshot::{self, DeviceRows},
     store::{devices, schedule, waiting},
 };
 use domain::{DeviceId, Moment, PatchId, RingId};
 use planner::{Compiled, DeviceFacts, PairFacts, PatchFacts, PlanInput};
 use sqlx::SqliteConnection;
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Pairs of device and patch that are looked at.
 const MOST_PAIRS: u32 = 20_000;
 
-/// At how much of the fleet is looked.
+/// At how much of the fleet is looked, with what is remembered of patches.
 #[derive(Clone, Copy)]
-pub(super) struct Look {
+pub(crate) struct Look<'k> {
+    known: &'k Known,
     most: usize,
     others: bool,
 }
 
-impl Look {
+impl<'k> Look<'k> {
     /// At the first `most` wanted devices.
-    pub(super) const fn first(most: usize) -> Self {
-        Self { most, others: false }
+    pub(crate) const fn first(known: &'k Known, most: usize) -> Self {
+        Self {
+            known,
+            most,
+            others: false,
+        }
     }
 
     /// At these and, where there is room, at the rest of the fleet, whose turn may come before theirs.
-    pub(super) const fn around(most: usize) -> Self {
-        Self { most, others: true }
+    pub(crate) const fn around(known: &'k Known, most: usize) -> Self {
+        Self {
+            known,
+            most,
+            others: true,
+        }
     }
 }
 
 /// Approved installs that wait, with their facts.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     pub(super) devices: Vec<DeviceFacts>,
     pub(super) hosts: BTreeMap<DeviceId, String>,
-    pub(super) patches: BTreeMap<PatchId, PatchFacts>,
+    pub(super) patches: BTreeMap<PatchId, Arc<PatchFacts>>,
     pub(super) titles: BTreeMap<PatchId, (String, String)>,
     pub(super) pairs: Vec<((DeviceId, PatchId), PairFacts)>,
     /// The wanted devices that were looked at.
@@ -49,12 +62,13 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Reads the approved installs of devices that `wanted` takes; it is given number, group, zone and location only.
-    pub(super) async fn read(
+    /// Reads the approved installs of devices that `wanted` takes; it is given number, group, zone and location only. `conn` is inside a read
+    /// transaction.
+    pub(crate) async fn read(
         conn: &mut SqliteConnection,
         policy: &Compiled,
         now: Moment,
-        look: Look,
+        look: Look<'_>,
         wanted: impl Fn(&DeviceFacts) -> bool,
     ) -> Result<Self> {
         Self::read_in(conn, policy, now, look, wanted, |device| [device.ring, None]).await
@@ -65,7 +79,7 @@ impl Waiting {
         conn: &mut SqliteConnection,
         policy: &Compiled,
         now: Moment,
-        look: Look,
+        look: Look<'_>,
         wanted: impl Fn(&DeviceFacts) -> bool,
         rings: impl Fn(&DeviceFacts) -> [Option<RingId>; 2],
     ) -> Result<Self> {
@@ -94,7 +108,7 @@ impl Waiting {
             ..Self::default()
         };
         let of_device = read.devices_of(conn, policy, now, &ids, rings).await?;
-        read.fill(conn, now, &ids, &of_device).await?;
+        read.fill(conn, look.known, now, &ids, &of_device).await?;
         Ok(read)
     }
 
@@ -131,6 +145,7 @@ impl Waiting {
     async fn fill(
         &mut self,
         conn: &mut SqliteConnection,
+        known: &Known,
         now: Moment,
         ids: &[DeviceId],
         rings: &BTreeMap<DeviceId, [Option<RingId>; 2]>,
@@ -139,6 +154,9 @@ impl Waiting {
         let blocked = waiting::blocked(conn).await?;
         let open = waiting::patches(conn, ids, MOST_PAIRS).await?;
         self.cut = open.len() >= usize::try_from(MOST_PAIRS).unwrap_or(usize::MAX);
+        let concerned: BTreeSet<PatchId> = open.iter().map(|open| open.state.patch).collect();
+        let concerned: Vec<PatchId> = concerned.into_iter().collect();
+        let mut facts_of = known.read(conn, now, &concerned).await?;
         for open in open {
             let (patch, pair) = (open.state.patch, (open.device, open.state.patch));
             let counts = rings
@@ -148,11 +166,8 @@ impl Waiting {
             if !counts || self.pairs.last().is_some_and(|(last, _)| *last == pair) {
                 continue;
             }
-            if let Entry::Vacant(place) = self.patches.entry(patch) {
-                let Some(facts) = snapshot::patch_facts(conn, now, patch).await? else {
-                    continue;
-                };
-                place.insert(facts);
+            if let Some(facts) = facts_of.remove(&patch) {
+                self.patches.insert(patch, facts);
                 self.titles.insert(patch, (open.source, open.version));
             }
             let failed = failures.get(&pair).map_or(&[][..], Vec::as_slice);
@@ -167,7 +182,7 @@ impl Waiting {
         self.cut || self.all > self.wanted.len()
     }
 
-    pub(super) fn input<'p>(&self, policy: &'p Compiled, now: Moment) -> Result<PlanInput<'p>> {
+    pub(crate) fn input<'p>(&self, policy: &'p Compiled, now: Moment) -> Result<PlanInput<'p>> {
         self.input_with(policy, now, self.devices())
     }
 
@@ -178,8 +193,14 @@ impl Waiting {
         now: Moment,
         devices: impl Iterator<Item = DeviceFacts>,
     ) -> Result<PlanInput<'p>> {
-        PlanInput::new(policy, now, devices, self.patches.values().cloned(), self.pairs.clone())
-            .map_err(|e| Error::Inconsistent(e.to_string()))
+        PlanInput::new(
+            policy,
+            now,
+            devices,
+            self.patches.values().map(|facts| (**facts).clone()),
+            self.pairs.clone(),
+        )
+        .map_err(|e| Error::Inconsistent(e.to_string()))
     }
 
     pub(super) fn devices(&self) -> impl Iterator<Item = DeviceFacts> + '_ {
