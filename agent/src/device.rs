@@ -5,6 +5,7 @@ use crate::{
     installer::{Installer, Progress},
     inventory::{self, Manager, ScanSettings},
     journal::Job,
+    machine::Fetched,
 };
 use domain::{Moment, Span};
 use protocol::{
@@ -22,11 +23,11 @@ pub trait Device {
     fn scan(&mut self, now: Moment, interval: Span, refresh: bool) -> Result<Inventory, String>;
     /// What is installed of these packages.
     fn look(&mut self, packages: &[PackageVersion]) -> Vec<PackageVersion>;
-    /// Makes an order ready.
+    /// Makes an order ready; says how fast the download was.
     ///
     /// # Errors
     /// Why it cannot start.
-    fn prepare(&mut self, order: &Order, rate_kib: Option<u32>) -> Result<(), NotStarted>;
+    fn prepare(&mut self, order: &Order, rate_kib: Option<u32>) -> Result<Fetched, NotStarted>;
     /// The last look before the start; returns the packages marked as automatically installed.
     ///
     /// # Errors
@@ -94,7 +95,7 @@ impl Device for ThisDevice {
     fn look(&mut self, packages: &[PackageVersion]) -> Vec<PackageVersion> {
         self.installer.look(packages)
     }
-    fn prepare(&mut self, order: &Order, rate_kib: Option<u32>) -> Result<(), NotStarted> {
+    fn prepare(&mut self, order: &Order, rate_kib: Option<u32>) -> Result<Fetched, NotStarted> {
         supported()?;
         self.installer.prepare(order, rate_kib)
     }

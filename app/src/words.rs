@@ -23,7 +23,7 @@ pub fn number(n: u32) -> String {
 
 /// `1.2 MB`.
 pub fn bytes(n: u64) -> String {
-    let mut tenths = n * 10;
+    let mut tenths = n.saturating_mul(10);
     for unit in ["B", "kB", "MB", "GB"] {
         if tenths < 10_000 {
             return if unit == "B" || tenths >= 1_000 || tenths.is_multiple_of(10) {

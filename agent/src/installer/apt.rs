@@ -9,6 +9,7 @@ use crate::{
         audit, cache_options,
         text::{self, Change},
     },
+    machine::Fetched,
 };
 use domain::{Arch, VersionText};
 use protocol::{
@@ -16,11 +17,17 @@ use protocol::{
     v1::{ActionKind, NotStarted, Order, PackageVersion},
 };
 use rustix::fs::FlockOperation;
-use std::{collections::BTreeMap, fs::OpenOptions, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    time::{Duration, Instant},
+};
 
 const LIMIT: Duration = Duration::from_secs(300);
 /// A download may be slow on purpose; it changes nothing and goes on where it stopped.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(6 * 3_600);
+/// A smaller download says more of apt's own start than of the line.
+const TELLING: u64 = 512 * 1024;
 /// The files that dpkg and apt lock.
 const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
 
@@ -281,11 +288,11 @@ fn held(packages: &[PackageVersion]) -> Option<String> {
         .map(|l| l.name.to_owned())
 }
 
-/// Makes an order ready: everything it needs is on this device afterwards.
+/// Makes an order ready: everything it needs is on this device afterwards. Says how fast the download was.
 ///
 /// # Errors
 /// Why it cannot start.
-pub fn prepare(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<(), NotStarted> {
+pub fn prepare(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Fetched, NotStarted> {
     let store = Store::at(home);
     let current = observe(&order.packages);
     if same(&current, &order.packages) {
@@ -299,9 +306,11 @@ pub fn prepare(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<(), 
         tracing::warn!(%package, why, "no copy of the installed version could be kept; going back needs the archive");
     }
     if order.kind == ActionKind::Install {
-        download(home, order, rate_kib)
+        let (before, began) = (downloaded(home), Instant::now());
+        download(home, order, rate_kib)?;
+        Ok(measured(downloaded(home).saturating_sub(before), began.elapsed()))
     } else {
-        Ok(())
+        Ok(Fetched::default())
     }
 }
 
@@ -375,6 +384,24 @@ fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<(), Not
         Ok(answer) if answer.ok() => Ok(()),
         Ok(answer) => Err(failed(answer.complaint())),
         Err(e) => Err(failed(e.to_string())),
+    }
+}
+
+/// Bytes that lie in the agent's archives, whole or begun.
+fn downloaded(home: &Home) -> u64 {
+    ["archives", "archives/partial"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(home.path(folder)).into_iter().flatten().flatten())
+        .filter_map(|entry| entry.metadata().ok().filter(std::fs::Metadata::is_file))
+        .map(|file| file.len())
+        .sum()
+}
+
+/// What so many bytes in such a time say of the line.
+fn measured(bytes: u64, took: Duration) -> Fetched {
+    let rate = u128::from(bytes) * 1_000 / took.as_millis().max(1);
+    Fetched {
+        rate: (bytes >= TELLING).then(|| u64::try_from(rate).unwrap_or(u64::MAX)),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod worker;
 use crate::{
     config::{Home, LocalPolicy},
     journal::Job,
-    machine::Seen,
+    machine::{Fetched, Seen},
 };
 use protocol::{
     ShortText,
@@ -70,11 +70,11 @@ impl Installer {
         apt::observe(packages)
     }
 
-    /// Simulates, keeps copies of what is installed, downloads.
+    /// Simulates, keeps copies of what is installed, downloads; says how fast that was.
     ///
     /// # Errors
     /// Why the order cannot start.
-    pub fn prepare(&self, order: &Order, rate_kib: Option<u32>) -> Result<(), NotStarted> {
+    pub fn prepare(&self, order: &Order, rate_kib: Option<u32>) -> Result<Fetched, NotStarted> {
         apt::prepare(&self.home, order, rate_kib)
     }
 

@@ -7,10 +7,10 @@ mod judge;
 mod words;
 
 pub use judge::{Seen, judge};
-pub use words::{Call, Effect, End, Event, Failure, Finish, Kept, Turn};
+pub use words::{Call, Effect, End, Event, Failure, Fetched, Finish, Kept, Turn};
 
 use crate::config::LocalPolicy;
-use domain::{DeviceState, Moment, RebootPolicy, Span};
+use domain::{DeviceState, Measured, Moment, RebootPolicy, Span};
 use protocol::{
     LongText, ShortText, limits,
     v1::{
@@ -189,7 +189,14 @@ impl State {
     fn take(&mut self, event: Event, turn: Turn, effects: &mut Vec<Effect>) {
         let now = turn.now;
         match event {
-            Event::Born { open, unsent } => (self.open, self.unsent) = (open, unsent),
+            Event::Born {
+                open,
+                unsent,
+                restarted,
+            } => {
+                (self.open, self.unsent) = (open, unsent);
+                self.measure(|m| m.restart = restarted.or(m.restart), effects);
+            }
             Event::Tick => {}
             Event::Stop => self.stopping = true,
             Event::CheckedIn(reply) => self.checked_in(reply, now, effects),
@@ -221,6 +228,9 @@ impl State {
             }
             Event::ScanFailed => self.scan_ended(now),
             Event::Prepared { current, ready } => {
+                let rate = ready.as_ref().ok().and_then(|fetched| fetched.rate);
+                self.measure(|m| m.download_rate = rate.or(m.download_rate), effects);
+                let ready = ready.map(|_| ());
                 if let Activity::Preparing(order) = self.activity.clone() {
                     if self.stopping {
                         self.activity = Activity::Idle;
@@ -278,6 +288,15 @@ impl State {
                 }
             }
             Event::RebootFailed => self.leave(&Activity::Rebooting),
+        }
+    }
+
+    /// Notes what was measured, for the next check-in.
+    fn measure(&mut self, change: impl FnOnce(&mut Measured), effects: &mut Vec<Effect>) {
+        let before = self.kept.measured;
+        change(&mut self.kept.measured);
+        if self.kept.measured != before {
+            effects.push(Effect::Save(self.kept.clone()));
         }
     }
 

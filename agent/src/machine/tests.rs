@@ -68,7 +68,11 @@ impl Life {
             now: 1_000,
             effects: vec![],
         };
-        life.give(Event::Born { open, unsent: 0 });
+        life.give(Event::Born {
+            open,
+            unsent: 0,
+            restarted: None,
+        });
         life
     }
 
@@ -113,8 +117,10 @@ impl Life {
             life.effects
         );
         let current = vec![package("openssl", Some("1")), package("libssl3", Some("1"))];
+        let ready = ready.map(|()| Fetched { rate: Some(2_000_000) });
         life.give(Event::Prepared { current, ready });
-        assert!(matches!(life.effects[..], [Effect::AskPermit { .. }]));
+        let asks = |effect: &Effect| matches!(effect, Effect::AskPermit { .. });
+        assert_eq!(life.effects.iter().filter(|e| asks(e)).count(), 1);
         life
     }
 
@@ -547,7 +553,7 @@ fn any_events_in_any_order_keep_the_rules() {
             12 => Event::Prepared {
                 current: vec![],
                 ready: if n.is_multiple_of(2) {
-                    Ok(())
+                    Ok(Fetched::default())
                 } else {
                     Err(NotStarted::AlreadyThere)
                 },

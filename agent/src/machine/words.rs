@@ -1,7 +1,7 @@
 //! The machine's words: what happens to it, what it wants done, what it remembers.
 
 use super::Seen;
-use domain::{DeviceState, Moment, RebootPolicy};
+use domain::{DeviceState, Measured, Moment, RebootPolicy, Span};
 use protocol::{
     LongText,
     v1::{
@@ -31,6 +31,9 @@ pub struct Kept {
     pub acknowledged: Option<Digest>,
     /// Where the device stands, as last told.
     pub standing: Option<DeviceState>,
+    /// How fast the device was the last time.
+    #[serde(default)]
+    pub measured: Measured,
 }
 
 impl Default for Kept {
@@ -47,6 +50,7 @@ impl Default for Kept {
             epoch: 0,
             acknowledged: None,
             standing: None,
+            measured: Measured::default(),
         }
     }
 }
@@ -75,6 +79,13 @@ pub enum Failure {
     Refused(RefusalCode),
 }
 
+/// What a download has shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Bytes per second, where enough was fetched to tell.
+    pub rate: Option<u64>,
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -84,6 +95,8 @@ pub enum Event {
         open: bool,
         /// Records that the server has not acknowledged.
         unsent: u32,
+        /// How long the restart took that the agent had ordered.
+        restarted: Option<Span>,
     },
     /// Time went by.
     Tick,
@@ -116,7 +129,7 @@ pub enum Event {
         /// What is installed now.
         current: Vec<PackageVersion>,
         /// Simulated and downloaded, or why not.
-        ready: Result<(), NotStarted>,
+        ready: Result<Fetched, NotStarted>,
     },
     /// `Started` is in the journal, synced.
     Begun {

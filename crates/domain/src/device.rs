@@ -1,5 +1,6 @@
 //! What is known of a device.
 
+use crate::Span;
 use crate::patch::{UnknownWord, words};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -25,5 +26,23 @@ words! {
         Never = 0, "never", "Never";
         /// Right after an install that needs it, inside the same permit.
         IfNeeded = 1, "if_needed", "If needed";
+    }
+}
+
+/// How fast a device was the last time; `None` = not measured, and the policy's stated default counts (SCH-2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Measured {
+    /// Bytes per second of the last download that was large enough to tell.
+    pub download_rate: Option<u64>,
+    /// From the agent's order to restart to the agent's next start.
+    pub restart: Option<Span>,
+}
+
+impl Measured {
+    /// Nothing was measured yet.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }

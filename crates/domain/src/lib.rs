@@ -11,7 +11,7 @@ pub mod patch;
 pub mod role;
 pub mod version;
 
-pub use device::{DeviceState, RebootPolicy};
+pub use device::{DeviceState, Measured, RebootPolicy};
 pub use id::*;
 pub use moment::{Moment, Span};
 pub use package::{Arch, GrammarError, PackageName, VersionText};

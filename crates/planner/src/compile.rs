@@ -5,7 +5,7 @@ use crate::expand;
 use crate::facts::{DeviceFacts, PatchFacts};
 use crate::policy::{Location, MissedWindows, Policy, Ring};
 use crate::schedule::{Profile, Scope, ZoneRule};
-use domain::{GroupId, LocationId, Moment, RingId, Span};
+use domain::{GroupId, LocationId, Measured, Moment, RingId, Span};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -169,24 +169,31 @@ impl Compiled {
             .any(|own| *own == group || self.line(*own).is_some_and(|line| line.chain.contains(&group)))
     }
 
-    /// How long downloading, installing and rebooting are expected to take: the install as measured or the policy's default, the download
-    /// at the policy's rate or that of the device's location where it is lower (SCH-2, BWL-1).
+    /// How long downloading, installing and rebooting are expected to take, each as measured, or as the policy states until it was: the
+    /// install on other devices, download and reboot on this one. No download is faster than the device's location allows (SCH-2, BWL-1).
     #[must_use]
     pub fn expected(&self, patch: &PatchFacts, device: &DeviceFacts) -> Span {
-        self.expected_in(patch, device.location)
+        self.expected_at(patch, device.measured, device.location)
     }
 
-    /// As [`Self::expected`], in a location or nowhere in particular.
-    pub(crate) fn expected_in(&self, patch: &PatchFacts, location: Option<LocationId>) -> Span {
+    /// As [`Self::expected`], on a device of which nothing is known.
+    pub(crate) fn expected_anywhere(&self, patch: &PatchFacts) -> Span {
+        self.expected_at(patch, Measured::default(), None)
+    }
+
+    fn expected_at(&self, patch: &PatchFacts, measured: Measured, location: Option<LocationId>) -> Span {
         let d = self.policy.durations;
         let of_location = location
             .and_then(|id| self.location(id))
             .and_then(|l| l.bytes_per_second);
-        let rate = of_location
-            .map_or(d.bytes_per_second, |rate| rate.min(d.bytes_per_second))
-            .max(1);
+        let rate = measured.download_rate.unwrap_or(d.bytes_per_second);
+        let rate = of_location.map_or(rate, |most| most.min(rate)).max(1);
         let install = patch.measured_install.unwrap_or(d.install);
-        let reboot = if patch.needs_reboot { d.reboot.0 } else { 0 };
+        let reboot = if patch.needs_reboot {
+            measured.restart.unwrap_or(d.reboot).0
+        } else {
+            0
+        };
         let download = i64::try_from(patch.size.div_ceil(rate)).unwrap_or(i64::MAX);
         Span(install.0.saturating_add(reboot).saturating_add(download))
     }

@@ -1,7 +1,7 @@
 //! What is known: of a device, of a patch, of the two together.
 
 use domain::{
-    AccountId, AttemptId, Category, DecisionId, DeviceId, DeviceState, GroupId, HoldId, LocationId, Moment,
+    AccountId, AttemptId, Category, DecisionId, DeviceId, DeviceState, GroupId, HoldId, LocationId, Measured, Moment,
     OsReleaseId, PatchId, PatchState, ProblemId, ProductId, RingId, Span, Urgency,
 };
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub struct DeviceFacts {
     pub missed_windows: u32,
     /// What else runs just now.
     pub load: Load,
+    /// How fast it was the last time.
+    pub measured: Measured,
 }
 
 /// Open attempts elsewhere, for the slots.
@@ -77,6 +79,7 @@ impl DeviceFacts {
             critical: Vec::new(),
             missed_windows: 0,
             load: Load::default(),
+            measured: Measured::default(),
         }
     }
 }

@@ -233,7 +233,7 @@ impl Promised {
         let mut finished = own.map_or(0, |e| e.finished);
         let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
         let targets = own.map_or(0, |e| e.targets).max(finished.saturating_add(count));
-        let expected = input.policy.expected_in(patch, None);
+        let expected = input.policy.expected_anywhere(patch);
         // What runs already has a result after its expected time.
         let mut opens = if own.is_some_and(|e| e.in_flight > 0) {
             input.now + expected

@@ -190,8 +190,14 @@ fn check_in() {
         inventory: Some(Digest("55".repeat(32))),
         policy_version: 3,
         unacknowledged: 2,
+        measured: Measured::default(),
     };
-    golden("check-in", &sealed(message));
+    golden("check-in", &sealed(message.clone()));
+    let measured = Measured {
+        download_rate: Some(2_500_000),
+        restart: Some(Span(95)),
+    };
+    golden("check-in-measured", &sealed(CheckIn { measured, ..message }));
     let reply = CheckInReply {
         server_time: Moment(1_795_428_062),
         epoch: 1,

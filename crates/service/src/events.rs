@@ -57,6 +57,11 @@ impl Events {
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
+    /// How many listen.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Topic> {

@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 mod facts;
 pub mod forms;
+mod next_change;
 pub mod policy;
 pub mod queries;
 pub mod random;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) events: events::Events,
     pub(crate) agents: agents::Memory,
     pub(crate) facts: facts::Known,
+    pub(crate) next_change: next_change::NextChange,
 }
 
 impl Service {
@@ -68,6 +70,7 @@ impl Service {
                 events: events::Events::new(),
                 agents: agents::Memory::default(),
                 facts: facts::Known::default(),
+                next_change: next_change::NextChange::default(),
             }),
         })
     }

@@ -145,6 +145,7 @@ pub(crate) fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, know
         reboot_owed: row.reboot_since,
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
+        measured: row.measured,
         open_attempt: known.open_attempt,
         critical: known.critical,
         ..DeviceFacts::new(row.id, row.os_release, RingId(0))

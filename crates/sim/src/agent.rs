@@ -11,7 +11,7 @@ use crate::{
 };
 use agent::{
     journal::Job,
-    machine::{Call, Effect, End, Event, Finish, Kept, State, Turn, step},
+    machine::{Call, Effect, End, Event, Fetched, Finish, Kept, State, Turn, step},
 };
 use domain::{AttemptId, Moment, Span};
 use ed25519_dalek::SigningKey;
@@ -34,6 +34,8 @@ pub struct Disk {
     pub base: Option<Inventory>,
     /// The agent has enrolled.
     pub enrolled: bool,
+    /// When it ordered a restart whose end it has not seen.
+    pub restart: Option<Moment>,
 }
 
 /// A message that got no answer: a repeat sends the same bytes.
@@ -110,6 +112,8 @@ pub struct Machine {
     pub(crate) chance: Chance,
     pub(crate) net: Chance,
     booted: Moment,
+    /// How long the restart took that its agent had ordered.
+    restarted: Option<Span>,
 }
 
 impl Machine {
@@ -140,6 +144,7 @@ impl Machine {
             net: Chance::new(seed, "network", which),
             chance,
             booted: now,
+            restarted: None,
         }
     }
 
@@ -163,6 +168,7 @@ impl Machine {
             chance: Chance::new(seed, "device", which),
             net: Chance::new(seed, "network", which),
             booted: now,
+            restarted: None,
         }
     }
 
@@ -181,6 +187,7 @@ impl Machine {
     pub fn power_on(&mut self, now: Moment) {
         (self.powered, self.booted) = (true, now);
         self.computer.boot();
+        self.restarted = self.disk.restart.take().map(|at| now.since(at));
     }
 
     /// The process starts.
@@ -190,6 +197,7 @@ impl Machine {
         let born = Event::Born {
             open,
             unsent: self.disk.journal.unsent(),
+            restarted: self.restarted.take(),
         };
         self.life = Some(Life {
             id: self.lives,
@@ -432,6 +440,7 @@ impl World {
                     now,
                     format_args!("{} restarts as its policy says", self.machines[place].computer.name),
                 );
+                self.machines[place].disk.restart = Some(now);
                 self.power_off(place, 60, 300);
             }
             Effect::Exit(end) => {
@@ -548,7 +557,15 @@ impl World {
             }
             Work::Prepare { order, forbidden } => {
                 let current = machine.look(&order.packages);
-                let ready = forbidden.map_or_else(|| machine.computer.prepare(&order, &self.archive, now), Err);
+                let ready = forbidden
+                    .map_or_else(|| machine.computer.prepare(&order, &self.archive, now), Err)
+                    .map(|()| Fetched {
+                        // Not every download is large enough to tell.
+                        rate: machine
+                            .chance
+                            .permille(500)
+                            .then(|| 1 << machine.chance.between(14, 26)),
+                    });
                 Event::Prepared { current, ready }
             }
             Work::Begin { .. } if full => Event::NotBegun(NotStarted::ManagerBusy {

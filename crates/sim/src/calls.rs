@@ -31,6 +31,7 @@ impl World {
             inventory: kept.acknowledged.clone().filter(|_| machine.disk.base.is_some()),
             policy_version: kept.policy.version,
             unacknowledged: machine.disk.journal.unsent(),
+            measured: kept.measured,
         };
         self.call(place, Call::CheckIn, v1::CHECK_IN, &message)
     }

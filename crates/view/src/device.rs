@@ -1,7 +1,7 @@
 //! Devices and the gate ladder.
 
 use crate::{AttemptView, Instant, RingName, Text, TimelineEntry};
-use domain::{DeviceId, DeviceState, GroupId, Moment, PatchId, PatchState, Severity};
+use domain::{DeviceId, DeviceState, GroupId, Measured, Moment, PatchId, PatchState, Severity};
 use serde::{Deserialize, Serialize};
 
 /// One row of the device list.
@@ -86,6 +86,8 @@ pub struct DevicePage {
     pub manager_error: Option<String>,
     /// Enrolled.
     pub enrolled: Moment,
+    /// How fast it was the last time: what installs on it are expected to take.
+    pub measured: Measured,
     /// Why a restart is owed, a sentence each.
     pub reboot: Vec<String>,
     /// Services on old files, a sentence each.

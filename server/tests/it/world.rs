@@ -203,6 +203,7 @@ pub(crate) fn check_in(seq: u64) -> Sealed<CheckIn> {
             inventory: None,
             policy_version: 0,
             unacknowledged: 0,
+            measured: domain::Measured::default(),
         },
     }
 }

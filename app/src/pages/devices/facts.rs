@@ -2,8 +2,8 @@
 
 use crate::components::icon::icon;
 use crate::components::when::{when, when_or};
-use crate::words::plural;
-use domain::DeviceState;
+use crate::words::{bytes, plural};
+use domain::{DeviceState, Measured};
 use leptos::prelude::*;
 use view::DevicePage;
 
@@ -96,9 +96,50 @@ pub fn facts(page: &DevicePage) -> AnyView {
             <dt>"Enrolled"</dt><dd>{when(page.enrolled)}</dd>
             <dt>"Time zone"</dt><dd>{page.zone.clone()}</dd>
             <dt>"Package manager"</dt><dd>{manager}</dd>
+            <dt>"Measured"</dt><dd>{measured(page.measured)}</dd>
             <dt>"Agent"</dt><dd>{page.agent_version.clone()}</dd>
             <dt>"Sources"</dt><dd><ul class="plain">{sources}</ul></dd>
         </dl>
     }
     .into_any()
+}
+
+/// How fast the device was the last time, from which the time of its installs is expected.
+fn measured(measured: Measured) -> String {
+    let download = measured
+        .download_rate
+        .map(|rate| format!("downloads at {}/s", bytes(rate)));
+    let restart = measured.restart.map(|took| {
+        let minutes = u32::try_from((took.0 + 59) / 60).unwrap_or(u32::MAX);
+        format!("restarts within {}", plural(minutes, "minute", "minutes"))
+    });
+    let known: Vec<String> = [download, restart].into_iter().flatten().collect();
+    if known.is_empty() {
+        "nothing yet: what the policy states is expected".to_owned()
+    } else {
+        known.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Span;
+
+    #[test]
+    fn what_was_measured_is_said_in_units_of_people() {
+        let said = |download_rate, restart: Option<i64>| {
+            measured(Measured {
+                download_rate,
+                restart: restart.map(Span),
+            })
+        };
+        assert_eq!(
+            said(Some(2_500_000), Some(95)),
+            "downloads at 2.5 MB/s, restarts within 2 minutes"
+        );
+        assert_eq!(said(None, Some(60)), "restarts within 1 minute");
+        assert!(said(None, None).starts_with("nothing yet"));
+        assert!(said(Some(u64::MAX), None).ends_with("TB/s"));
+    }
 }

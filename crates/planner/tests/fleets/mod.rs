@@ -356,15 +356,20 @@ fn device(id: i64) -> impl Strategy<Value = DeviceFacts> {
         any::<bool>(),
         prop::sample::select(ZONES.to_vec()),
         maybe(1, Just(AttemptId(7))),
+        (
+            maybe(4, 10_000u64..50_000_000),
+            maybe(4, (1i64..90).prop_map(Span::minutes)),
+        ),
     );
     (1i64..=3, 1i64..=2, groups(), oddities).prop_map(
-        move |(ring, release, groups, (odd, missed, placed, zone, attempt))| {
+        move |(ring, release, groups, (odd, missed, placed, zone, attempt, (download_rate, restart)))| {
             let mut device = DeviceFacts::new(DeviceId(id), OsReleaseId(release), RingId(ring));
             device.groups = groups;
             device.zone = zone.to_owned();
             device.location = placed.then_some(LocationId(1));
             device.missed_windows = missed;
             device.open_attempt = attempt;
+            device.measured = Measured { download_rate, restart };
             match odd {
                 0 => device.state = DeviceState::Quarantined,
                 1 => device.scan_only = true,

@@ -89,6 +89,8 @@ impl World {
                     }
                 }
                 "attempt" => device.open_attempt = value.parse().ok(),
+                "rate" => device.measured.download_rate = Some(value.parse().map_err(|_| "rate=1000000")?),
+                "restart" => device.measured.restart = Some(span(value)?),
                 _ => {}
             }
         }

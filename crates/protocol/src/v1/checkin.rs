@@ -2,7 +2,7 @@
 
 use super::{Order, inventory::Digest};
 use crate::ShortText;
-use domain::{DeviceState, Moment, PatchId, RebootPolicy};
+use domain::{DeviceState, Measured, Moment, PatchId, RebootPolicy};
 use serde::{Deserialize, Serialize};
 
 /// The body of `check-in`.
@@ -22,6 +22,9 @@ pub struct CheckIn {
     /// Results in the journal that the server has not acknowledged.
     #[serde(default)]
     pub unacknowledged: u32,
+    /// What the device has measured of itself, with every check-in, so that a lost one loses nothing; left out while there is nothing.
+    #[serde(default, skip_serializing_if = "Measured::is_nothing")]
+    pub measured: Measured,
 }
 
 /// The reply to `check-in`.

@@ -1,13 +1,18 @@
 //! The check-in. Without news it reads a few rows, writes nothing and answers.
 
-use super::{Answer, WireReply, authenticate::Caller, ok};
-use crate::{Service, snapshot, store::devices::Device};
+use super::{Answer, WireReply, authenticate::Caller, ok, orders::Due};
+use crate::{
+    Service, snapshot,
+    store::devices::{Device, Said},
+};
 use domain::{DeviceState, Moment};
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
 use sqlx::SqliteConnection;
 
 /// What [`crate::Settings::scan_seconds`] is when nobody sets it.
 const DEFAULT_SCAN: u32 = 86_400;
+/// Seconds within which a fleet comes when a window opens.
+const SPREAD: u64 = 60;
 
 impl Service {
     /// Answers what the device should do next.
@@ -21,9 +26,12 @@ impl Service {
         let memory = &self.inner.agents;
         memory.said(
             device.id,
-            message.boot_id.as_str(),
-            message.agent_version.as_str(),
-            message.policy_version,
+            Said {
+                boot: message.boot_id.to_string(),
+                agent: message.agent_version.to_string(),
+                policy: message.policy_version,
+                measured: message.measured,
+            },
         );
         let policy = if message.policy_version == device.policy_version {
             None
@@ -35,22 +43,23 @@ impl Service {
                 reboot: device.reboot,
             })
         };
-        let (orders, notices) = if device.state == DeviceState::Active && !device.scan_only {
+        let due = if device.state == DeviceState::Active && !device.scan_only {
             self.orders(conn, device, caller.now).await?
         } else {
-            (Vec::new(), Vec::new())
+            Due::default()
         };
+        let poll = poll_after(self.settings().poll_seconds, &device.key_id, caller.now);
         let reply = ok(&CheckInReply {
             server_time: caller.now,
             epoch: device.epoch,
             state: device.state,
-            poll_after: poll_after(self.settings().poll_seconds, &device.key_id, caller.now),
+            poll_after: in_time(poll, due.next, &device.key_id, caller.now),
             want_full_report: message.inventory.as_ref().map(|d| d.0.as_str()) != device.digest.as_deref()
                 || device.digest.is_none(),
             scan_now: device.scan_asked.is_some(),
             policy,
-            orders,
-            notices,
+            orders: due.orders,
+            notices: due.notices,
         })?;
         memory.answered(device.id, caller.seq, &reply);
         Ok(reply)
@@ -74,12 +83,25 @@ impl Service {
     }
 }
 
-/// `poll` ± 20 %, by the device's key and the hour, so that a fleet that started together spreads out and a test repeats.
-fn poll_after(poll: u32, key_id: &str, now: Moment) -> u32 {
+/// A number of the device's key and the hour, so that a fleet that started together spreads out and a test repeats.
+fn chance(key_id: &str, now: Moment) -> u64 {
     let seed = key_id.bytes().fold(now.0.unsigned_abs() / 3_600, |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });
-    let permille = 800 + (seed >> 20) % 401;
+    seed >> 20
+}
+
+/// Sooner than `poll` where the next install may start before: a device must not sleep over the first minutes of its window. A fleet with
+/// one window comes within [`SPREAD`] seconds.
+fn in_time(poll: u32, next: Option<Moment>, key_id: &str, now: Moment) -> u32 {
+    let spread = i64::try_from(chance(key_id, now) % SPREAD).unwrap_or(0);
+    let next = next.and_then(|at| u32::try_from(at.since(now).0.saturating_add(spread)).ok());
+    next.map_or(poll, |next| poll.min(next.max(1)))
+}
+
+/// `poll` ± 20 %.
+fn poll_after(poll: u32, key_id: &str, now: Moment) -> u32 {
+    let permille = 800 + chance(key_id, now) % 401;
     u32::try_from(u64::from(poll) * permille / 1_000).unwrap_or(poll).max(1)
 }
 
@@ -96,5 +118,18 @@ mod tests {
         let (low, high) = (polls.iter().min().unwrap(), polls.iter().max().unwrap());
         assert!(*low < 820 && *high > 1_180, "{low} {high}");
         assert_eq!(poll_after(60, "ab", Moment(7)), poll_after(60, "ab", Moment(8)));
+    }
+
+    #[test]
+    fn devices_come_when_their_window_opens_and_not_all_at_once() {
+        let opens = Some(Moment(400));
+        let polls: Vec<u32> = (0..1_000)
+            .map(|n| in_time(3_600, opens, &format!("{n:032x}"), Moment(100)))
+            .collect();
+        assert!(polls.iter().all(|p| (300..360).contains(p)));
+        assert!(polls.iter().min().unwrap() < &303 && polls.iter().max().unwrap() > &356);
+        assert_eq!(in_time(200, opens, "ab", Moment(100)), 200);
+        assert_eq!(in_time(200, None, "ab", Moment(100)), 200);
+        assert_eq!(in_time(200, Some(Moment::MAX), "ab", Moment(100)), 200);
     }
 }

@@ -1,7 +1,7 @@
 //! What is remembered of devices between writes. Losing it costs nothing but work: after a restart messages are taken again idempotently.
 
 use super::{WireReply, catalog::Catalog};
-use crate::store::devices::{Contact, Device};
+use crate::store::devices::{Contact, Device, Said};
 use domain::{DeviceId, Moment};
 use planner::{WallHour, calendar::Zone};
 use std::{
@@ -25,7 +25,7 @@ struct Seen {
     body: [u8; 32],
     reply: Option<WireReply>,
     at: Moment,
-    said: Option<(String, String, u64)>,
+    said: Option<Said>,
     /// Waits for its batch.
     waiting: bool,
     hour: SeenHour,
@@ -126,9 +126,9 @@ impl Memory {
     }
 
     /// Remembers what a check-in said, for the batch.
-    pub(super) fn said(&self, device: DeviceId, boot: &str, agent: &str, policy: u64) {
+    pub(super) fn said(&self, device: DeviceId, said: Said) {
         if let Some(last) = self.seen().get_mut(&device) {
-            last.said = Some((boot.to_owned(), agent.to_owned(), policy));
+            last.said = Some(said);
         }
     }
 

@@ -170,7 +170,7 @@ impl Service {
         crate::store::seen::write(&mut tx, batch).await?;
         tx.commit().await?;
         if rebooted {
-            // A reboot is evidence: what was read of patches no longer holds.
+            // A reboot is evidence, which pages show.
             self.events().send(Topic::Devices);
         }
         Ok(())

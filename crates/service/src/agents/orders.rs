@@ -19,21 +19,27 @@ use sqlx::{Acquire as _, SqliteConnection};
 /// Orders in one reply; the rest comes with the next.
 const MAX_ORDERS: usize = 20;
 
+/// What a check-in brings.
+#[derive(Default)]
+pub(super) struct Due {
+    /// What may start now.
+    pub orders: Vec<Order>,
+    /// What is seen coming.
+    pub notices: Vec<DeviceNotice>,
+    /// When the next install may start, if time alone is what it waits for.
+    pub next: Option<Moment>,
+}
+
 impl Service {
     /// Rollbacks that were ordered, installs that the planner would permit now, and notices of those that it sees coming.
-    pub(super) async fn orders(
-        &self,
-        conn: &mut SqliteConnection,
-        device: &Device,
-        now: Moment,
-    ) -> Result<(Vec<Order>, Vec<DeviceNotice>)> {
+    pub(super) async fn orders(&self, conn: &mut SqliteConnection, device: &Device, now: Moment) -> Result<Due> {
         let approved = match device.ring {
             Some(ring) => rollouts::approved_and_open(conn, device.id, ring).await?,
             None => Vec::new(),
         };
         let rollbacks = rollouts::orders(conn, device.id).await?;
         if approved.is_empty() && rollbacks.iter().all(|o| o.done) {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok(Due::default());
         }
         let mut tx = conn.begin().await?;
         let mut orders = Vec::new();
@@ -62,12 +68,16 @@ impl Service {
             .filter_map(|(open, decision)| Some(self.notice(open, decision.earliest?.max(now))))
             .take(MAX_ORDERS)
             .collect();
+        let waits = decided.iter().filter(|(_, decision)| !decision.installs());
+        let next = waits
+            .filter_map(|(_, decision)| decision.earliest.filter(|at| *at > now))
+            .min();
         let ready = decided
             .iter()
             .filter(|(open, decision)| may_start && decision.installs() && !open.put_off(now));
         installs(&mut tx, device, ready.map(|(open, _)| *open), &mut orders).await?;
         tx.commit().await?;
-        Ok((orders, notices))
+        Ok(Due { orders, notices, next })
     }
 
     /// The planner's answer for every patch that is approved for the device's ring.

@@ -8,7 +8,7 @@ use crate::{
     facts::Known,
     snapshot::{self, Pair},
     store::{
-        attempts::{self, Attempt, Stage},
+        attempts::{self, Attempt, End, Stage},
         audit,
         devices::{self, Device},
         inventory as stored, rollouts,
@@ -109,7 +109,7 @@ impl Service {
         }
         let mut open = attempts::open_of(conn, device.id).await?;
         if let Some(late) = open.take_if(|a| a.stage == Stage::Permitted && a.start_by < now) {
-            attempts::finish(conn, late.id, Stage::Lapsed, "{}", "", now).await?;
+            attempts::finish(conn, late.id, End::unsaid(Stage::Lapsed), now).await?;
         }
         let same = open.take_if(|a| a.stage == Stage::Permitted && a.patch == message.patch && a.kind == message.kind);
         let may = match message.kind {
@@ -124,7 +124,7 @@ impl Service {
                 Ok(Ok(grant(Attempt { start_by, ..same }, leave.packages, device, now)))
             }
             (Err(no), Some(same)) => {
-                attempts::finish(conn, same.id, Stage::Lapsed, "{}", "", now).await?;
+                attempts::finish(conn, same.id, End::unsaid(Stage::Lapsed), now).await?;
                 Ok(Err(no))
             }
             (Err(no), None) => Ok(Err(no)),

@@ -7,7 +7,7 @@ use crate::{
     commands::hold::Cause,
     events::Topic,
     store::{
-        attempts::{self, Attempt, Stage},
+        attempts::{self, Attempt, End, Stage},
         audit, devices, holds, rings, rollouts, states,
     },
 };
@@ -100,9 +100,20 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, record: &AttemptReco
     match &record.event {
         AttemptEvent::Started { from } => started(conn, caller, &attempt, from).await?,
         AttemptEvent::Finished {
-            outcome, observed, log, ..
+            outcome,
+            observed,
+            log,
+            took,
         } => {
-            finished(conn, caller, &attempt, outcome, observed, log.as_str()).await?;
+            let stage = judge(conn, &attempt, outcome, observed).await?;
+            let end = End {
+                stage,
+                detail: &states::json(outcome)?,
+                log: log.as_str(),
+                // What was interrupted, or never ran, tells nothing of how long it takes.
+                took: matches!(outcome, Outcome::Succeeded).then_some(*took),
+            };
+            finished(conn, caller, &attempt, outcome, end).await?;
         }
     }
     Ok(true)
@@ -140,14 +151,13 @@ async fn finished(
     caller: &Caller,
     attempt: &Attempt,
     outcome: &Outcome,
-    observed: &[PackageVersion],
-    log: &str,
+    end: End<'_>,
 ) -> Result<()> {
     if !is_undecided(attempt.stage) || attempt.proven_at.is_some() {
         return Ok(());
     }
-    let stage = judge(conn, attempt, outcome, observed).await?;
-    attempts::finish(conn, attempt.id, stage, &states::json(outcome)?, log, caller.now).await?;
+    let stage = end.stage;
+    attempts::finish(conn, attempt.id, end, caller.now).await?;
     let record = Record {
         actor: caller.name(),
         action: Action::AttemptEnded,

@@ -6,7 +6,7 @@ use crate::{
     audit::{Action, Record},
     events::Topic,
     store::{
-        attempts::{self, Attempt, Stage},
+        attempts::{self, Attempt, End, Stage},
         audit, devices, meta, set_meta, states,
     },
 };
@@ -21,7 +21,7 @@ const LOST: Span = Span::days(1);
 const BATCH: i64 = 50;
 
 impl Service {
-    /// Work that time brings: silent devices, vanished attempts, lapsed permits, rows to forget. Small steps; safe to repeat.
+    /// Work that time brings: silent devices, vanished attempts, lapsed permits, decisions that open by themselves. Small steps; safe to repeat.
     /// Returns the moment at which it wants to be called again.
     ///
     /// # Errors
@@ -36,8 +36,11 @@ impl Service {
         for attempt in open.iter().filter(|a| a.start_by < now || a.deadline < now) {
             self.give_up(attempt, now).await?;
         }
-        let more = self.silence(now).await?;
-        Ok(if more { now } else { now + EVERY })
+        if self.silence(now).await? {
+            return Ok(now);
+        }
+        let change = self.changes_by_time(now).await?;
+        Ok(change.map_or(now + EVERY, |at| at.min(now + EVERY)))
     }
 
     /// Compares the clock with one that cannot be set. A jump freezes permits until an administrator confirms the clock (I-12).
@@ -135,7 +138,7 @@ impl Service {
             _ if attempt.deadline + LOST < now => Stage::Vanished,
             _ => return Ok(()),
         };
-        attempts::finish(&mut tx, attempt.id, stage, "{}", "", now).await?;
+        attempts::finish(&mut tx, attempt.id, End::unsaid(stage), now).await?;
         if stage == Stage::Vanished {
             let record = Record {
                 actor: "server".to_owned(),

@@ -181,6 +181,7 @@ impl Service {
             manager: details.manager,
             manager_error: details.manager_error,
             enrolled: details.enrolled,
+            measured: stored.measured,
             reboot: words::reboot(&details.reboot)?,
             services: words::services(&details.services)?,
             sources: words::sources(&details.sources)?,

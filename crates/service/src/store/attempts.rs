@@ -259,23 +259,45 @@ pub async fn set_previous(
     Ok(())
 }
 
-/// Records how an attempt ended.
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// Judged.
+    pub stage: Stage,
+    /// JSON of the outcome.
+    pub detail: &'a str,
+    /// The end of the package manager's log.
+    pub log: &'a str,
+    /// Seconds that the package manager ran, as the device says.
+    pub took: Option<u32>,
+}
+
+impl End<'_> {
+    /// An end of which the device said nothing.
+    #[must_use]
+    pub const fn unsaid(stage: Stage) -> Self {
+        Self {
+            stage,
+            detail: "{}",
+            log: "",
+            took: None,
+        }
+    }
+}
+
+/// Records how an attempt ended. It cannot have taken longer than since its permit, whatever the device says.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn finish(
-    conn: &mut SqliteConnection,
-    id: AttemptId,
-    stage: Stage,
-    detail: &str,
-    log: &str,
-    now: Moment,
-) -> Result<()> {
-    sqlx::query("UPDATE attempt SET state = ?, finished_at = ?, detail = ?, log = ? WHERE id = ?")
-        .bind(stage as i64)
+pub async fn finish(conn: &mut SqliteConnection, id: AttemptId, end: End<'_>, now: Moment) -> Result<()> {
+    sqlx::query(
+        "UPDATE attempt SET state = ?1, finished_at = ?2, detail = ?3, log = ?4, took = max(0, min(?5, ?2 - permitted_at)) WHERE id = ?6",
+    )
+        .bind(end.stage as i64)
         .bind(now.0)
-        .bind(detail)
-        .bind(log)
+        .bind(end.detail)
+        .bind(end.log)
+        .bind(end.took)
         .bind(id.0)
         .execute(conn)
         .await?;

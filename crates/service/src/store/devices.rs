@@ -1,7 +1,9 @@
 //! Rows of devices.
 
 use crate::error::{Error, Result};
-use domain::{DeviceId, DeviceState, GroupId, LocationId, Moment, OsReleaseId, RebootPolicy, RingId, TokenId};
+use domain::{
+    DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, OsReleaseId, RebootPolicy, RingId, Span, TokenId,
+};
 use protocol::v1::HostFacts;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -62,6 +64,8 @@ pub struct Device {
     pub clock_suspect: bool,
     /// Last heard of while a window of it was open, or enrolled.
     pub in_window: Moment,
+    /// How fast it was the last time.
+    pub measured: Measured,
 }
 
 /// The columns of [`Device`], with what `WHERE` follows. The groups' rings are worked out from the top of the tree.
@@ -78,7 +82,7 @@ macro_rules! device_sql {
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
-                    coalesce(d.in_window_at, d.enrolled_at)
+                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took
              FROM device d LEFT JOIN device_group g ON g.id = d.group_id LEFT JOIN location l ON l.id = d.location_id WHERE ",
             $where
         )
@@ -120,6 +124,10 @@ fn device(row: &SqliteRow) -> Result<Device> {
         policy_version: number(row, 24)?,
         clock_suspect: row.try_get(25)?,
         in_window: Moment(row.try_get(26)?),
+        measured: Measured {
+            download_rate: row.try_get::<Option<i64>, _>(27)?.and_then(|r| u64::try_from(r).ok()),
+            restart: row.try_get::<Option<i64>, _>(28)?.map(Span),
+        },
     })
 }
 
@@ -301,6 +309,19 @@ pub async fn set_state(conn: &mut SqliteConnection, id: DeviceId, state: DeviceS
     Ok(())
 }
 
+/// What a check-in says of the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Of the running kernel.
+    pub boot: String,
+    /// The agent's version.
+    pub agent: String,
+    /// The policy that it follows.
+    pub policy: u64,
+    /// How fast it was the last time.
+    pub measured: Measured,
+}
+
 /// What one contact leaves behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -310,8 +331,8 @@ pub struct Contact {
     pub seq: u64,
     /// When.
     pub at: Moment,
-    /// Boot id, agent version and policy version, when it was a check-in.
-    pub said: Option<(String, String, u64)>,
+    /// What it said, when it was a check-in.
+    pub said: Option<Said>,
     /// The hour on the device's wall, when it was not written yet.
     pub hour: Option<planner::WallHour>,
 }
@@ -324,18 +345,30 @@ pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -
     let rows: Vec<serde_json::Value> = contacts
         .iter()
         .map(|c| {
-            let (boot, agent, policy) = c
-                .said
-                .as_ref()
-                .map_or((None, None, None), |(b, a, p)| (Some(b), Some(a), Some(p)));
-            serde_json::json!([c.device.0, c.seq, c.at.0, boot, agent, policy])
+            let said = c.said.as_ref();
+            let measured = said.map(|s| s.measured).unwrap_or_default();
+            // SQLite's numbers end at 2^63; a restart of more than a day is none.
+            let rate = measured.download_rate.map(|r| i64::try_from(r).unwrap_or(i64::MAX));
+            let restart = measured.restart.filter(|took| (0..=86_400).contains(&took.0));
+            serde_json::json!([
+                c.device.0,
+                c.seq,
+                c.at.0,
+                said.map(|s| &s.boot),
+                said.map(|s| &s.agent),
+                said.map(|s| s.policy),
+                rate,
+                restart,
+            ])
         })
         .collect();
     sqlx::query(
         "UPDATE device SET seq = max(device.seq, c.seq), last_contact_at = max(coalesce(device.last_contact_at, 0), c.at),
                 boot_id = coalesce(c.boot, boot_id), agent_version = coalesce(c.agent, agent_version),
-                policy_version = coalesce(c.policy, policy_version)
-         FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq, value ->> 2 AS at, value ->> 3 AS boot, value ->> 4 AS agent, value ->> 5 AS policy
+                policy_version = coalesce(c.policy, policy_version), download_rate = coalesce(c.rate, download_rate),
+                restart_took = coalesce(c.restart, restart_took)
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq, value ->> 2 AS at, value ->> 3 AS boot, value ->> 4 AS agent, value ->> 5 AS policy,
+                      value ->> 6 AS rate, value ->> 7 AS restart
                FROM json_each(?)) AS c WHERE device.id = c.id",
     )
     .bind(serde_json::Value::Array(rows).to_string())
@@ -351,7 +384,7 @@ pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -
 pub async fn any_rebooted(conn: &mut SqliteConnection, contacts: &[Contact]) -> Result<bool> {
     let boots: Vec<(i64, &str)> = contacts
         .iter()
-        .filter_map(|c| Some((c.device.0, c.said.as_ref()?.0.as_str())))
+        .filter_map(|c| Some((c.device.0, c.said.as_ref()?.boot.as_str())))
         .collect();
     Ok(sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM json_each(?) c JOIN device d ON d.id = c.value ->> 0 WHERE d.boot_id <> c.value ->> 1)",

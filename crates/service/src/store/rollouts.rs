@@ -304,15 +304,15 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
         .collect()
 }
 
-/// How long the latest successful installs of a patch took at most, in whole minutes; `None` while fewer than three were seen. The longest
-/// and not the middle one: whoever starts must be done when the window closes.
+/// How long the package manager ran at most in the latest successful installs of a patch, in whole minutes; `None` while fewer than three
+/// were measured. The longest and not the middle one: whoever starts must be done when the window closes.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn measured_install(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<Span>> {
     let (seen, longest): (i64, Option<i64>) = sqlx::query_as(
-        "SELECT count(*), max(took) FROM (SELECT finished_at - started_at AS took FROM attempt
-         WHERE patch_id = ? AND kind = 1 AND state = 3 AND finished_at >= started_at ORDER BY id DESC LIMIT 20)",
+        "SELECT count(*), max(took) FROM (SELECT took FROM attempt
+         WHERE patch_id = ? AND kind = 1 AND state = 3 AND took IS NOT NULL ORDER BY id DESC LIMIT 20)",
     )
     .bind(patch.0)
     .fetch_one(conn)

@@ -1,7 +1,8 @@
 //! Windows, freezes, profiles and exceptions at the place where they count: permits and check-ins obey them as soon as they are saved.
 
 use crate::support::*;
-use domain::{FreezeId, GroupId, Moment, ProfileId, Span, WindowId};
+use domain::{FreezeId, GroupId, Measured, Moment, ProfileId, Span, WindowId};
+use protocol::v1::{CHECK_IN, CheckIn};
 use view::*;
 
 const SCAN: &[(&str, &str)] = &[("a", "1")];
@@ -141,6 +142,85 @@ async fn how_long_an_install_takes_is_measured() {
         i64::from(server.service.settings().permit_seconds),
         "three devices took less than a minute"
     );
+}
+
+#[tokio::test]
+async fn how_fast_a_device_is_decides_what_fits_its_window() {
+    // SCH-2: the patch has 1,000 bytes; at one byte per second they do not fit the last quarter of an hour.
+    let server = server().await;
+    let officer = server.officer().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    server.pass(OPENS.since(server.service.now()));
+    server.pass(Span::minutes(4 * 60 - 15));
+    let says = |download_rate| CheckIn {
+        measured: Measured {
+            download_rate,
+            restart: Some(Span(-5)),
+        },
+        ..device.check_in_message()
+    };
+    let (slow, quick) = (says(Some(1)), says(Some(u64::MAX)));
+    device.send(&server, CHECK_IN, slow).await;
+    server.service.flush_contacts().await.unwrap();
+    assert_eq!(device.refusal(&server, patch).await.0, "window");
+    device.check_in(&server).await;
+    server.service.flush_contacts().await.unwrap();
+    assert_eq!(
+        device.refusal(&server, patch).await.0,
+        "window",
+        "who says nothing changes nothing"
+    );
+    device.send(&server, CHECK_IN, quick).await;
+    server.service.flush_contacts().await.unwrap();
+    device.permit(&server, patch).await;
+    let impossible = "SELECT count(*) FROM device WHERE restart_took IS NOT NULL";
+    assert_eq!(server.number(impossible).await, 0, "no restart takes less than no time");
+}
+
+#[tokio::test]
+async fn pages_and_devices_come_when_a_window_opens() {
+    let server = server_that_polls(7_200).await;
+    let officer = server.officer().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    server.pass((OPENS - Span(40)).since(server.service.now()));
+    let reply = device.check_in(&server).await;
+    assert!(reply.orders.is_empty());
+    assert!((40..100).contains(&reply.poll_after), "{}", reply.poll_after);
+    let now = server.service.now();
+    assert_eq!(
+        server.service.tick().await.unwrap(),
+        now + Span(60),
+        "nobody looks at a page"
+    );
+
+    let mut page = server.service.events().listen();
+    assert_eq!(
+        server.service.tick().await.unwrap(),
+        OPENS,
+        "the server sleeps until then"
+    );
+    server.pass(Span(20));
+    server.service.tick().await.unwrap();
+    assert!(page.try_recv().is_err(), "nothing has changed yet");
+    server.pass(Span(20));
+    server.service.tick().await.unwrap();
+    assert!(page.try_recv().is_ok(), "the page is told when the window is open");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A server on a temporary database, and devices that speak the real protocol to it.
 
-use domain::{Arch, DeviceId, Moment, PackageName, PatchId, PatchState, RingId, Role, Span, VersionText};
+use domain::{Arch, DeviceId, Measured, Moment, PackageName, PatchId, PatchState, RingId, Role, Span, VersionText};
 use ed25519_dalek::SigningKey;
 use protocol::{ShortText, sign, v1::*};
 use serde::{Serialize, de::DeserializeOwned};
@@ -27,8 +27,15 @@ pub struct Server {
 }
 
 pub async fn server() -> Server {
+    server_that_polls(60).await
+}
+
+pub async fn server_that_polls(poll_seconds: u32) -> Server {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings::new(folder.path().join("data"));
+    let settings = Settings {
+        poll_seconds,
+        ..Settings::new(folder.path().join("data"))
+    };
     let clock = Arc::new(ManualClock::at(Moment(1_795_000_000)));
     let service = Service::open(settings.clone(), clock.clone()).await.unwrap();
     Server {
@@ -305,6 +312,7 @@ impl Device {
             inventory: Some(self.inventory.digest()),
             policy_version: 1,
             unacknowledged: 0,
+            measured: Measured::default(),
         }
     }
 
