@@ -3,7 +3,7 @@
 use crate::api;
 use crate::components::flash::{FlashBanner, provide_flash};
 use crate::components::icon::icon;
-use crate::components::section::{Answer, Ask, Session, ask_here, waiting};
+use crate::components::section::{Session, ask_here, waiting};
 use crate::lazy::{Pages, lazy, load, page};
 use crate::live::{live, provide_live};
 use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, rings, schedule, sign_in};
@@ -51,10 +51,10 @@ fn pages() -> Pages {
         ),
         page(
             path!("/schedule/:kind/:id/delete"),
-            lazy!(schedule_form, schedule::remove::RemovePage),
+            lazy!(schedule_remove, schedule::remove::RemovePage),
         ),
         page(path!("/rings"), lazy!(rings, rings::list::ListPage)),
-        page(path!("/rings/:kind/:id"), lazy!(schedule_form, rings::form::FormPageOf)),
+        page(path!("/rings/:kind/:id"), lazy!(rings_form, rings::form::FormPageOf)),
         page(path!("/audit"), lazy!(audit, audit::AuditLogPage)),
         page(path!("/accounts"), lazy!(accounts, accounts::AccountsAndTokensPage)),
         page(path!("/password"), lazy!(sign_in, password::PasswordPage)),
@@ -89,7 +89,13 @@ fn provide_session() {
     // One question a session, not one a page: it is asked again after every act, because signing in and out are acts.
     let public = Memo::new(move |_| path.with(|p| p.starts_with("/sign-in")));
     provide_context(Session(ask_here(
-        move || if public.get() { Ask::Nothing } else { Ask::Me },
+        move || public.get(),
+        |public| async move {
+            Ok(match public {
+                true => None,
+                false => Some(api::session::who().await?),
+            })
+        },
     )));
 }
 
@@ -102,8 +108,8 @@ fn Head() -> impl IntoView {
         <header class="top">
             <a class="brand" href="/patches">{icon("shield")} <span>"Patchward"</span></a>
             {waiting(false, move || Box::pin(async move {
-                match session.await {
-                    Ok(Answer::Me(me)) => signed_in(&me, path),
+                match session.read().await {
+                    Ok(Some(me)) => signed_in(&me, path),
                     _ => ().into_any(),
                 }
             }))}

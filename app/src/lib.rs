@@ -16,17 +16,13 @@ mod components;
 #[cfg(feature = "ssr")]
 pub mod ctx;
 mod error;
+#[cfg(feature = "ssr")]
+mod forms;
 mod lazy;
 mod live;
 pub mod notice;
 mod pages;
-#[cfg(feature = "ssr")]
-mod rings;
-#[cfg(feature = "ssr")]
-mod schedule;
 mod shell;
-#[cfg(feature = "ssr")]
-mod typed;
 mod words;
 
 pub use app::{App, load_page_shown};

@@ -13,6 +13,8 @@ const INPUT_HASH: &str = "input.sha256";
 /// Which files each lazy part needs: `{ "patch": ["chunk_3", "split_patch"] }`. The server reads it too (`server/src/assets.rs`).
 pub(crate) const PARTS: &str = "parts.json";
 
+/// What several pages share is worth a file of its own from this part of the main file on.
+const WORTH: u64 = 150;
 /// Loads them.
 const LOADER: &str = "./parts.js";
 
@@ -58,11 +60,19 @@ pub(crate) fn bind(wasm: &Path, out: &Path, profile: Profile) -> Result<()> {
 /// Writes the files that are loaded later into `out` and the main one beside it, whose path is returned.
 ///
 /// The splitter puts what several pages share into files of their own, one for every set of pages that share something: dozens of small
-/// files a visit. So it runs twice. The first run tells what is shared; the second is told that the main file needs it too.
+/// files a visit. So it runs twice. The first run tells what is shared; the second is told that the main file needs it too, unless a set of
+/// pages shares so much that a file is worth its request.
 fn split(bytes: &[u8], out: &Path) -> Result<PathBuf> {
     let main = out.with_file_name("main.wasm");
     transform(bytes, out, &main)?;
-    let shared = functions_in(&files_named(out, "chunk_")?)?;
+    let worth_a_file = std::fs::metadata(&main)?.len() / WORTH;
+    let mut shared = Vec::new();
+    for file in files_named(out, "chunk_")? {
+        if std::fs::metadata(&file)?.len() < worth_a_file {
+            shared.push(file);
+        }
+    }
+    let shared = functions_in(&shared)?;
     std::fs::remove_dir_all(out)?;
     let mut parts = transform(&wasm::export(bytes, &shared)?, out, &main)?;
     let constants = take_constants(out, &mut parts)?;

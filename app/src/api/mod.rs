@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod devices;
+pub mod forms;
 pub mod patches;
 pub mod rings;
 pub mod schedule;

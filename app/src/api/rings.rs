@@ -1,7 +1,7 @@
 //! Rings, the tree of groups, places, and what counts for the whole fleet.
 
+use super::forms::{Fields, Look};
 use crate::AppError;
-use crate::api::schedule::{Fields, Look};
 use crate::error::Read;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -68,21 +68,21 @@ pub async fn rings() -> Result<RingsPage, AppError> {
 /// A form: as it is stored, or as it was typed, or blank.
 #[server(prefix = "/api", endpoint = "rings/form", protocol = Read)]
 pub async fn rings_form(kind: RingsKind, id: Option<i64>, typed: Fields) -> Result<RingsFormPage, AppError> {
-    use crate::{ctx, rings};
+    use crate::{ctx, forms::rings};
     Ok(rings::page(&ctx::service(), &ctx::actor()?, kind, id, typed).await?)
 }
 
 /// What a form would do while it is typed; what it would change only with `deep`.
 #[server(prefix = "/api", endpoint = "rings/check", protocol = Read)]
 pub async fn check_rings(kind: RingsKind, typed: Fields, deep: bool) -> Result<Look, AppError> {
-    use crate::{ctx, rings};
+    use crate::{ctx, forms::rings};
     Ok(rings::look(&ctx::service(), &ctx::actor()?, kind, &typed, deep).await?)
 }
 
 /// Saves a form, or with `act=check` only shows what saving it would do. A form that is refused comes back as it was typed.
 #[server(prefix = "/api", endpoint = "rings/save")]
 pub async fn save_rings(#[server(flatten)] fields: Fields) -> Result<(), AppError> {
-    use crate::{answer, ctx, notice::Notice, rings};
+    use crate::{answer, ctx, forms::rings, notice::Notice};
     match rings::save(&ctx::service(), &ctx::actor()?, fields).await? {
         None => answer::finish("/rings", Notice::Scheduled),
         Some(back) => leptos_axum::redirect(&back),

@@ -1,45 +1,14 @@
 //! The schedule: profiles, maintenance windows, freezes, exceptions.
 
+use super::forms::{Fields, Look};
 use crate::AppError;
 use crate::error::Read;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use view::{
-    CalendarAsk, CalendarPage, FormProblem, Occurrence, RingsWarning, ScheduleChoices, ScheduleKind, ScheduleLine,
-    SchedulePage, ScheduleWarning, SeenHours, WhatWouldChange,
+    CalendarAsk, CalendarPage, ScheduleChoices, ScheduleKind, ScheduleLine, SchedulePage, SeenHours, WhatWouldChange,
 };
-
-/// What is typed into a form: text by the field's name. Boxes that are not ticked are not there.
-pub type Fields = BTreeMap<String, String>;
-
-/// A problem and the field that it stands beside; without one it stands above the form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beside {
-    /// The field's name, or nothing.
-    pub field: String,
-    /// What is wrong.
-    pub problem: FormProblem,
-}
-
-/// What a form would do as it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
-    /// Why it would not be saved.
-    pub problems: Vec<Beside>,
-    /// It would be saved, but is probably not what was meant.
-    pub warnings: Vec<ScheduleWarning>,
-    /// The same about rings and groups.
-    pub rings: Vec<RingsWarning>,
-    /// What it says, as a sentence.
-    pub summary: String,
-    /// A window's next occurrences.
-    pub next: Vec<Occurrence>,
-    /// The occurrences are on each device's own clock.
-    pub own_clock: bool,
-    /// What it would change about approved installs.
-    pub change: Option<WhatWouldChange>,
-}
 
 /// The page of a form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,21 +57,21 @@ pub async fn calendar(ask: CalendarAsk) -> Result<CalendarPage, AppError> {
 /// A form: as it is stored, or as it was typed, or blank.
 #[server(prefix = "/api", endpoint = "schedule/form", protocol = Read)]
 pub async fn schedule_form(kind: ScheduleKind, id: Option<i64>, typed: Fields) -> Result<FormPage, AppError> {
-    use crate::{ctx, schedule};
+    use crate::{ctx, forms::schedule};
     Ok(schedule::page(&ctx::service(), &ctx::actor()?, kind, id, typed).await?)
 }
 
 /// What a form would do while it is typed; what it would change only with `deep`.
 #[server(prefix = "/api", endpoint = "schedule/check", protocol = Read)]
 pub async fn check_form(kind: ScheduleKind, typed: Fields, deep: bool) -> Result<Look, AppError> {
-    use crate::{ctx, schedule};
+    use crate::{ctx, forms::schedule};
     Ok(schedule::look(&ctx::service(), &ctx::actor()?, kind, &typed, deep).await?)
 }
 
 /// Saves a form, or with `act=check` only shows what saving it would do. A form that is refused comes back as it was typed.
 #[server(prefix = "/api", endpoint = "schedule/save")]
 pub async fn save_schedule(#[server(flatten)] fields: Fields) -> Result<(), AppError> {
-    use crate::{answer, ctx, notice::Notice, schedule};
+    use crate::{answer, ctx, forms::schedule, notice::Notice};
     let (service, actor) = (ctx::service(), ctx::actor()?);
     match schedule::save(&service, &actor, fields).await? {
         schedule::Outcome::Saved(page) => answer::finish(&page, Notice::Scheduled),
@@ -114,14 +83,14 @@ pub async fn save_schedule(#[server(flatten)] fields: Fields) -> Result<(), AppE
 /// What would change without something.
 #[server(prefix = "/api", endpoint = "schedule/removal", protocol = Read)]
 pub async fn before_removal(kind: ScheduleKind, id: i64) -> Result<Removal, AppError> {
-    use crate::{ctx, schedule};
+    use crate::{ctx, forms::schedule};
     Ok(schedule::removal(&ctx::service(), &ctx::actor()?, kind, id).await?)
 }
 
 /// Deletes something that was seen at a version.
 #[server(prefix = "/api", endpoint = "schedule/delete")]
 pub async fn delete_schedule(what: String, id: String, version: String) -> Result<(), AppError> {
-    use crate::{answer, ctx, notice::Notice, schedule};
+    use crate::{answer, ctx, forms::schedule, notice::Notice};
     let (service, actor) = (ctx::service(), ctx::actor()?);
     schedule::delete(&service, &actor, &what, answer::parse(&id)?, answer::parse(&version)?).await?;
     answer::finish("/schedule", Notice::Unscheduled);

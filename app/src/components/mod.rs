@@ -3,6 +3,7 @@
 
 pub mod bar;
 pub mod confirm;
+pub mod content;
 pub mod field;
 pub mod flash;
 pub mod form;

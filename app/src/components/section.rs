@@ -1,165 +1,157 @@
 //! A part of a page that waits for its data: keeps what it shows while it asks again, and says what went wrong in its own place.
 //!
-//! All pages share one type of question and one of answer: what waits, retries and hydrates is then compiled once instead of once a page.
+//! What waits, retries and hydrates handles content that it cannot read, and is compiled once instead of once a page.
 
+use super::content::{Content, Told};
 use super::icon::icon;
-use crate::api;
-use crate::api::patches::Preview;
-use crate::api::rings::{RingsFormPage, RingsKind};
-use crate::api::schedule::{Fields, FormPage, Removal};
 use crate::error::AppError;
 use crate::live::live;
 use crate::words;
-use domain::{DeviceId, PatchId};
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::marker::PhantomData;
 use std::pin::Pin;
-use view::{
-    AccountsPage, AuditFilter, AuditPage, CalendarAsk, CalendarPage, CountBucket, DeviceFilter, DeviceList, DevicePage,
-    Me, NewToken, PatchFilter, PatchList, PatchPage, RingsPage, ScheduleKind, SchedulePage, UiError,
-};
-
-/// What a page asks the server.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
-    /// Nothing: a page for everybody.
-    Nothing,
-    /// Who is signed in.
-    Me,
-    /// The status view.
-    Patches(PatchFilter),
-    /// One patch.
-    Patch(PatchId, Option<CountBucket>, u32),
-    /// What a decision would be about.
-    Preview(Vec<PatchId>, Option<PatchFilter>),
-    /// The device list.
-    Devices(DeviceFilter),
-    /// One device.
-    Device(DeviceId),
-    /// Everything that is scheduled.
-    Schedule,
-    /// A week or a month.
-    Calendar(CalendarAsk),
-    /// A form of the schedule, with what was typed.
-    ScheduleForm(ScheduleKind, Option<i64>, Fields),
-    /// What would change without something of the schedule.
-    Removal(ScheduleKind, i64),
-    /// Rings, groups, places.
-    Rings,
-    /// A form of those, with what was typed.
-    RingsForm(RingsKind, Option<i64>, Fields),
-    /// The audit log.
-    Audit(AuditFilter),
-    /// Accounts and tokens.
-    Accounts,
-    /// A token that was just made.
-    Token,
-}
-
-/// What the server answers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// To nothing.
-    Nothing,
-    /// See [`Ask`].
-    Me(Me),
-    /// See [`Ask`].
-    Patches(PatchList),
-    /// See [`Ask`].
-    Patch(Box<PatchPage>),
-    /// See [`Ask`].
-    Preview(Preview),
-    /// See [`Ask`].
-    Devices(DeviceList),
-    /// See [`Ask`].
-    Device(Box<DevicePage>),
-    /// See [`Ask`].
-    Schedule(SchedulePage),
-    /// See [`Ask`].
-    Calendar(Box<CalendarPage>),
-    /// See [`Ask`].
-    ScheduleForm(Box<FormPage>),
-    /// See [`Ask`].
-    Removal(Box<Removal>),
-    /// See [`Ask`].
-    Rings(Box<RingsPage>),
-    /// See [`Ask`].
-    RingsForm(Box<RingsFormPage>),
-    /// See [`Ask`].
-    Audit(AuditPage),
-    /// See [`Ask`].
-    Accounts(AccountsPage),
-    /// See [`Ask`].
-    Token(Option<NewToken>),
-}
-
-/// Data on their way.
-pub type Data = Resource<Result<Answer, AppError>>;
+use std::sync::Arc;
+use view::{Me, UiError};
 
 pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Asks now, when the question changes, and when anything changed on the server.
-pub fn ask(question: impl Fn() -> Ask + Send + Sync + 'static) -> Data {
+/// Data on their way.
+pub struct Data<T> {
+    answers: Resource<Result<Content, AppError>>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Data<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Data<T> {}
+
+impl<T: DeserializeOwned + Clone + 'static> Data<T> {
+    /// The data, or why there are none.
+    pub async fn read(self) -> Result<T, AppError> {
+        // An answer that cannot be read is one of another version of the server.
+        self.answers.await?.read().ok_or(AppError(UiError::Transport))
+    }
+}
+
+/// What a question is about: it is asked again when that changes.
+trait Matter: Any + Send + Sync {
+    fn is(&self, other: &dyn Matter) -> bool;
+}
+
+impl<Q: PartialEq + Any + Send + Sync> Matter for Q {
+    fn is(&self, other: &dyn Matter) -> bool {
+        (other as &dyn Any).downcast_ref::<Q>() == Some(self)
+    }
+}
+
+/// A question: what it is about, what has happened since, and how it is put.
+#[derive(Clone)]
+struct Question {
+    matter: Arc<dyn Matter>,
+    since: (u32, u32),
+    put: Arc<dyn Fn() -> Waiting<Result<Content, AppError>> + Send + Sync>,
+}
+
+impl PartialEq for Question {
+    fn eq(&self, other: &Self) -> bool {
+        self.since == other.since && self.matter.is(&*other.matter)
+    }
+}
+
+/// Asks now, when what it is `about` changes, and when anything changed on the server.
+pub fn ask<Q, T, F>(about: impl Fn() -> Q + Send + Sync + 'static, put: fn(Q) -> F) -> Data<T>
+where
+    Q: PartialEq + Clone + Any + Send + Sync,
+    T: Told,
+    F: Future<Output = Result<T, AppError>> + Send + 'static,
+{
     let live = live();
-    ask_when(Box::new(move || (question(), live.any())))
+    ask_when(about, put, move || live.any())
 }
 
-/// Asks now, when the question changes, and after every act of this page.
-pub fn ask_here(question: impl Fn() -> Ask + Send + Sync + 'static) -> Data {
+/// Asks now, when what it is `about` changes, and after every act of this page.
+pub fn ask_here<Q, T, F>(about: impl Fn() -> Q + Send + Sync + 'static, put: fn(Q) -> F) -> Data<T>
+where
+    Q: PartialEq + Clone + Any + Send + Sync,
+    T: Told,
+    F: Future<Output = Result<T, AppError>> + Send + 'static,
+{
     let live = live();
-    ask_when(Box::new(move || (question(), (0, live.acts.get()))))
+    ask_when(about, put, move || (0, live.acts.get()))
 }
 
-/// Asks now and when the question changes.
-pub fn ask_once(question: impl Fn() -> Ask + Send + Sync + 'static) -> Data {
-    ask_when(Box::new(move || (question(), (0, 0))))
+/// Asks now and when what it is `about` changes.
+pub fn ask_once<Q, T, F>(about: impl Fn() -> Q + Send + Sync + 'static, put: fn(Q) -> F) -> Data<T>
+where
+    Q: PartialEq + Clone + Any + Send + Sync,
+    T: Told,
+    F: Future<Output = Result<T, AppError>> + Send + 'static,
+{
+    ask_when(about, put, || (0, 0))
 }
 
-fn ask_when(question: Box<dyn Fn() -> (Ask, (u32, u32)) + Send + Sync>) -> Data {
-    Resource::new(question, |(ask, _)| fetch(ask))
+fn ask_when<Q, T, F>(
+    about: impl Fn() -> Q + Send + Sync + 'static,
+    put: fn(Q) -> F,
+    since: impl Fn() -> (u32, u32) + Send + Sync + 'static,
+) -> Data<T>
+where
+    Q: PartialEq + Clone + Any + Send + Sync,
+    T: Told,
+    F: Future<Output = Result<T, AppError>> + Send + 'static,
+{
+    let question = move || {
+        let about = about();
+        Question {
+            matter: Arc::new(about.clone()),
+            since: since(),
+            put: Arc::new(move || {
+                let answer = put(about.clone());
+                Box::pin(async move { answer.await.map(Content::new) })
+            }),
+        }
+    };
+    Data {
+        answers: answers(Box::new(question)),
+        of: PhantomData,
+    }
 }
 
-fn fetch(ask: Ask) -> Waiting<Result<Answer, AppError>> {
-    Box::pin(async move {
-        Ok(match ask {
-            Ask::Nothing => Answer::Nothing,
-            Ask::Me => Answer::Me(api::session::who().await?),
-            Ask::Patches(filter) => Answer::Patches(api::patches::patches(filter).await?),
-            Ask::Patch(id, bucket, page) => Answer::Patch(Box::new(api::patches::patch(id, bucket, page).await?)),
-            Ask::Preview(ids, matching) => Answer::Preview(api::patches::preview_decision(ids, matching).await?),
-            Ask::Devices(filter) => Answer::Devices(api::devices::devices(filter).await?),
-            Ask::Device(id) => Answer::Device(Box::new(api::devices::device(id).await?)),
-            Ask::Calendar(ask) => Answer::Calendar(Box::new(api::schedule::calendar(ask).await?)),
-            Ask::Schedule => Answer::Schedule(api::schedule::schedule().await?),
-            Ask::ScheduleForm(kind, id, typed) => {
-                Answer::ScheduleForm(Box::new(api::schedule::schedule_form(kind, id, typed).await?))
-            }
-            Ask::Removal(kind, id) => Answer::Removal(Box::new(api::schedule::before_removal(kind, id).await?)),
-            Ask::Rings => Answer::Rings(Box::new(api::rings::rings().await?)),
-            Ask::RingsForm(kind, id, typed) => {
-                Answer::RingsForm(Box::new(api::rings::rings_form(kind, id, typed).await?))
-            }
-            Ask::Audit(filter) => Answer::Audit(api::audit::audit(filter).await?),
-            Ask::Accounts => Answer::Accounts(api::accounts::accounts().await?),
-            Ask::Token => Answer::Token(api::accounts::fresh_token().await?),
-        })
-    })
+fn answers(question: Box<dyn Fn() -> Question + Send + Sync>) -> Resource<Result<Content, AppError>> {
+    Resource::new(question, |question| (question.put)())
 }
 
-/// Who is signed in, for every page: the answer to [`Ask::Me`], or to nothing on pages that ask nobody to sign in.
+/// What a page is about whose address may name nothing.
+///
+/// # Errors
+/// When it does.
+pub fn named<T>(what: Option<T>) -> Result<T, AppError> {
+    what.ok_or(AppError(UiError::NotFound))
+}
+
+/// Who is signed in, for every page; nobody on pages that ask nobody to sign in.
 #[derive(Clone, Copy)]
-pub struct Session(pub Data);
+pub struct Session(pub Data<Option<Me>>);
 
-/// Shows an answer with `render` once it and the session are there. An answer that `render` does not know is a fault of the page.
-pub fn section(data: Data, render: impl Fn(Me, Answer) -> Option<AnyView> + Clone + Send + Sync + 'static) -> AnyView {
+/// Shows data with `render` once they and the session are there.
+pub fn section<T: DeserializeOwned + Clone + Send + 'static>(
+    data: Data<T>,
+    render: impl Fn(Me, T) -> AnyView + Clone + Send + Sync + 'static,
+) -> AnyView {
     let session = expect_context::<Session>().0;
     waiting(true, move || {
         let render = render.clone();
         Box::pin(async move {
-            match (session.await, data.await) {
-                (Ok(Answer::Me(me)), Ok(answer)) => render(me, answer).unwrap_or_else(|| failed(&UiError::NotFound)),
+            match (session.read().await, data.read().await) {
+                (Ok(Some(me)), Ok(data)) => render(me, data),
                 (Err(error), _) | (_, Err(error)) => failed(&error.0),
-                (Ok(_), Ok(_)) => failed(&UiError::NotSignedIn),
+                (Ok(None), Ok(_)) => failed(&UiError::NotSignedIn),
             }
         })
     })

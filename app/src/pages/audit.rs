@@ -1,10 +1,11 @@
 //! The audit log.
 
 use crate::address::{audit_filter, audit_query};
+use crate::api::audit::audit;
 use crate::components::form::get;
 use crate::components::icon::icon;
 use crate::components::pager::pager;
-use crate::components::section::{Answer, Ask, ask, empty, section};
+use crate::components::section::{ask, empty, section};
 use crate::components::when::when;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -16,13 +17,10 @@ use view::{AuditFilter, AuditPage, AuditRow};
 pub fn AuditLogPage() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(audit_filter));
-    let data = ask(move || Ask::Audit(filter.get()));
+    let data = ask(move || filter.get(), audit);
     view! {
         <Title text="Audit"/>
-        {section(data, move |_, answer| match answer {
-            Answer::Audit(page) => Some(log(&filter.get_untracked(), page)),
-            _ => None,
-        })}
+        {section(data, move |_, page| log(&filter.get_untracked(), page))}
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod devices;
+mod forms;
 pub mod not_found;
 pub mod password;
 pub mod patches;

@@ -1,9 +1,10 @@
 //! The own password.
 
 use crate::api::accounts::SetPassword;
+use crate::api::session::who;
 use crate::components::field::{hidden, text};
 use crate::components::form::post;
-use crate::components::section::{Ask, ask_here, section};
+use crate::components::section::{ask_here, section};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use view::Me;
@@ -11,10 +12,10 @@ use view::Me;
 /// Sets the own password.
 #[component]
 pub fn PasswordPage() -> impl IntoView {
-    let data = ask_here(|| Ask::Me);
+    let data = ask_here(|| (), |()| who());
     view! {
         <Title text="Your account"/>
-        {section(data, |me, _| Some(form(&me)))}
+        {section(data, |_, me| form(&me))}
     }
 }
 

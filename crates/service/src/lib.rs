@@ -19,7 +19,6 @@ mod next_change;
 pub mod policy;
 pub mod queries;
 pub mod random;
-pub mod ring_forms;
 pub mod settings;
 pub mod snapshot;
 pub mod store;

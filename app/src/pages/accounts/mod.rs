@@ -3,7 +3,8 @@
 mod people;
 mod tokens;
 
-use crate::components::section::{Answer, Ask, ask, ask_here, section, waiting};
+use crate::api::accounts::{accounts, fresh_token};
+use crate::components::section::{ask, ask_here, section, waiting};
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -11,14 +12,14 @@ use leptos_meta::Title;
 /// Accounts, their sessions, enrolment tokens.
 #[component]
 pub fn AccountsAndTokensPage() -> impl IntoView {
-    let data = ask(|| Ask::Accounts);
+    let data = ask(|| (), |()| accounts());
     // Follows only what this page does: a change elsewhere must not take a token away that is shown once.
-    let fresh = ask_here(|| Ask::Token);
+    let fresh = ask_here(|| (), |()| fresh_token());
     let once = move || {
         waiting(false, move || {
             Box::pin(async move {
-                match fresh.await {
-                    Ok(Answer::Token(Some(token))) => tokens::fresh(&token),
+                match fresh.read().await {
+                    Ok(Some(token)) => tokens::fresh(&token),
                     _ => ().into_any(),
                 }
             })
@@ -26,8 +27,7 @@ pub fn AccountsAndTokensPage() -> impl IntoView {
     };
     view! {
         <Title text="Accounts and enrolment"/>
-        {section(data, move |me, answer| {
-            let Answer::Accounts(page) = answer else { return None };
+        {section(data, move |me, page| {
             let enrol = me.role.may(Permission::ManageDevices).then(|| tokens::enrolment(&page));
             let people = me.role.may(Permission::ManageAccounts).then(|| people::people(&me, &page));
             let body = view! {
@@ -36,7 +36,7 @@ pub fn AccountsAndTokensPage() -> impl IntoView {
                 {enrol}
                 {people}
             };
-            Some(body.into_any())
+            body.into_any()
         })}
     }
 }

@@ -2,11 +2,12 @@
 
 use super::acts::admit_acts;
 use crate::address::{device_filter, device_query};
+use crate::api::devices::devices;
 use crate::components::form::get;
 use crate::components::icon::icon;
 use crate::components::marks;
 use crate::components::pager::pager;
-use crate::components::section::{Answer, Ask, ask, empty, section};
+use crate::components::section::{ask, empty, section};
 use crate::components::select::select;
 use crate::components::when::{when, when_or};
 use crate::words::number;
@@ -21,13 +22,10 @@ use view::{DeviceFilter, DeviceList, DeviceRow, DeviceShow, Me};
 pub fn ListPage() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(device_filter));
-    let data = ask(move || Ask::Devices(filter.get()));
+    let data = ask(move || filter.get(), devices);
     view! {
         <Title text="Devices"/>
-        {section(data, move |me, answer| match answer {
-            Answer::Devices(list) => Some(fleet(&me, &filter.get_untracked(), &list)),
-            _ => None,
-        })}
+        {section(data, move |me, list| fleet(&me, &filter.get_untracked(), &list))}
     }
 }
 

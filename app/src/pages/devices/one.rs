@@ -2,10 +2,11 @@
 
 use super::acts::{device_acts, device_patch_acts};
 use super::facts::{concerns, facts};
+use crate::api::devices::device;
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
 use crate::components::marks;
-use crate::components::section::{Answer, Ask, ask, empty, section};
+use crate::components::section::{ask, empty, named, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{instant, told, when, when_or};
 use crate::words::plural;
@@ -20,14 +21,11 @@ use view::{AttemptView, DevicePage, DevicePatch, Me};
 pub fn OnePage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<DeviceId>().ok())));
-    let data = ask(move || id.get().map_or(Ask::Nothing, Ask::Device));
+    let data = ask(move || id.get(), |id| async move { device(named(id)?).await });
     let opened = Opened(RwSignal::new(Vec::new()));
     view! {
         <Title text="Device"/>
-        {section(data, move |me, answer| match answer {
-            Answer::Device(page) if id.get_untracked() == Some(page.row.id) => Some(one(&me, &page, opened)),
-            _ => None,
-        })}
+        {section(data, move |me, page| one(&me, &page, opened))}
     }
 }
 

@@ -1,12 +1,12 @@
 //! The step before a decision: what it is about, what will happen, what is left out. An address, so that it works without JavaScript.
 
 use crate::address::{patch_fields, patch_filter, patch_query};
-use crate::api::patches::{Decide, Preview, PreviewRow};
+use crate::api::patches::{Decide, Preview, PreviewRow, preview_decision};
 use crate::components::bar;
 use crate::components::field::{hidden, tick};
 use crate::components::form::post;
 use crate::components::marks;
-use crate::components::section::{Answer, Ask, ask_once, empty, failed, section};
+use crate::components::section::{ask_once, empty, failed, section};
 use crate::components::text_area::text_area;
 use crate::words::plural;
 use domain::{PatchId, Permission, RingId};
@@ -104,18 +104,21 @@ pub fn DecidePage() -> impl IntoView {
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.with(wanted));
     // Not live: what is decided here must not move while it is read. The revisions make sure that nothing changed meanwhile.
-    let data = ask_once(move || {
-        let wanted = wanted.get();
-        Ask::Preview(wanted.ids, wanted.matching)
-    });
+    let data = ask_once(
+        move || {
+            let wanted = wanted.get();
+            (wanted.ids, wanted.matching)
+        },
+        |(ids, matching)| preview_decision(ids, matching),
+    );
     view! {
         {move || { let label = VERBS[wanted.get().verb].label; view! { <Title text=label/> } }}
-        {section(data, move |me, answer| match answer {
-            Answer::Preview(_) if !me.role.may(Permission::Decide) => {
-                Some(failed(&UiError::NotAllowed { permission: Permission::Decide }))
+        {section(data, move |me, preview| {
+            if me.role.may(Permission::Decide) {
+                step(&wanted.get_untracked(), preview)
+            } else {
+                failed(&UiError::NotAllowed { permission: Permission::Decide })
             }
-            Answer::Preview(preview) => Some(step(&wanted.get_untracked(), preview)),
-            _ => None,
         })}
     }
 }

@@ -3,9 +3,10 @@
 use super::filters::{filters, tabs};
 use super::table::{Picked, table};
 use crate::address::{patch_filter, patch_query};
+use crate::api::patches::patches;
 use crate::components::icon::icon;
 use crate::components::pager::pager;
-use crate::components::section::{Answer, Ask, ask, empty, section};
+use crate::components::section::{ask, empty, section};
 use crate::words::plural;
 use domain::Permission;
 use leptos::prelude::*;
@@ -18,7 +19,7 @@ use view::{Me, PatchFilter, PatchList};
 pub fn ListPage() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(patch_filter));
-    let data = ask(move || Ask::Patches(filter.get()));
+    let data = ask(move || filter.get(), patches);
     let picked = Picked::new();
     // What was ticked on another page or under another filter is not seen any more, so it is not meant any more.
     Effect::new(move |_| {
@@ -27,10 +28,7 @@ pub fn ListPage() -> impl IntoView {
     });
     view! {
         <Title text="Patches"/>
-        {section(data, move |me, answer| match answer {
-            Answer::Patches(list) => Some(status(&me, &filter.get_untracked(), list, picked)),
-            _ => None,
-        })}
+        {section(data, move |me, list| status(&me, &filter.get_untracked(), list, picked))}
     }
 }
 

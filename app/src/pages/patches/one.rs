@@ -3,11 +3,12 @@
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
 use crate::address::{bucket, page_of};
+use crate::api::patches::patch;
 use crate::components::icon::icon;
 use crate::components::lane::lanes;
 use crate::components::marks;
 use crate::components::pager::pager;
-use crate::components::section::{Answer, Ask, ask, section};
+use crate::components::section::{ask, named, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{instant, told, when, when_or};
 use crate::pages::devices::acts::device_patch_acts;
@@ -24,18 +25,15 @@ pub fn OnePage() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<PatchId>().ok())));
     let shown = Memo::new(move |_| query.with(|q| (bucket(q), page_of(q))));
-    let data = ask(move || {
-        let (bucket, page) = shown.get();
-        id.get().map_or(Ask::Nothing, |id| Ask::Patch(id, bucket, page))
-    });
+    let data = ask(
+        move || (id.get(), shown.get()),
+        |(id, (bucket, page))| async move { patch(named(id)?, bucket, page).await },
+    );
     view! {
         <Title text="Patch"/>
-        {section(data, move |me, answer| match answer {
-            Answer::Patch(page) if id.get_untracked() == Some(page.row.id) => {
-                let (bucket, number) = shown.get_untracked();
-                Some(one(&me, &page, bucket, number))
-            }
-            _ => None,
+        {section(data, move |me, page| {
+            let (bucket, number) = shown.get_untracked();
+            one(&me, &page, bucket, number)
         })}
     }
 }

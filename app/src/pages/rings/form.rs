@@ -1,21 +1,17 @@
-//! The page on which a ring, a group, a location or what counts for the fleet is made, looked at and changed. It comes back as the
-//! schedule's forms do: what was typed stands in the address, and the part beside the form follows what is typed.
+//! The page on which a ring, a group, a location or what counts for the fleet is made, looked at and changed.
 
 use super::words;
-use crate::api::rings::{RingsFormPage, RingsKind, SaveRings, check_rings};
-use crate::api::schedule::Fields;
-use crate::components::field::hidden;
+use crate::api::forms::Fields;
+use crate::api::rings::{RingsFormPage, RingsKind, SaveRings, check_rings, rings_form};
 use crate::components::form::post_kept;
-use crate::components::icon::icon;
-use crate::components::section::{Answer, Ask, ask_here, failed, section};
-use crate::pages::schedule::form::{anew, land_on, typed};
-use crate::pages::schedule::inputs::{Inputs, Line, Shown, following};
-use crate::pages::schedule::look::panel;
-use crate::pages::schedule::words::problem;
+use crate::components::section::{ask_here, failed, named, section};
+use crate::pages::forms::inputs::{Inputs, Line, Shown, following};
+use crate::pages::forms::look::panel;
+use crate::pages::forms::words::problem;
+use crate::pages::forms::{FORM, Sheet, address_of, anew, land, not_saved};
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_location;
 use view::{FormProblem, Me, UiError};
 
 fn which(path: &str) -> Option<(RingsKind, Option<i64>)> {
@@ -27,33 +23,25 @@ fn which(path: &str) -> Option<(RingsKind, Option<i64>)> {
     }
 }
 
-type Wanted = (RingsKind, Option<i64>, Fields);
-
 /// The page.
 #[component]
 pub fn FormPageOf() -> impl IntoView {
-    // The browser's address, not the route's parameters: see the schedule's forms.
-    let address = use_location();
-    let wanted = Memo::new(move |old: Option<&Option<Wanted>>| {
-        let which = address.pathname.with(|path| which(path));
-        let now = which.map(|(kind, id)| (kind, id, address.query.with(typed)));
-        now.or_else(|| old.cloned().flatten())
-    });
+    let wanted = address_of(which);
     // Not live: nothing moves under the hands of who fills it in.
-    let data = ask_here(move || match wanted.get() {
-        Some((kind, id, typed)) => Ask::RingsForm(kind, id, typed),
-        None => Ask::Nothing,
-    });
+    let data = ask_here(
+        move || wanted.get(),
+        |wanted| async move {
+            let (kind, id, typed) = named(wanted)?;
+            rings_form(kind, id, typed).await
+        },
+    );
     view! {
         <Title text="Rings"/>
-        {section(data, move |me, answer| match answer {
-            Answer::RingsForm(page) if wanted.get_untracked().is_some_and(|(kind, ..)| kind == page.kind) => {
-                if page.name.is_none() && !me.role.may(Permission::ManageDevices) {
-                    return Some(failed(&UiError::NotAllowed { permission: Permission::ManageDevices }));
-                }
-                Some(anew(move || whole(&me, &page)))
+        {section(data, move |me, page| {
+            if page.name.is_none() && !me.role.may(Permission::ManageDevices) {
+                return failed(&UiError::NotAllowed { permission: Permission::ManageDevices });
             }
-            _ => None,
+            anew(move || whole(&me, &page))
         })}
     }
 }
@@ -65,12 +53,7 @@ fn whole(me: &Me, page: &RingsFormPage) -> AnyView {
         .name
         .clone()
         .unwrap_or_else(|| format!("New {}", words::noun(page.kind)));
-    let sent = page.fields.get("act").map(String::as_str);
-    land_on(match sent {
-        Some("check") => Some("check"),
-        Some(_) => Some("refused"),
-        None => None,
-    });
+    let refusal = land(&page.fields);
     view! {
         <Title text=title.clone()/>
         <header class="page-head">
@@ -79,7 +62,7 @@ fn whole(me: &Me, page: &RingsFormPage) -> AnyView {
                 <h1>{title}</h1>
             </div>
         </header>
-        {(sent == Some("save")).then(|| refused(page))}
+        {refusal.then(|| refused(page))}
         <div class="split planning">
             {the_form(page, shown, may)}
             {panel(shown)}
@@ -93,25 +76,13 @@ fn refused(page: &RingsFormPage) -> AnyView {
     let rows = page.look.problems.iter().map(|one| {
         let over = match &one.problem {
             FormProblem::Newer { version } => Some(view! {
-                " " <button class="button" data-tone="danger" form="ringed" name="over" value=version.to_string()>"Save mine over it"</button>
+                " " <button class="button" data-tone="danger" form=FORM name="over" value=version.to_string()>"Save mine over it"</button>
             }),
             _ => None,
         };
-        view! { <li>{problem(&one.problem)} {over}</li> }
+        view! { <li>{problem(&one.problem)} {over}</li> }.into_any()
     });
-    let rows = rows.collect::<Vec<_>>();
-    let none = rows
-        .is_empty()
-        .then(|| view! { <p>"Something changed meanwhile, and nothing stands in the way any more. Save again."</p> });
-    view! {
-        <section class="refused" id="refused" role="alert" tabindex="-1">
-            <h2>{icon("alert")} " Not saved"</h2>
-            <p>"Nothing that you typed is lost."</p>
-            <ul>{rows}</ul>
-            {none}
-        </section>
-    }
-    .into_any()
+    not_saved(rows.collect(), None)
 }
 
 fn the_form(page: &RingsFormPage, shown: Shown, may: bool) -> AnyView {
@@ -125,39 +96,18 @@ fn the_form(page: &RingsFormPage, shown: Shown, may: bool) -> AnyView {
         RingsKind::Location => location(&form),
         RingsKind::Fleet => fleet(&form),
     };
-    let kept = ["id", "version"].map(|name| form.has(name).then(|| hidden(name, form.get(name))));
-    let top = move || {
-        let said = shown.with(|look| {
-            let above = look.problems.iter().filter(|one| one.field.is_empty());
-            above.map(|one| problem(&one.problem)).collect::<Vec<_>>().join(" ")
-        });
-        (!said.is_empty()).then_some(said)
-    };
-    let buttons = if may {
-        view! {
-            // The first button is the one that Enter presses: it changes nothing.
-            <p class="row">
-                <button class="button" name="act" value="check" formnovalidate>{icon("search")} <span>"Check"</span></button>
-                <button class="button" data-tone="main" name="act" value="save">"Save"</button>
-                <a class="button" href="/rings">"Cancel"</a>
-            </p>
-        }
-        .into_any()
-    } else {
-        view! { <p class="sub">"An administrator changes it."</p> }.into_any()
-    };
-    let fields = view! {
-        {hidden("what", page.kind.word().to_owned())}
-        {kept}
-        <p class="wrong" aria-live="polite">{top}</p>
-        <fieldset class="stack" disabled=!may>{inputs}</fieldset>
-        {buttons}
+    let sheet = Sheet {
+        what: page.kind.word(),
+        back: "/rings",
+        may,
+        who: "An administrator changes it.",
     };
     let kind = page.kind;
     let typing = following(shown, move |fields: Fields, deep| {
         Box::pin(check_rings(kind, fields, deep))
     });
-    view! { <div class="card" on:input=typing>{post_kept::<SaveRings>("ringed", "stack plan-form ring-form", fields.into_any())}</div> }.into_any()
+    let fields = sheet.fields(&form, inputs);
+    view! { <div class="card" on:input=typing>{post_kept::<SaveRings>(FORM, "stack plan-form ring-form", fields)}</div> }.into_any()
 }
 
 fn name() -> Line {

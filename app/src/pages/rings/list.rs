@@ -1,12 +1,12 @@
 //! The ladder of rings, the tree of groups, places, the fleet, and products that must not fail.
 
 use super::words;
-use crate::api::rings::{MoveRing, RemoveRing, SetCritical};
+use crate::api::rings::{MoveRing, RemoveRing, SetCritical, rings};
 use crate::components::confirm::{Act, act};
 use crate::components::field::{hidden, text};
 use crate::components::form::post;
 use crate::components::icon::icon;
-use crate::components::section::{Answer, Ask, ask, section};
+use crate::components::section::{ask, section};
 use crate::words::{number, plural};
 use domain::Permission;
 use leptos::prelude::*;
@@ -16,13 +16,10 @@ use view::{GroupView, LocationView, Me, MissedChoice, RingForm, RingView, RingsP
 /// The page.
 #[component]
 pub fn ListPage() -> impl IntoView {
-    let data = ask(|| Ask::Rings);
+    let data = ask(|| (), |()| rings());
     view! {
         <Title text="Rings"/>
-        {section(data, |me, answer| match answer {
-            Answer::Rings(page) => Some(all(&me, &page)),
-            _ => None,
-        })}
+        {section(data, |me, page| all(&me, &page))}
     }
 }
 

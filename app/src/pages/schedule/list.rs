@@ -1,8 +1,9 @@
 //! Profiles, maintenance windows, freezes and exceptions, each with what it says, whom it concerns and how many devices know of it.
 
+use crate::api::schedule::schedule;
 use crate::components::icon::icon;
 use crate::components::marks::badge;
-use crate::components::section::{Answer, Ask, ask, section};
+use crate::components::section::{ask, section};
 use crate::components::when::when;
 use crate::words::{number, plural};
 use domain::{Moment, Permission};
@@ -13,13 +14,10 @@ use view::{ExceptionAbout, ExceptionCovers, ExceptionLine, Me, ScheduleKind, Sch
 /// The page.
 #[component]
 pub fn ListPage() -> impl IntoView {
-    let data = ask(|| Ask::Schedule);
+    let data = ask(|| (), |()| schedule());
     view! {
         <Title text="Schedule"/>
-        {section(data, |me, answer| match answer {
-            Answer::Schedule(page) => Some(all(&me, &page)),
-            _ => None,
-        })}
+        {section(data, |me, page| all(&me, &page))}
     }
 }
 

@@ -2,10 +2,8 @@
 
 pub mod calendar;
 pub mod form;
-pub mod inputs;
 pub mod list;
-pub mod look;
 mod profile;
 pub mod remove;
 mod window;
-pub mod words;
+mod words;

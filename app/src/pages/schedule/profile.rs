@@ -1,7 +1,7 @@
 //! The fields of a profile and of an exception.
 
-use super::inputs::{Inputs, Line, suggestions};
 use crate::api::schedule::FormPage;
+use crate::pages::forms::inputs::{Inputs, Line, suggestions};
 use leptos::prelude::*;
 
 /// A profile.

@@ -1,11 +1,11 @@
 //! The page that asks before something of the schedule is deleted.
 
-use super::look::changes;
 use super::words;
-use crate::api::schedule::{DeleteSchedule, Removal};
+use crate::api::schedule::{DeleteSchedule, Removal, before_removal};
 use crate::components::field::hidden;
 use crate::components::form::post;
-use crate::components::section::{Answer, Ask, ask_once, failed, section};
+use crate::components::section::{ask_once, failed, named, section};
+use crate::pages::forms::look::changes;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
@@ -24,18 +24,21 @@ pub fn RemovePage() -> impl IntoView {
         })
     });
     // Once: deleting it is an act, after which there is nothing to ask about.
-    let data = ask_once(move || match which.get() {
-        Some((kind, id)) => Ask::Removal(kind, id),
-        None => Ask::Nothing,
-    });
+    let data = ask_once(
+        move || which.get(),
+        |which| async move {
+            let (kind, id) = named(which)?;
+            before_removal(kind, id).await
+        },
+    );
     view! {
         <Title text="Delete"/>
-        {section(data, |me, answer| match answer {
-            Answer::Removal(it) if !me.role.may(words::right(it.kind)) => {
-                Some(failed(&UiError::NotAllowed { permission: words::right(it.kind) }))
+        {section(data, |me, it| {
+            if me.role.may(words::right(it.kind)) {
+                page(&it)
+            } else {
+                failed(&UiError::NotAllowed { permission: words::right(it.kind) })
             }
-            Answer::Removal(it) => Some(page(&it)),
-            _ => None,
         })}
     }
 }

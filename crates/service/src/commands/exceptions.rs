@@ -33,7 +33,7 @@ async fn owner(conn: &mut SqliteConnection, actor: &Actor, form: &ExceptionForm)
 }
 
 async fn exception(conn: &mut SqliteConnection, actor: &Actor, form: &ExceptionForm) -> Result<Checked<Exception>> {
-    let expires = match forms::expiry(&form.expires) {
+    let expires = match forms::schedule::expiry(&form.expires) {
         Ok(at) => at,
         Err(problem) => return Ok(Err(problem)),
     };

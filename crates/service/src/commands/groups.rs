@@ -4,7 +4,7 @@ use super::rings::{Now, recorded};
 use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
-    ring_forms,
+    forms,
     store::rings::{self, GroupRule, Versioned},
 };
 use domain::{GroupId, Permission};
@@ -71,7 +71,7 @@ impl Service {
         form: &GroupForm,
     ) -> Result<RingsSaved> {
         actor.require(Permission::ManageDevices)?;
-        let new = ring_forms::group(form, seen.map_or(GroupId(0), |(id, _)| id))?;
+        let new = forms::rings::group(form, seen.map_or(GroupId(0), |(id, _)| id))?;
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let old = Now::read(&mut tx, now).await?;
         let was = seen.map(|(id, version)| seen_group(&old, id, version)).transpose()?;

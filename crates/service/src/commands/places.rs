@@ -4,7 +4,7 @@ use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
     events::Topic,
-    ring_forms,
+    forms,
     store::{
         audit, devices, places,
         rings::{self, Versioned},
@@ -27,7 +27,7 @@ impl Service {
         form: &LocationForm,
     ) -> Result<RingsSaved> {
         actor.require(Permission::ManageDevices)?;
-        let new = ring_forms::location(form, seen.map_or(LocationId(0), |(id, _)| id))?;
+        let new = forms::rings::location(form, seen.map_or(LocationId(0), |(id, _)| id))?;
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let all = rings::locations(&mut tx).await?;
         let was = match seen {

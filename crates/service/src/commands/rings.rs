@@ -5,7 +5,7 @@ use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
     events::Topic,
-    policy, ring_forms, snapshot,
+    forms, policy, snapshot,
     store::{
         self, audit,
         rings::{self, FleetPolicy, GroupRule, Versioned},
@@ -95,7 +95,7 @@ impl Draft {
             .into_iter()
             .find(|r| !known.contains(r))
         {
-            return Err(ring_forms::refused(&new));
+            return Err(forms::rings::refused(&new));
         }
         Ok(Now {
             policy: Arc::new(policy::compile(conn, self.policy, now).await?),
@@ -250,7 +250,7 @@ impl Service {
         form: &RingForm,
     ) -> Result<RingsSaved> {
         actor.require(Permission::ManageDevices)?;
-        let new = ring_forms::ring(form, seen.map_or(RingId(0), |(id, _)| id), 0)?;
+        let new = forms::rings::ring(form, seen.map_or(RingId(0), |(id, _)| id), 0)?;
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let old = Now::read(&mut tx, now).await?;
         let was = match seen {
@@ -374,7 +374,7 @@ impl Service {
     /// Not allowed, a field that does not fit, changed since.
     pub async fn save_fleet_policy(&self, actor: &Actor, seen: u64, form: &FleetForm) -> Result<RingsSaved> {
         actor.require(Permission::ManageDevices)?;
-        let new = ring_forms::fleet(form)?;
+        let new = forms::rings::fleet(form)?;
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let was = rings::fleet(&mut tx).await?;
         if was.version != seen {

@@ -54,7 +54,7 @@ pub(crate) fn named(policy: &Policy) -> Vec<DeviceId> {
 pub(crate) fn refusal(before: &Policy, after: &Policy, now: Moment) -> Option<ScheduleProblem> {
     let known: Vec<Refusal> = planner::validate(before, now);
     let new = planner::validate(after, now).into_iter().find(|r| !known.contains(r));
-    new.map(forms::problem)
+    new.map(forms::schedule::problem)
 }
 
 /// Whether a warning is about this very row.
@@ -97,7 +97,7 @@ pub(crate) async fn warnings(
         .map(|c| c.devices)
         .sum();
     let mut said = Vec::new();
-    for warning in new.into_iter().filter_map(|w| forms::warning(w, uncovered)) {
+    for warning in new.into_iter().filter_map(|w| forms::schedule::warning(w, uncovered)) {
         if !said.contains(&warning) {
             said.push(warning);
         }
@@ -134,7 +134,7 @@ impl Service {
         actor.require(Permission::ManageSchedule)?;
         let name = checks::name(Field::Label, &form.name)?;
         let seen = seen.map(|(id, version)| (id.0, version));
-        self.save_form(actor, name, seen, forms::profile(form).map(Item::Profile))
+        self.save_form(actor, name, seen, forms::schedule::profile(form).map(Item::Profile))
             .await
     }
 
@@ -151,7 +151,7 @@ impl Service {
         actor.require(Permission::ManageSchedule)?;
         let name = checks::name(Field::Label, &form.name)?;
         let seen = seen.map(|(id, version)| (id.0, version));
-        self.save_form(actor, name, seen, forms::window(form).map(Item::Window))
+        self.save_form(actor, name, seen, forms::schedule::window(form).map(Item::Window))
             .await
     }
 
@@ -168,7 +168,7 @@ impl Service {
         actor.require(Permission::ManageSchedule)?;
         let name = checks::name(Field::Label, &form.name)?;
         let seen = seen.map(|(id, version)| (id.0, version));
-        self.save_form(actor, name, seen, forms::freeze(form).map(Item::Freeze))
+        self.save_form(actor, name, seen, forms::schedule::freeze(form).map(Item::Freeze))
             .await
     }
 

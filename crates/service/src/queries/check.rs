@@ -50,9 +50,9 @@ const fn kind(kind: ScheduleKind) -> Kind {
 
 fn summary(item: &Item) -> String {
     match item {
-        Item::Profile(profile) => forms::profile_words(profile),
-        Item::Window(window) => forms::window_words(window),
-        Item::Freeze(freeze) => forms::freeze_words(freeze),
+        Item::Profile(profile) => forms::schedule::profile_words(profile),
+        Item::Window(window) => forms::schedule::window_words(window),
+        Item::Freeze(freeze) => forms::schedule::freeze_words(freeze),
         Item::Exception(exception) => format!("Until {}", Zone::UTC.text_with_zone(exception.expires)),
     }
 }

@@ -25,7 +25,7 @@ const MOST_LISTED: usize = 50;
 
 /// The exception of a form, for a look ahead only: a product that has no number yet gets 0.
 async fn exception(conn: &mut SqliteConnection, actor: &Actor, form: &ExceptionForm) -> Result<Checked<Exception>> {
-    let expires = match forms::expiry(&form.expires) {
+    let expires = match forms::schedule::expiry(&form.expires) {
         Ok(at) => at,
         Err(problem) => return Ok(Err(problem)),
     };
@@ -95,9 +95,9 @@ pub(super) fn told(waiting: &Waiting, found: Vec<(planner::Pair, Change)>, words
 /// The rule of a form, for a look ahead only.
 pub(super) async fn item_of(conn: &mut SqliteConnection, actor: &Actor, form: &ScheduleForm) -> Result<Checked<Item>> {
     Ok(match form {
-        ScheduleForm::Profile(form) => forms::profile(form).map(Item::Profile),
-        ScheduleForm::Window(form) => forms::window(form).map(Item::Window),
-        ScheduleForm::Freeze(form) => forms::freeze(form).map(Item::Freeze),
+        ScheduleForm::Profile(form) => forms::schedule::profile(form).map(Item::Profile),
+        ScheduleForm::Window(form) => forms::schedule::window(form).map(Item::Window),
+        ScheduleForm::Freeze(form) => forms::schedule::freeze(form).map(Item::Freeze),
         ScheduleForm::Exception(form) => exception(conn, actor, form).await?.map(Item::Exception),
     })
 }

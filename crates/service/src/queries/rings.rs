@@ -7,7 +7,10 @@ use super::{
 use crate::{
     Actor, Error, Result, Service,
     commands::rings::{Draft, Now, rings_of, standing, warnings},
-    ring_forms::{self, bars, fleet_form, group_form, location_form, ring_form},
+    forms::{
+        self,
+        rings::{bars, fleet_form, group_form, location_form, ring_form},
+    },
     snapshot,
     store::{
         self,
@@ -241,15 +244,15 @@ fn put(draft: &mut Draft, form: &RingsForm) -> Result<()> {
             let place = id
                 .and_then(|id| draft.policy.rings.iter().find(|r| r.id == id))
                 .map_or(0, |r| r.position);
-            draft.put_ring(ring_forms::ring(form, id.unwrap_or(RingId(0)), place)?, *before)
+            draft.put_ring(forms::rings::ring(form, id.unwrap_or(RingId(0)), place)?, *before)
         }
-        RingsForm::Group { id, form } => draft.put_group(ring_forms::group(form, id.unwrap_or(GroupId(0)))?),
+        RingsForm::Group { id, form } => draft.put_group(forms::rings::group(form, id.unwrap_or(GroupId(0)))?),
         RingsForm::Fleet(form) => {
-            ring_forms::fleet(form)?.put(&mut draft.policy);
+            forms::rings::fleet(form)?.put(&mut draft.policy);
             Ok(())
         }
         RingsForm::Location { id, form } => {
-            let new = ring_forms::location(form, id.unwrap_or(LocationId(0)))?.rule;
+            let new = forms::rings::location(form, id.unwrap_or(LocationId(0)))?.rule;
             draft.policy.locations.retain(|l| l.id != new.id);
             draft.policy.locations.push(new);
             Ok(())

@@ -74,13 +74,13 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn line(&self, row: Row) -> ScheduleLine {
         let (groups, summary, next) = match &row.item {
-            Item::Profile(p) => (&p.scope.groups[..], forms::profile_words(p), None),
+            Item::Profile(p) => (&p.scope.groups[..], forms::schedule::profile_words(p), None),
             Item::Window(w) => (
                 &w.groups[..],
-                forms::window_words(w),
+                forms::schedule::window_words(w),
                 occurrences(w, self.now, 1).into_iter().next(),
             ),
-            Item::Freeze(f) => (&f.groups[..], forms::freeze_words(f), None),
+            Item::Freeze(f) => (&f.groups[..], forms::schedule::freeze_words(f), None),
             Item::Exception(_) => (&[][..], String::new(), None),
         };
         let concerned = self
@@ -278,7 +278,7 @@ impl Service {
                 line,
                 groups,
             ) => Ok(SchedulePart {
-                form: forms::profile_form(&line.name, &profile),
+                form: forms::schedule::profile_form(&line.name, &profile),
                 next: Vec::new(),
                 line,
                 groups,
@@ -301,7 +301,7 @@ impl Service {
                 line,
                 groups,
             ) => Ok(SchedulePart {
-                form: forms::window_form(&line.name, &window),
+                form: forms::schedule::window_form(&line.name, &window),
                 next: occurrences(&window, self.now(), SHOWN),
                 line,
                 groups,
@@ -324,7 +324,7 @@ impl Service {
                 line,
                 groups,
             ) => Ok(SchedulePart {
-                form: forms::freeze_form(&line.name, &freeze),
+                form: forms::schedule::freeze_form(&line.name, &freeze),
                 next: Vec::new(),
                 line,
                 groups,
@@ -367,7 +367,7 @@ impl Service {
     pub async fn preview_occurrences(&self, actor: &Actor, form: &WindowForm) -> Result<Checked<Vec<Occurrence>>> {
         actor.require(Permission::ReadFleet)?;
         let now = self.now();
-        let window = match forms::window(form) {
+        let window = match forms::schedule::window(form) {
             Ok(window) => window,
             Err(problem) => return Ok(Err(problem)),
         };

@@ -60,7 +60,7 @@ async fn rings_of_earlier_versions_go_on_as_they_did() {
     );
     // What a new ring starts with is what the planner says.
     let default = planner::Policy::default();
-    let fresh = service::ring_forms::ring_form(&default.rings[0]);
+    let fresh = service::forms::rings::ring_form(&default.rings[0]);
     let saved = service
         .save_ring(
             &Actor::host(),
@@ -82,7 +82,7 @@ async fn rings_of_earlier_versions_go_on_as_they_did() {
             ..fresh
         }
     );
-    let fleet = service::ring_forms::fleet(&page.fleet).unwrap();
+    let fleet = service::forms::rings::fleet(&page.fleet).unwrap();
     assert_eq!((fleet.retry, fleet.durations), (default.retry, default.durations));
 
     let mut sql = SqliteConnection::connect_with(&file).await.unwrap();
@@ -107,7 +107,7 @@ async fn rings_of_earlier_versions_go_on_as_they_did() {
         *bare,
         view::RingForm {
             name: "Bare".into(),
-            ..service::ring_forms::ring_form(&default.rings[0])
+            ..service::forms::rings::ring_form(&default.rings[0])
         }
     );
 }

@@ -5,9 +5,10 @@ mod month;
 mod week;
 
 use crate::address::{calendar_ask, calendar_query};
+use crate::api::schedule::calendar;
 use crate::components::form::get;
 use crate::components::icon::icon;
-use crate::components::section::{Answer, Ask, ask, section};
+use crate::components::section::{ask, section};
 use crate::components::select::select;
 use crate::words::plural;
 use leptos::prelude::*;
@@ -23,13 +24,10 @@ const PATH: &str = "/schedule/calendar";
 pub fn CalendarPageOf() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(calendar_ask));
-    let data = ask(move || Ask::Calendar(asked.get()));
+    let data = ask(move || asked.get(), calendar);
     view! {
         <Title text="Calendar"/>
-        {section(data, move |me, answer| match answer {
-            Answer::Calendar(page) => Some(whole(&me, asked.get_untracked().zone.is_some(), &page)),
-            _ => None,
-        })}
+        {section(data, move |me, page| whole(&me, asked.get_untracked().zone.is_some(), &page))}
     }
 }
 

@@ -1,11 +1,11 @@
 //! The forms of rings, groups, places and the fleet between the address bar and the service. Server only.
 
-use crate::address::Query;
+use super::{Act, address};
+use crate::api::forms::{Beside, Fields, Look};
 use crate::api::rings::{RingsFormPage, RingsKind};
-use crate::api::schedule::{Beside, Fields, Look};
 use crate::error::AppError;
 use domain::{GroupId, LocationId, Permission, RingId};
-use service::{Actor, Error, Service, ring_forms};
+use service::{Actor, Error, Service, forms};
 use std::str::FromStr;
 use view::{
     Field, FleetForm, FormProblem, GroupForm, LocationForm, MissedChoice, Problem, RingForm, RingsForm, RingsPage,
@@ -272,7 +272,7 @@ fn blank(kind: RingsKind) -> Fields {
             before: None,
             form: RingForm {
                 name: none(),
-                ..ring_forms::new_ring()
+                ..forms::rings::new_ring()
             },
         },
         RingsKind::Group => RingsForm::Group {
@@ -318,7 +318,7 @@ pub async fn look(
     let found = if deep {
         service.foresee_rings(actor, &form).await.map(Some)
     } else {
-        ring_forms::fits(&form).map(|()| None)
+        forms::rings::fits(&form).map(|()| None)
     };
     let mut look = Look::default();
     match found {
@@ -424,36 +424,17 @@ fn later(page: &RingsPage, kind: RingsKind, id: Option<i64>, fields: &Fields, ve
     found
 }
 
-/// The address of a form with what was typed in it.
-fn address(kind: RingsKind, fields: &Fields, to: &str) -> String {
-    let mut query = Query::default();
-    for (name, value) in fields
-        .iter()
-        .filter(|(name, _)| !["what", "over"].contains(&name.as_str()))
-    {
-        query.some(name, value);
-    }
-    let id = fields.get("id").filter(|id| id.parse::<i64>().is_ok());
-    let page = format!("/rings/{}/{}", kind.word(), id.map_or("new", String::as_str));
-    query.on(&page) + to
-}
-
 /// Saves a form that was sent, or checks it; gives the page to go back to, unless it was saved.
 pub async fn save(service: &Service, actor: &Actor, mut fields: Fields) -> Result<Option<String>, AppError> {
     let kind = fields.get("what").and_then(|word| RingsKind::from_word(word));
     let kind = kind.ok_or(AppError(UiError::NotFound))?;
     actor.require(Permission::ManageDevices)?;
-    // The button under "somebody saved a newer version": the person has seen that version now.
-    if let Some(version) = fields.remove("over") {
-        fields.insert("version".to_owned(), version);
-        fields.insert("act".to_owned(), "save".to_owned());
+    let act = Act::of(&mut fields);
+    let back = address(&format!("/rings/{}", kind.word()), &fields);
+    if act == Act::Check {
+        return Ok(Some(back + "#check"));
     }
-    let act = fields.entry("act".to_owned()).or_insert_with(|| "save".to_owned());
-    if act == "check" {
-        return Ok(Some(address(kind, &fields, "#check")));
-    }
-    "save".clone_into(act);
-    let refused = address(kind, &fields, "#refused");
+    let refused = back + "#refused";
     let Ok(form) = read(kind, &fields) else {
         return Ok(Some(refused));
     };

@@ -1,7 +1,7 @@
 //! Writes forms as fields.
 
 use super::UNITS;
-use crate::api::schedule::Fields;
+use crate::api::forms::Fields;
 use view::{
     ExceptionAbout, ExceptionCovers, ExceptionForm, FrameForm, ProfileForm, ScheduleForm, ScheduleKind, WindowForm,
     WindowWhen, ZoneChoice,

@@ -1,7 +1,7 @@
 //! Reads what was typed.
 
 use super::{MOST, Read, UNITS};
-use crate::api::schedule::{Beside, Fields};
+use crate::api::forms::{Beside, Fields};
 use domain::{DeviceId, GroupId};
 use service::{Actor, Service};
 use view::{

@@ -2,7 +2,7 @@
 
 use super::inputs::Shown;
 use super::words;
-use crate::api::schedule::Look;
+use crate::api::forms::Look;
 use crate::components::icon::icon;
 use crate::components::when::when;
 use crate::words::{number, plural};

@@ -1,9 +1,11 @@
 //! The schedule's forms between the address bar and the service. Server only.
 
-use crate::address::Query;
-use crate::api::schedule::{Beside, Fields, FormPage, Look, Removal};
+mod typed;
+
+use super::{Act, address};
+use crate::api::forms::{Beside, Fields, Look};
+use crate::api::schedule::{FormPage, Removal};
 use crate::error::AppError;
-use crate::typed;
 use domain::{DeviceId, ExceptionId, FreezeId, Permission, ProfileId, WindowId};
 use server_fn::ServerFn as _;
 use server_fn::error::ServerFnUrlError;
@@ -176,39 +178,16 @@ pub async fn page(
     })
 }
 
-/// The address of a form with what was typed in it.
-fn address(kind: ScheduleKind, fields: &Fields) -> String {
-    let mut query = Query::default();
-    for (name, value) in fields
-        .iter()
-        .filter(|(name, _)| !["what", "over"].contains(&name.as_str()))
-    {
-        query.some(name, value);
-    }
-    let id = fields.get("id").filter(|id| id.parse::<i64>().is_ok());
-    query.on(&format!(
-        "/schedule/{}/{}",
-        kind.folder(),
-        id.map_or("new", String::as_str)
-    ))
-}
-
 /// Saves a form that was sent, or checks it.
 pub async fn save(service: &Service, actor: &Actor, mut fields: Fields) -> Result<Outcome, AppError> {
     let kind = fields.get("what").and_then(|word| ScheduleKind::from_folder(word));
     let kind = kind.ok_or(AppError(UiError::NotFound))?;
     actor.require(right(kind))?;
-    // The button under "somebody saved a newer version": the person has seen that version now.
-    if let Some(version) = fields.remove("over") {
-        fields.insert("version".to_owned(), version);
-        fields.insert("act".to_owned(), "save".to_owned());
+    let act = Act::of(&mut fields);
+    let back = address(&format!("/schedule/{}", kind.folder()), &fields);
+    if act == Act::Check {
+        return Ok(Outcome::Back(back + "#check"));
     }
-    let act = fields.entry("act".to_owned()).or_insert_with(|| "save".to_owned());
-    if act == "check" {
-        return Ok(Outcome::Back(address(kind, &fields) + "#check"));
-    }
-    "save".clone_into(act);
-    let back = address(kind, &fields);
     let Ok(form) = typed::read(service, actor, kind, &fields).await? else {
         return Ok(Outcome::Back(back + "#refused"));
     };

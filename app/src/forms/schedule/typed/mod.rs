@@ -11,7 +11,7 @@ pub use place::place;
 pub use read::read;
 pub use write::{blank, fields};
 
-use crate::api::schedule::Beside;
+use crate::api::forms::Beside;
 
 /// A form, or everything about it that cannot be read.
 pub type Read<T> = Result<T, Vec<Beside>>;
@@ -25,7 +25,7 @@ mod tests {
     use super::read::{Reader, window};
     use super::write::Writer;
     use super::*;
-    use crate::api::schedule::Fields;
+    use crate::api::forms::Fields;
     use domain::GroupId;
     use view::{FormProblem, ScheduleForm, ScheduleKind, ScheduleProblem, WindowForm, WindowWhen, ZoneChoice};
 

@@ -1,7 +1,7 @@
 //! The inputs of the schedule's forms: each with what stands in it, a hint, and the refusal beside it.
 
 use super::words;
-use crate::api::schedule::{Fields, Look};
+use crate::api::forms::{Fields, Look};
 use crate::components::form::{form_of, pairs};
 use crate::components::section::Waiting;
 use crate::error::AppError;

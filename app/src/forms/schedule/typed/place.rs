@@ -1,7 +1,7 @@
 //! Finds the field that a problem is about.
 
 use super::read::Reader;
-use crate::api::schedule::Fields;
+use crate::api::forms::Fields;
 use view::{Field, FormProblem, ScheduleKind, ScheduleProblem};
 
 /// The field beside which a problem is shown; empty: above the form.
