@@ -43,7 +43,7 @@ impl Service {
                 reboot: device.reboot,
             })
         };
-        let due = if device.state == DeviceState::Active && !device.scan_only {
+        let due = if device.state == DeviceState::Active && !device.scan_only && device.has_work {
             self.orders(conn, device, caller.now).await?
         } else {
             Due::default()

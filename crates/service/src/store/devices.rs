@@ -66,11 +66,26 @@ pub struct Device {
     pub in_window: Moment,
     /// How fast it was the last time.
     pub measured: Measured,
+    /// Something that it lacks is approved in some ring, or was ordered to be taken back: its check-in is worth more questions. Looked up
+    /// where a device speaks, and taken for granted elsewhere.
+    pub has_work: bool,
+}
+
+/// Whether a device may have something to do, in one look at two indexes.
+macro_rules! has_work {
+    () => {
+        "EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = d.id AND o.lifted_at IS NULL AND o.done_at IS NULL)
+         OR EXISTS (SELECT 1 FROM device_patch s JOIN decision c ON c.patch_id = s.patch_id AND c.kind = 1 AND c.withdrawn_at IS NULL
+                    WHERE s.device_id = d.id AND s.state IN (2, 4, 5, 6, 11))"
+    };
 }
 
 /// The columns of [`Device`], with what `WHERE` follows. The groups' rings are worked out from the top of the tree.
 macro_rules! device_sql {
     ($where:literal) => {
+        device_sql!($where, "1")
+    };
+    ($where:literal, $has_work:expr) => {
         concat!(
             "WITH RECURSIVE ring_of(group_id, ring_id) AS (
                 SELECT id, ring_id FROM device_group WHERE ring_id IS NOT NULL
@@ -82,7 +97,9 @@ macro_rules! device_sql {
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
-                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took
+                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, ",
+            $has_work,
+            "
              FROM device d LEFT JOIN device_group g ON g.id = d.group_id LEFT JOIN location l ON l.id = d.location_id WHERE ",
             $where
         )
@@ -128,6 +145,7 @@ fn device(row: &SqliteRow) -> Result<Device> {
             download_rate: row.try_get::<Option<i64>, _>(27)?.and_then(|r| u64::try_from(r).ok()),
             restart: row.try_get::<Option<i64>, _>(28)?.map(Span),
         },
+        has_work: row.try_get(29)?,
     })
 }
 
@@ -146,7 +164,7 @@ pub(crate) fn signed(value: u64) -> i64 {
 /// # Errors
 /// When the database fails.
 pub async fn by_key(conn: &mut SqliteConnection, key_id: &str) -> Result<Option<Device>> {
-    let row = sqlx::query(device_sql!("d.key_id = ?"))
+    let row = sqlx::query(device_sql!("d.key_id = ?", has_work!()))
         .bind(key_id)
         .fetch_optional(conn)
         .await?;
