@@ -3,25 +3,17 @@
 use crate::{
     error::Result,
     store::{
-        rings::{self, FleetPolicy, GroupRule, Versioned},
+        self, rings,
         schedule::{self, Item},
     },
 };
 use domain::Moment;
-use planner::{Compiled, Location, Policy, Ring, ZoneRule};
+use planner::{Compiled, Policy, ZoneRule};
 use sqlx::SqliteConnection;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Everything that a policy is made of, as it is stored, and the day for which its schedules are worked out.
-#[derive(Debug, PartialEq, Eq)]
-struct Written {
-    day: i64,
-    rings: Vec<Versioned<Ring>>,
-    groups: Vec<Versioned<GroupRule>>,
-    locations: Vec<Versioned<Location>>,
-    fleet: Versioned<FleetPolicy>,
-    rules: Vec<(i64, i64, String)>,
-}
+/// The day for which schedules are worked out, and everything that a policy is made of, as it is stored.
+type Written = (i64, String);
 
 /// The last policies that were made ready, newest last. What was read is compared whole, so nothing can be forgotten when something changes;
 /// there are several for tests and simulations, which run several services in one process.
@@ -33,14 +25,7 @@ const KEPT: usize = 4;
 /// # Errors
 /// When the database fails.
 pub async fn load(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compiled>> {
-    let written = Written {
-        day: now.0.div_euclid(86_400),
-        rings: rings::rings(conn).await?,
-        groups: rings::groups(conn).await?,
-        locations: rings::locations(conn).await?,
-        fleet: rings::fleet(conn).await?,
-        rules: schedule::rules(conn).await?,
-    };
+    let written = (now.0.div_euclid(86_400), store::policy::written(conn).await?);
     {
         let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, compiled)) = last.iter().find(|(known, _)| *known == written) {
@@ -48,15 +33,15 @@ pub async fn load(conn: &mut SqliteConnection, now: Moment) -> Result<Arc<Compil
         }
     }
     let mut policy = Policy {
-        rings: written.rings.iter().map(|r| r.rule.clone()).collect(),
-        groups: written.groups.iter().map(|g| g.rule.group.clone()).collect(),
-        locations: written.locations.iter().map(|l| l.rule.clone()).collect(),
+        rings: rings::rings(conn).await?.into_iter().map(|r| r.rule).collect(),
+        groups: rings::groups(conn).await?.into_iter().map(|g| g.rule.group).collect(),
+        locations: rings::locations(conn).await?.into_iter().map(|l| l.rule).collect(),
         profiles: Vec::new(),
         ..Policy::default()
     };
-    written.fleet.rule.put(&mut policy);
-    for (id, kind, rule) in &written.rules {
-        Item::read(*id, *kind, rule)?.put(&mut policy);
+    rings::fleet(conn).await?.rule.put(&mut policy);
+    for (id, kind, rule) in schedule::rules(conn).await? {
+        Item::read(id, kind, &rule)?.put(&mut policy);
     }
     let compiled = Arc::new(compile(conn, policy, now).await?);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,7 @@ pub mod log;
 pub mod names;
 pub mod pages;
 pub mod places;
+pub mod policy;
 pub mod problems;
 pub mod recount;
 pub mod rings;
