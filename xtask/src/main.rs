@@ -82,7 +82,7 @@ struct TestArgs {
     #[arg(long)]
     quick: bool,
     /// Seeds of the simulation, from 1; none with --quick. 200 take a quarter of an hour on two cores
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 200)]
     seeds: u32,
     /// Also build the browser part for release and check its size
     #[arg(long)]
