@@ -41,6 +41,8 @@ pub struct Answer {
     pub out: String,
     /// Standard error.
     pub err: String,
+    /// From its start to its end.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -115,6 +117,7 @@ pub fn ask_in<S: AsRef<OsStr>>(
     limit: Duration,
     folder: &str,
 ) -> Result<Answer, CommandError> {
+    let began = Instant::now();
     let mut child = clean(program)
         .args(args)
         .current_dir(folder)
@@ -140,7 +143,7 @@ pub fn ask_in<S: AsRef<OsStr>>(
     };
     read(child.stdout.take().map(|p| Box::new(p) as Box<dyn Read + Send>), true);
     read(child.stderr.take().map(|p| Box::new(p) as Box<dyn Read + Send>), false);
-    let end = Instant::now() + limit;
+    let end = began + limit;
     let mut answer = Answer::default();
     for _ in 0..2 {
         let Ok((is_out, bytes)) = receive.recv_timeout(end.saturating_duration_since(Instant::now())) else {
@@ -159,5 +162,6 @@ pub fn ask_in<S: AsRef<OsStr>>(
         }
     }
     answer.code = child.wait().ok().and_then(|s| s.code());
+    answer.took = began.elapsed();
     Ok(answer)
 }

@@ -8,6 +8,7 @@ use crate::{
     inventory::{os, services},
     journal::{Job, Journal},
     machine::{Call, Effect, End, Event, Failure, Finish, Kept, Seen, State, Turn, step},
+    restart,
     transport::{CallError, Network, Transport},
 };
 use domain::{AttemptId, Moment, Span};
@@ -37,10 +38,6 @@ pub const NOTICES_FILE: &str = "notices.json";
 pub const JOURNAL_FILE: &str = "journal";
 /// When the last check-in was answered, for `status`.
 pub const CONTACT_FILE: &str = "contact.json";
-/// A restart that the agent ordered and has not seen the end of.
-const RESTART_FILE: &str = "restart.json";
-/// Whatever comes later was another restart.
-const RESTART_AT_MOST: Span = Span::hours(2);
 /// How often a running attempt is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -51,24 +48,6 @@ pub struct Contact {
     pub at: Moment,
     /// By the server's.
     pub server_time: Moment,
-}
-
-/// A restart that was ordered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Restart {
-    /// By the device's clock.
-    at: Moment,
-    /// The boot that it was to end.
-    boot_id: String,
-}
-
-impl Restart {
-    /// How long it took, seen from another boot; `None` for what cannot be: the clock was set, or somebody restarted it later.
-    fn took(&self, now: Moment, boot_id: &str) -> Option<Span> {
-        let took = now.since(self.at);
-        let possible = self.boot_id != boot_id && took > Span(0) && took <= RESTART_AT_MOST;
-        possible.then_some(took)
-    }
 }
 
 /// The wall clock: shown and reported, never used to decide.
@@ -140,7 +119,7 @@ impl<N: Network, D: Device> Driver<N, D> {
         let mut events = VecDeque::from([Event::Born {
             open,
             unsent: self.unsent(),
-            restarted: self.restarted(),
+            restarted: restart::ended(&self.home, wall_clock(), &os::boot_id()),
         }]);
         loop {
             let event = match events.pop_front() {
@@ -201,16 +180,6 @@ impl<N: Network, D: Device> Driver<N, D> {
         }
     }
 
-    /// How long the restart took that the agent ordered in its last life.
-    fn restarted(&self) -> Option<Span> {
-        let ordered = lenient(self.home.load::<Restart>(RESTART_FILE))?;
-        let boot_id = os::boot_id();
-        if ordered.boot_id != boot_id {
-            let _ = std::fs::remove_file(self.home.path(RESTART_FILE));
-        }
-        ordered.took(wall_clock(), &boot_id)
-    }
-
     fn unsent(&self) -> u32 {
         u32::try_from(self.journal.unsettled().len()).unwrap_or(u32::MAX)
     }
@@ -261,19 +230,13 @@ impl<N: Network, D: Device> Driver<N, D> {
             Effect::Finish(finish) => Some(self.finish(finish)),
             Effect::Reboot => {
                 tracing::warn!("restarting this device, as its policy says");
-                let ordered = Restart {
-                    at: wall_clock(),
-                    boot_id: os::boot_id(),
-                };
-                if let Err(e) = self.home.save(RESTART_FILE, &ordered) {
-                    tracing::warn!(error = %e, "how long the restart takes will not be known");
-                }
+                restart::ordered(&self.home, wall_clock(), os::boot_id());
                 match self.device.reboot() {
                     // The process ends with the device.
                     Ok(()) => None,
                     Err(e) => {
                         tracing::error!(error = e, "the device does not restart");
-                        let _ = std::fs::remove_file(self.home.path(RESTART_FILE));
+                        restart::refused(&self.home);
                         Some(Event::RebootFailed)
                     }
                 }

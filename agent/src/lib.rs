@@ -15,4 +15,5 @@ pub mod installer;
 pub mod inventory;
 pub mod journal;
 pub mod machine;
+mod restart;
 pub mod transport;

@@ -17,11 +17,7 @@ use protocol::{
     v1::{ActionKind, NotStarted, Order, PackageVersion},
 };
 use rustix::fs::FlockOperation;
-use std::{
-    collections::BTreeMap,
-    fs::OpenOptions,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs::OpenOptions, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
 /// A download may be slow on purpose; it changes nothing and goes on where it stopped.
@@ -306,9 +302,9 @@ pub fn prepare(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Fetc
         tracing::warn!(%package, why, "no copy of the installed version could be kept; going back needs the archive");
     }
     if order.kind == ActionKind::Install {
-        let (before, began) = (downloaded(home), Instant::now());
-        download(home, order, rate_kib)?;
-        Ok(measured(downloaded(home).saturating_sub(before), began.elapsed()))
+        let before = downloaded(home);
+        let took = download(home, order, rate_kib)?;
+        Ok(measured(downloaded(home).saturating_sub(before), took))
     } else {
         Ok(Fetched::default())
     }
@@ -370,7 +366,8 @@ pub fn rate(rate_kib: Option<u32>) -> Vec<String> {
     rate_kib.filter(|k| *k > 0).map(limit).into_iter().flatten().collect()
 }
 
-fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<(), NotStarted> {
+/// Fetches what is missing; says how long that took.
+fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Duration, NotStarted> {
     let failed = |message: String| NotStarted::Download {
         message: ShortText::fit(&message),
     };
@@ -381,7 +378,7 @@ fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<(), Not
     args.extend(words(&["install", "--"]));
     args.extend(set(order));
     match command::ask("apt-get", args, DOWNLOAD_LIMIT) {
-        Ok(answer) if answer.ok() => Ok(()),
+        Ok(answer) if answer.ok() => Ok(answer.took),
         Ok(answer) => Err(failed(answer.complaint())),
         Err(e) => Err(failed(e.to_string())),
     }

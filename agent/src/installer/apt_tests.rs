@@ -107,3 +107,22 @@ fn names_stand_after_the_end_of_options_and_are_qualified() {
     );
     assert!(rate(Some(500)).contains(&"-oAcquire::http::Dl-Limit=500".to_owned()) && rate(None).is_empty());
 }
+
+#[test]
+fn only_a_download_that_is_large_enough_says_how_fast_the_line_is() {
+    let second = Duration::from_secs(1);
+    assert_eq!(measured(TELLING - 1, second), Fetched::default());
+    assert_eq!(measured(3_000_000, second * 2).rate, Some(1_500_000));
+    assert_eq!(
+        measured(3_000_000, Duration::ZERO).rate,
+        Some(3_000_000_000),
+        "no division by nothing"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path());
+    assert_eq!(downloaded(&home), 0);
+    std::fs::create_dir_all(home.path("archives/partial")).unwrap();
+    std::fs::write(home.path("archives/a.deb"), [0; 700]).unwrap();
+    std::fs::write(home.path("archives/partial/b.deb"), [0; 41]).unwrap();
+    assert_eq!(downloaded(&home), 741);
+}

@@ -330,6 +330,33 @@ fn the_local_policy_narrows_and_the_server_is_told() {
     }
 }
 
+/// SCH-2.
+#[test]
+fn what_was_measured_is_kept_for_every_check_in() {
+    let order = order(ActionKind::Install);
+    let life = Life::asking(LocalPolicy::OPEN, &order, Ok(()));
+    let kept = life.state.kept().measured;
+    assert_eq!((kept.download_rate, kept.restart), (Some(2_000_000), None));
+    let again = |restarted| {
+        let born = Event::Born {
+            open: false,
+            unsent: 0,
+            restarted,
+        };
+        let state = State::new(life.state.kept().clone(), LocalPolicy::OPEN, false);
+        let turn = Turn {
+            now: Moment(1),
+            jitter: 0,
+        };
+        let (state, effects) = step(state, born, turn);
+        let saved = effects.iter().any(|e| matches!(e, Effect::Save(_)));
+        (state.kept().measured, saved)
+    };
+    assert_eq!(again(None), (kept, false), "nothing new to save");
+    let restart = Some(Span(95));
+    assert_eq!(again(restart), (Measured { restart, ..kept }, true));
+}
+
 /// I-35.
 #[test]
 fn orders_of_a_wrong_shape_or_for_a_device_that_is_not_active_are_not_taken() {

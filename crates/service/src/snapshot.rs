@@ -11,6 +11,7 @@ use crate::{
         rollouts::{self, EvidenceRow, HoldRow, PatchRow},
         schedule,
         states::{self, State},
+        waiting,
     },
 };
 use domain::{
@@ -112,16 +113,42 @@ pub async fn device_facts(
     })
 }
 
+/// What is known of these devices, with their rows, without what runs elsewhere.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn devices_facts(
+    conn: &mut SqliteConnection,
+    policy: &Compiled,
+    now: Moment,
+    ids: &[DeviceId],
+) -> Result<Vec<(Device, DeviceFacts)>> {
+    let attempts = waiting::open_attempts(conn).await?;
+    let mut critical = waiting::critical(conn, ids).await?;
+    let windows_changed = windows_changed(conn, policy).await?;
+    let rows = devices::by_ids(conn, ids).await?;
+    let with_facts = rows.into_iter().map(|row| {
+        let known = DeviceRows {
+            open_attempt: attempts.get(&row.id).copied(),
+            critical: critical.remove(&row.id).unwrap_or_default(),
+            windows_changed,
+        };
+        let facts = device_facts_of(policy, now, &row, known);
+        (row, facts)
+    });
+    Ok(with_facts.collect())
+}
+
 /// What [`device_facts_of`] needs of other rows.
-pub(crate) struct DeviceRows {
-    pub(crate) open_attempt: Option<AttemptId>,
-    pub(crate) critical: Vec<ProductId>,
+struct DeviceRows {
+    open_attempt: Option<AttemptId>,
+    critical: Vec<ProductId>,
     /// See [`windows_changed`].
-    pub(crate) windows_changed: Option<Moment>,
+    windows_changed: Option<Moment>,
 }
 
 /// When a window was last changed; `None` where nobody catches up, so that nothing is missed.
-pub(crate) async fn windows_changed(conn: &mut SqliteConnection, policy: &Compiled) -> Result<Option<Moment>> {
+async fn windows_changed(conn: &mut SqliteConnection, policy: &Compiled) -> Result<Option<Moment>> {
     let catches_up = |group: &planner::Group| matches!(group.missed, Some(MissedWindows::CatchUp { .. }));
     Ok(if policy.policy().groups.iter().any(catches_up) {
         Some(schedule::windows_changed(conn).await?)
@@ -131,7 +158,7 @@ pub(crate) async fn windows_changed(conn: &mut SqliteConnection, policy: &Compil
 }
 
 /// What is known of a device whose rows were read, without what runs elsewhere.
-pub(crate) fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRows) -> DeviceFacts {
+fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRows) -> DeviceFacts {
     let mut facts = DeviceFacts {
         id: row.id,
         state: row.state,

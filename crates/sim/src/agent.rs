@@ -172,7 +172,7 @@ impl Machine {
         }
     }
 
-    /// Its own wall clock.
+    /// Its own wall clock. It is reported and decides nothing (I-13): on many devices it is off by months.
     #[must_use]
     pub fn wall(&self, now: Moment) -> Moment {
         now + self.skew
@@ -426,7 +426,12 @@ impl World {
             }
             Effect::Scan { .. } => self.work(place, Work::Scan, 5, 60),
             Effect::Prepare { order, forbidden, .. } => self.work(place, Work::Prepare { order, forbidden }, 2, 400),
-            Effect::Begin { order, permit } => self.work(place, Work::Begin { order, permit }, 0, 4),
+            Effect::Begin { order, permit } => {
+                // The last simulation and the synced record take a moment; on a device that swaps, minutes.
+                let swaps = !self.calm && self.machines[place].chance.permille(60);
+                let (low, high) = if swaps { (30, 420) } else { (0, 4) };
+                self.work(place, Work::Begin { order, permit }, low, high);
+            }
             Effect::Run { order, permit } => self.start_manager(place, &order, &permit)?,
             Effect::Recover => self.recover(place),
             Effect::Finish(finish) => {

@@ -36,15 +36,21 @@ pub(crate) async fn way_back(
     patch: PatchId,
 ) -> Result<Option<Vec<PackageVersion>>> {
     let tried = attempts::of_pair(conn, device, patch).await?;
+    let targets = rollouts::packages(conn, patch).await?;
+    Ok(way_back_of(&tried, &targets))
+}
+
+/// As [`way_back`], from the device's attempts at the patch, oldest first, and the packages of the patch.
+pub(crate) fn way_back_of(
+    tried: &[Attempt],
+    targets: &[(String, String, String, bool)],
+) -> Option<Vec<PackageVersion>> {
     let did = |kind| move |a: &Attempt| a.kind == kind && a.stage == Stage::Succeeded;
-    let Some(last) = tried.iter().rposition(did(ActionKind::Install)) else {
-        return Ok(None);
-    };
+    let last = tried.iter().rposition(did(ActionKind::Install))?;
     let since = tried[..last]
         .iter()
         .rposition(did(ActionKind::RollBack))
         .map_or(0, |at| at + 1);
-    let targets = rollouts::packages(conn, patch).await?;
     let is_older = |p: &PackageVersion| {
         let target = targets
             .iter()
@@ -66,7 +72,7 @@ pub(crate) async fn way_back(
     }
     // A package that was not there before has no version to go back to, but without any other there is nothing to go back to at all.
     let packages: Vec<PackageVersion> = back.into_values().collect();
-    Ok(Some(packages).filter(|packages| packages.iter().any(|p| p.version.is_some())))
+    Some(packages).filter(|packages| packages.iter().any(|p| p.version.is_some()))
 }
 
 struct Order<'a> {

@@ -3,19 +3,20 @@
 use super::words::{self, Teller};
 use crate::{
     Actor, Error, Result, Service,
-    commands::rollback::{is_there, way_back},
+    commands::rollback::{is_there, way_back_of},
     snapshot::{self, Words},
     store::{
-        decisions, devices,
+        attempts::{self, Attempt},
+        decisions,
         lists::{self, Group},
         log,
         pages::{self, count_mut},
-        states,
+        rollouts, states, waiting,
     },
 };
 use domain::{DeviceId, Moment, PatchId, Permission, RingId};
 use planner::{
-    Compiled, Evidence, GateStatus, PatchFacts, Ring, decide, evidence::unseen_failure_permille, words as gates,
+    Compiled, Evidence, GateStatus, Load, PatchFacts, Ring, decide, evidence::unseen_failure_permille, words as gates,
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -114,33 +115,55 @@ impl Page<'_> {
         }
     }
 
-    async fn device(&self, conn: &mut SqliteConnection, id: DeviceId) -> Result<PatchDevice> {
+    /// The lines of these devices, in their order.
+    async fn devices(&self, conn: &mut SqliteConnection, ids: &[DeviceId]) -> Result<Vec<PatchDevice>> {
         let patch = self.facts.id;
-        let missing = || Error::Inconsistent(format!("device {id} is gone"));
-        let device = devices::by_id(conn, id).await?.ok_or_else(missing)?;
-        let state = states::of_pair(conn, id, patch).await?.ok_or_else(missing)?;
-        let pair = snapshot::pair_facts(conn, id, patch, Some(&state)).await?;
-        let facts = snapshot::device_facts(conn, self.policy, self.now, &device).await?;
-        let decision = decide(self.policy, &facts, self.facts, &pair, self.now);
-        let attempt = pages::last_attempt(conn, id, patch).await?;
-        let teller = Teller::on_device(self.words, &facts.zone);
-        let blocked = pair.rolled_back_block;
-        let can_roll_back = is_there(state.state) && !blocked && way_back(conn, id, patch).await?.is_some();
-        Ok(PatchDevice {
-            device: id,
-            hostname: device.hostname,
-            ring: device
-                .ring
-                .and_then(|ring| self.rings.iter().find(|r| r.id == ring))
-                .map(|r| r.name.clone()),
-            state: state.state,
-            since: state.since,
-            headline: teller.tell(|names| gates::headline(&decision, names)),
-            earliest: decision.earliest.map(|at| teller.instant(at)),
-            attempt: attempt.map(|a| words::attempt(&a, teller)),
-            can_roll_back,
-            blocked,
-        })
+        let loads = rollouts::loads(conn).await?;
+        let states = states::of_patch(conn, patch, ids).await?;
+        let failures = waiting::failures(conn, ids).await?;
+        let blocked = waiting::blocked(conn).await?;
+        let last = pages::last_attempts(conn, patch, ids).await?;
+        let targets = rollouts::packages(conn, patch).await?;
+        let mut tried: BTreeMap<DeviceId, Vec<Attempt>> = BTreeMap::new();
+        for attempt in attempts::at_patch(conn, patch, ids).await? {
+            tried.entry(attempt.device).or_default().push(attempt);
+        }
+        let mut lines = BTreeMap::new();
+        for (device, mut facts) in snapshot::devices_facts(conn, self.policy, self.now, ids).await? {
+            let id = device.id;
+            let state = states
+                .get(&id)
+                .ok_or_else(|| Error::Inconsistent(format!("device {id} has no state of patch {patch}")))?;
+            facts.load = Load {
+                fleet: loads.values().sum(),
+                location: facts.location.and_then(|at| loads.get(&Some(at)).copied()).unwrap_or(0),
+            };
+            let blocked = blocked.binary_search(&(id, patch)).is_ok();
+            let failed = failures.get(&(id, patch)).map_or(&[][..], Vec::as_slice);
+            let pair = snapshot::pair_of(state, failed, blocked)?;
+            let decision = decide(self.policy, &facts, self.facts, &pair, self.now);
+            let teller = Teller::on_device(self.words, &facts.zone);
+            let tried = tried.get(&id).map_or(&[][..], Vec::as_slice);
+            lines.insert(
+                id,
+                PatchDevice {
+                    device: id,
+                    hostname: device.hostname,
+                    ring: device
+                        .ring
+                        .and_then(|ring| self.rings.iter().find(|r| r.id == ring))
+                        .map(|r| r.name.clone()),
+                    state: state.state,
+                    since: state.since,
+                    headline: teller.tell(|names| gates::headline(&decision, names)),
+                    earliest: decision.earliest.map(|at| teller.instant(at)),
+                    attempt: last.get(&id).map(|a| words::attempt(a, teller)),
+                    can_roll_back: is_there(state.state) && !blocked && way_back_of(tried, &targets).is_some(),
+                    blocked,
+                },
+            );
+        }
+        Ok(ids.iter().filter_map(|id| lines.remove(id)).collect())
     }
 }
 
@@ -189,10 +212,8 @@ impl Service {
         let hosts = pages::hostnames(conn, &ids).await?;
         let total = pages::count_devices(conn, patch, bucket).await?;
         let (page, _) = super::pages(page, total);
-        let mut devices = Vec::new();
-        for id in pages::devices(conn, patch, bucket, PAGE_SIZE, (page - 1) * PAGE_SIZE).await? {
-            devices.push(about.device(conn, id).await?);
-        }
+        let ids = pages::devices(conn, patch, bucket, PAGE_SIZE, (page - 1) * PAGE_SIZE).await?;
+        let devices = about.devices(conn, &ids).await?;
         let result = PatchPage {
             packages: pages::packages(conn, patch).await?,
             supersedes: pages::supersedes(conn, patch).await?,

@@ -3,8 +3,8 @@
 use crate::{
     Error, Result,
     facts::Known,
-    snapshot::{self, DeviceRows},
-    store::{devices, schedule, waiting},
+    snapshot,
+    store::{schedule, waiting},
 };
 use domain::{DeviceId, Moment, PatchId, RingId};
 use planner::{Compiled, DeviceFacts, PairFacts, PatchFacts, PlanInput};
@@ -121,17 +121,8 @@ impl Waiting {
         ids: &[DeviceId],
         rings: impl Fn(&DeviceFacts) -> [Option<RingId>; 2],
     ) -> Result<BTreeMap<DeviceId, [Option<RingId>; 2]>> {
-        let attempts = waiting::open_attempts(conn).await?;
-        let mut critical = waiting::critical(conn, ids).await?;
-        let windows_changed = snapshot::windows_changed(conn, policy).await?;
         let mut of_device = BTreeMap::new();
-        for row in devices::by_ids(conn, ids).await? {
-            let known = DeviceRows {
-                open_attempt: attempts.get(&row.id).copied(),
-                critical: critical.remove(&row.id).unwrap_or_default(),
-                windows_changed,
-            };
-            let facts = snapshot::device_facts_of(policy, now, &row, known);
+        for (row, facts) in snapshot::devices_facts(conn, policy, now, ids).await? {
             let rings = rings(&facts);
             if rings != [None, None] {
                 of_device.insert(row.id, rings);

@@ -174,6 +174,21 @@ pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: Patch
     rows.iter().map(attempt).collect()
 }
 
+/// The attempts of these devices at a patch, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn at_patch(conn: &mut SqliteConnection, patch: PatchId, devices: &[DeviceId]) -> Result<Vec<Attempt>> {
+    let rows = sqlx::query(attempt_sql!(
+        "WHERE patch_id = ? AND device_id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    ))
+    .bind(patch.0)
+    .bind(super::states::json(&devices)?)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(attempt).collect()
+}
+
 /// Every attempt of a device, oldest first.
 ///
 /// # Errors

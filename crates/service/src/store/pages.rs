@@ -222,20 +222,26 @@ fn attempt(row: &SqliteRow) -> Result<Attempt> {
     })
 }
 
-/// The last attempt of a device at a patch.
+/// The last attempt of each of these devices at a patch.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn last_attempt(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Option<Attempt>> {
-    let row = sqlx::query(
-        "SELECT id, patch_id, kind, state, permitted_at, start_by, started_at, finished_at, proven_at, detail, log
-         FROM attempt WHERE device_id = ? AND patch_id = ? ORDER BY id DESC LIMIT 1",
+pub async fn last_attempts(
+    conn: &mut SqliteConnection,
+    patch: PatchId,
+    devices: &[DeviceId],
+) -> Result<BTreeMap<DeviceId, Attempt>> {
+    let rows = sqlx::query(
+        "SELECT id, patch_id, kind, state, permitted_at, start_by, started_at, finished_at, proven_at, detail, log, device_id
+         FROM attempt WHERE id IN (SELECT (SELECT max(id) FROM attempt WHERE device_id = v.value AND patch_id = ?2) FROM json_each(?1) AS v)",
     )
-    .bind(device.0)
+    .bind(super::states::json(&devices)?)
     .bind(patch.0)
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    row.as_ref().map(attempt).transpose()
+    rows.iter()
+        .map(|row| Ok((DeviceId(row.try_get(11)?), attempt(row)?)))
+        .collect()
 }
 
 /// The latest attempts of a device, newest first.

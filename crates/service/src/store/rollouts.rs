@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, ProductId, RingId, Span};
 use protocol::v1::PackageVersion;
 use sqlx::{Row as _, SqliteConnection};
+use std::collections::BTreeMap;
 
 /// An order to take a patch back, in force until a person lifts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -463,6 +464,22 @@ pub async fn load(conn: &mut SqliteConnection, location: Option<LocationId>) -> 
     .bind(location.map(|l| l.0))
     .fetch_one(conn)
     .await?)
+}
+
+/// Open attempts by location; their sum is that of the fleet.
+///
+/// # Errors
+/// When the database fails.
+pub async fn loads(conn: &mut SqliteConnection) -> Result<BTreeMap<Option<LocationId>, u32>> {
+    let rows: Vec<(Option<i64>, u32)> = sqlx::query_as(
+        "SELECT d.location_id, count(*) FROM attempt a JOIN device d ON d.id = a.device_id WHERE a.state IN (1, 2) GROUP BY 1",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(location, n)| (location.map(LocationId), n))
+        .collect())
 }
 
 /// A patch that a device still needs and that is approved for its ring.

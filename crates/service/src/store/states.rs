@@ -83,6 +83,28 @@ pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: Patch
     row.as_ref().map(state).transpose()
 }
 
+/// The states of one patch on these devices.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_patch(
+    conn: &mut SqliteConnection,
+    patch: PatchId,
+    devices: &[DeviceId],
+) -> Result<BTreeMap<DeviceId, State>> {
+    let rows = sqlx::query(
+        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category, s.device_id
+         FROM json_each(?) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.patch_id = ? JOIN patch p ON p.id = s.patch_id",
+    )
+    .bind(json(&devices)?)
+    .bind(patch.0)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((DeviceId(row.try_get(6)?), state(row)?)))
+        .collect()
+}
+
 /// Sets the state of one patch on one device; does nothing when it is that already or there is no row.
 ///
 /// # Errors

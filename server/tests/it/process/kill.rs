@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Patches that the device needs: more than it can install before the last kill.
 const PATCHES: usize = 60;
@@ -295,6 +295,18 @@ fn every_kind_of_write_survives_a_kill() {
     );
 }
 
+/// How long it takes on this machine when nobody disturbs it.
+fn time(work: impl FnOnce() -> String) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+/// So many moments from the beginning of something to its end, and a little later.
+fn spread(count: u32, whole: Duration) -> impl Iterator<Item = Duration> {
+    (0..count).map(move |n| whole * n / (count - 2))
+}
+
 #[test]
 fn a_restore_that_is_killed_leaves_one_of_the_two_databases() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -304,9 +316,10 @@ fn a_restore_that_is_killed_leaves_one_of_the_two_databases() {
     start(data).terminate();
     good(data, &["admin", "account", "add", "before", "auditor"]);
     good(data, &["backup", backup]);
+    let whole = time(|| good(data, &["restore", backup]));
     good(data, &["admin", "account", "add", "later", "auditor"]);
     let (mut old, mut new) = (0, 0);
-    for delay in (0..24).map(|n| Duration::from_millis(n * 7)) {
+    for delay in spread(24, whole) {
         let mut restore = command(data, &["restore", backup]).spawn().expect("the binary runs");
         std::thread::sleep(delay);
         let _ = restore.kill();
@@ -337,10 +350,10 @@ fn a_backup_that_is_killed_leaves_the_last_good_one() {
     let mut server = start(data);
     let target = data.join("backup.db");
     let path = target.to_str().expect("a path");
-    good(data, &["backup", path]);
+    let whole = time(|| good(data, &["backup", path]));
     let first = std::fs::read(&target).expect("a backup");
     good(data, &["admin", "account", "add", "later", "auditor"]);
-    for delay in (0..8).map(|n| Duration::from_millis(n * 9)) {
+    for delay in spread(8, whole) {
         let mut backup = command(data, &["backup", path]).spawn().expect("the binary runs");
         std::thread::sleep(delay);
         let _ = server.child.kill();
