@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn content_is_read_as_it_was_given_before_and_after_its_way_through_the_document() {
-        let given: Result<Content, AppError> = Ok(Content::new(vec![DeviceId(7)]));
-        let document = serde_json::to_string(&given).unwrap();
+        let given = Content::new(vec![DeviceId(7)]);
+        let document = serde_json::to_string(&Ok::<_, AppError>(given.clone())).unwrap();
         assert_eq!(document, r#"{"Ok":[7]}"#);
         let come: Result<Content, AppError> = serde_json::from_str(&document).unwrap();
-        for answer in [given.unwrap(), come.unwrap()] {
+        for answer in [given, come.unwrap()] {
             assert_eq!(answer.read::<Vec<DeviceId>>(), Some(vec![DeviceId(7)]));
             assert_eq!(answer.read::<String>(), None, "of another type");
         }

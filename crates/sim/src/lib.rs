@@ -13,6 +13,7 @@ mod calls;
 pub mod chance;
 pub mod computer;
 pub mod journal;
+mod mishaps;
 pub mod network;
 pub mod oracle;
 pub mod people;
