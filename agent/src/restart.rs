@@ -1,12 +1,11 @@
-//! How long a restart takes that the agent ordered: from the order to the agent's next start, in another boot.
+//! How long a restart takes that the agent ordered: from the order to the agent's next start, in another boot. No clock but the wall clock
+//! runs through a restart; where it is set meanwhile, the measure is wrong by that, and bounded by the planner.
 
 use crate::config::Home;
-use domain::{Moment, Span};
+use domain::{Measured, Moment, Span};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "restart.json";
-/// Whatever comes later was another restart.
-const AT_MOST: Span = Span::hours(2);
 
 /// A restart that was ordered and whose end was not seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,8 +20,7 @@ impl Ordered {
     /// How long it took, seen from another boot; `None` for what cannot be: the clock was set, or somebody restarted it later.
     fn took(&self, now: Moment, boot_id: &str) -> Option<Span> {
         let took = now.since(self.at);
-        let possible = self.boot_id != boot_id && took > Span(0) && took <= AT_MOST;
-        possible.then_some(took)
+        (self.boot_id != boot_id && Measured::is_restart(took)).then_some(took)
     }
 }
 
@@ -76,7 +74,8 @@ mod tests {
             boot_id: "a".to_owned(),
         };
         assert_eq!(ordered.took(Moment(9_000), "b"), None);
-        assert_eq!(ordered.took(Moment(10_000) + AT_MOST + Span(1), "b"), None);
-        assert_eq!(ordered.took(Moment(10_000) + AT_MOST, "b"), Some(AT_MOST));
+        let most = Measured::LONGEST_RESTART;
+        assert_eq!(ordered.took(Moment(10_000) + most + Span(1), "b"), None);
+        assert_eq!(ordered.took(Moment(10_000) + most, "b"), Some(most));
     }
 }

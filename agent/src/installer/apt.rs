@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// A download may be slow on purpose; it changes nothing and goes on where it stopped.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(6 * 3_600);
 /// A smaller download says more of apt's own start than of the line.
-const TELLING: u64 = 512 * 1024;
+const TELLING: u64 = 8 * 1024 * 1024;
 /// The files that dpkg and apt lock.
 const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
 

@@ -112,10 +112,10 @@ fn names_stand_after_the_end_of_options_and_are_qualified() {
 fn only_a_download_that_is_large_enough_says_how_fast_the_line_is() {
     let second = Duration::from_secs(1);
     assert_eq!(measured(TELLING - 1, second), Fetched::default());
-    assert_eq!(measured(3_000_000, second * 2).rate, Some(1_500_000));
+    assert_eq!(measured(30_000_000, second * 2).rate, Some(15_000_000));
     assert_eq!(
-        measured(3_000_000, Duration::ZERO).rate,
-        Some(3_000_000_000),
+        measured(30_000_000, Duration::ZERO).rate,
+        Some(30_000_000_000),
         "no division by nothing"
     );
     let folder = tempfile::tempdir().unwrap();

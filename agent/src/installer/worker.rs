@@ -10,11 +10,12 @@ use protocol::{
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use std::{
+    cell::Cell,
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// Held while a worker lives.
@@ -93,7 +94,12 @@ pub fn main(home: &Home, started: &str, fresh: bool) -> io::Result<()> {
     }
     let plan = files::read(&folder.join(PLAN))?.ok_or_else(|| io::Error::other("the attempt has no plan"))?;
     let plan: Plan = serde_json::from_slice(&plan).map_err(io::Error::other)?;
-    let worker = Worker { home, folder, plan };
+    let worker = Worker {
+        home,
+        folder,
+        plan,
+        ran: Cell::new(Duration::ZERO),
+    };
     let seen = worker.work(fresh)?;
     let bytes = serde_json::to_vec(&seen).map_err(io::Error::other)?;
     files::replace(&worker.folder.join(SEEN), &bytes, 0o600)
@@ -103,6 +109,8 @@ struct Worker<'a> {
     home: &'a Home,
     folder: PathBuf,
     plan: Plan,
+    /// How long its programs ran.
+    ran: Cell<Duration>,
 }
 
 impl Worker<'_> {
@@ -238,6 +246,7 @@ impl Worker<'_> {
             .stdout(log.try_clone()?)
             .stderr(log)
             .status()?;
+        self.ran.set(self.ran.get() + started.elapsed());
         self.note(&format!("{status} after {} s", started.elapsed().as_secs()));
         Ok(status.code())
     }
@@ -271,12 +280,10 @@ impl Worker<'_> {
         ShortText::fit(&line.unwrap_or_default())
     }
 
+    /// Seconds that this worker's programs ran, begun ones counted whole; 0 when it ran none. By a clock that stands still while the device
+    /// sleeps and that nobody can set: the next install is expected to take as long.
     fn took(&self) -> u32 {
-        let begun = fs::metadata(self.folder.join(BEGUN)).and_then(|m| m.modified()).ok();
-        let took = begun
-            .and_then(|b| SystemTime::now().duration_since(b).ok())
-            .unwrap_or_default();
-        u32::try_from(took.as_secs()).unwrap_or(u32::MAX)
+        u32::try_from(self.ran.get().as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
     }
 }
 

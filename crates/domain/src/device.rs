@@ -40,6 +40,15 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// No restart takes longer: whatever was measured was another one.
+    pub const LONGEST_RESTART: Span = Span::hours(2);
+
+    /// Whether a restart can have taken so long.
+    #[must_use]
+    pub const fn is_restart(took: Span) -> bool {
+        0 < took.0 && took.0 <= Self::LONGEST_RESTART.0
+    }
+
     /// Nothing was measured yet.
     #[must_use]
     pub fn is_nothing(&self) -> bool {

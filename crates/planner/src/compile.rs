@@ -14,6 +14,11 @@ const BEHIND: Span = Span::days(8);
 /// How far ahead schedules are worked out: over a year, so that a yearly window has a next time.
 const AHEAD: Span = Span::days(400);
 
+/// A download is expected to be so many times slower than stated at most, however slow the last one was.
+const WORST_DOWNLOAD: u64 = 10;
+/// A restart is expected to take so many times as long as stated at most.
+const WORST_RESTART: i64 = 3;
+
 /// A policy made ready for many decisions. Make a new one when the policy changes, and once a day.
 #[derive(Clone, Debug)]
 pub struct Compiled {
@@ -171,6 +176,7 @@ impl Compiled {
 
     /// How long downloading, installing and rebooting are expected to take, each as measured, or as the policy states until it was: the
     /// install on other devices, download and reboot on this one. No download is faster than the device's location allows (SCH-2, BWL-1).
+    /// One bad day of a device counts only so far, because what fits no window is never measured again.
     #[must_use]
     pub fn expected(&self, patch: &PatchFacts, device: &DeviceFacts) -> Span {
         self.expected_at(patch, device.measured, device.location)
@@ -186,13 +192,17 @@ impl Compiled {
         let of_location = location
             .and_then(|id| self.location(id))
             .and_then(|l| l.bytes_per_second);
-        let rate = measured.download_rate.unwrap_or(d.bytes_per_second);
+        let slowest = d.bytes_per_second / WORST_DOWNLOAD;
+        let rate = measured
+            .download_rate
+            .map_or(d.bytes_per_second, |rate| rate.max(slowest));
         let rate = of_location.map_or(rate, |most| most.min(rate)).max(1);
         let install = patch.measured_install.unwrap_or(d.install);
-        let reboot = if patch.needs_reboot {
-            measured.restart.unwrap_or(d.reboot).0
-        } else {
-            0
+        let longest = d.reboot.0.saturating_mul(WORST_RESTART);
+        let reboot = match measured.restart {
+            _ if !patch.needs_reboot => 0,
+            Some(measured) => measured.0.clamp(0, longest),
+            None => d.reboot.0,
         };
         let download = i64::try_from(patch.size.div_ceil(rate)).unwrap_or(i64::MAX);
         Span(install.0.saturating_add(reboot).saturating_add(download))

@@ -93,7 +93,7 @@ pub fn all_fit(minutes: u16, installs: u32, needed: Span) -> Option<String> {
     Some(if needed <= length {
         format!("the {installs} that wait on one device take {need} together and fit")
     } else {
-        let times = (needed.0 + length.0 - 1) / length.0;
+        let times = needed.0.saturating_add(length.0 - 1) / length.0;
         format!("the {installs} that wait on one device take {need} together, so at least {times} times")
     })
 }

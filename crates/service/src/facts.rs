@@ -18,7 +18,7 @@ use std::{
 };
 
 /// With debug assertions, one look in so many is checked: a whole simulated month asks millions of times.
-const CHECK_ONE_IN: u32 = 8;
+const CHECK_ONE_IN: u32 = 32;
 
 /// What was read, with the stamp under which it holds.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ type Written = (i64, String);
 static LAST: Mutex<Vec<(Written, Arc<Compiled>)>> = Mutex::new(Vec::new());
 const KEPT: usize = 4;
 
-/// The policy in force, ready for decisions around `now`.
+/// The policy in force, ready for decisions around `now`. `conn` is inside a transaction: the text and the rows belong together.
 ///
 /// # Errors
 /// When the database fails.

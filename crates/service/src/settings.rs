@@ -11,7 +11,7 @@ pub struct Settings {
     pub data: PathBuf,
     /// The address people and agents use, without a slash at the end, e.g. `http://127.0.0.1:7677`.
     pub public_url: String,
-    /// Seconds between an agent's check-ins (± 20 %).
+    /// Seconds between an agent's check-ins (± 20 %); sooner where an install may start before.
     pub poll_seconds: u32,
     /// Seconds between scans.
     pub scan_seconds: u32,

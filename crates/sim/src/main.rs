@@ -11,6 +11,9 @@ use std::{
     },
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Seeded simulation of the server and its agents with faults.
 #[derive(Debug, Parser)]
 struct Args {
@@ -119,7 +122,7 @@ fn work(
     total: &Mutex<Total>,
     tell: &(impl Fn(&Total) + Sync),
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("no runtime: {error}");

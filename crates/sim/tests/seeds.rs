@@ -14,7 +14,7 @@ fn plan(seed: u64) -> Plan {
 
 fn live(plan: &Plan) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .build()
         .expect("a runtime");
     let outcome = runtime.block_on(run(plan)).expect("a world");

@@ -7,7 +7,7 @@ use crate::{
 };
 use domain::{DeviceState, Moment};
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
-use sqlx::SqliteConnection;
+use sqlx::{Acquire as _, SqliteConnection};
 
 /// What [`crate::Settings::scan_seconds`] is when nobody sets it.
 const DEFAULT_SCAN: u32 = 86_400;
@@ -69,8 +69,10 @@ impl Service {
 impl Service {
     /// How often the device scans: as its profile says. A setting shorter than the default is for trials, and wins where it is the shorter one.
     async fn scan_interval(&self, conn: &mut SqliteConnection, device: &Device, now: Moment) -> crate::Result<u32> {
-        let policy = snapshot::policy(conn, now).await?;
-        let facts = snapshot::device_facts(conn, &policy, now, device).await?;
+        let mut tx = conn.begin().await?;
+        let policy = snapshot::policy(&mut tx, now).await?;
+        let facts = snapshot::device_facts(&mut tx, &policy, now, device).await?;
+        tx.commit().await?;
         let setting = self.settings().scan_seconds;
         let profile = planner::profile_of(&policy, &facts)
             .and_then(|choice| policy.policy().profiles.iter().find(|p| p.id == choice.profile))

@@ -26,7 +26,7 @@ pub(super) struct Due {
     pub orders: Vec<Order>,
     /// What is seen coming.
     pub notices: Vec<DeviceNotice>,
-    /// When the next install may start, if time alone is what it waits for.
+    /// When the next install may start that waits for time alone.
     pub next: Option<Moment>,
 }
 

@@ -110,13 +110,20 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, record: &AttemptReco
                 stage,
                 detail: &states::json(outcome)?,
                 log: log.as_str(),
-                // What was interrupted, or never ran, tells nothing of how long it takes.
-                took: matches!(outcome, Outcome::Succeeded).then_some(*took),
+                took: measured(&attempt, outcome, *took),
             };
             finished(conn, caller, &attempt, outcome, end).await?;
         }
     }
     Ok(true)
+}
+
+/// Seconds that an install took, where that tells how long the next one will: not what was interrupted, nor what took longer than a device
+/// may be silent.
+fn measured(attempt: &Attempt, outcome: &Outcome, took: u32) -> Option<u32> {
+    let most = attempt.deadline.since(attempt.permitted_at).0;
+    let tells = matches!(outcome, Outcome::Succeeded) && (1..=most).contains(&i64::from(took));
+    tells.then_some(took)
 }
 
 /// Only an attempt without an end can start: a `started` that comes after its `finished` changes nothing but what was installed before.

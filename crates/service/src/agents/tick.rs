@@ -39,7 +39,11 @@ impl Service {
         if self.silence(now).await? {
             return Ok(now);
         }
-        let change = self.changes_by_time(now).await?;
+        let change = self.changes_by_time(now).await.unwrap_or_else(|error| {
+            // Pages are told a minute later; nothing else depends on it.
+            tracing::warn!(%error, "cannot work out when the next decision changes");
+            None
+        });
         Ok(change.map_or(now + EVERY, |at| at.min(now + EVERY)))
     }
 

@@ -372,7 +372,9 @@ impl Service {
             Err(problem) => return Ok(Err(problem)),
         };
         let mut read = self.store().read().await?;
-        let before = snapshot::policy(&mut read, now).await?;
+        let mut tx = read.begin().await?;
+        let before = snapshot::policy(&mut tx, now).await?;
+        tx.commit().await?;
         let mut after = before.policy().clone();
         Item::Window(window.clone()).put(&mut after);
         Ok(refusal(before.policy(), &after, now).map_or_else(|| Ok(occurrences(&window, now, SHOWN)), Err))

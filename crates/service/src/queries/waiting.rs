@@ -145,16 +145,18 @@ impl Waiting {
         let blocked = waiting::blocked(conn).await?;
         let open = waiting::patches(conn, ids, MOST_PAIRS).await?;
         self.cut = open.len() >= usize::try_from(MOST_PAIRS).unwrap_or(usize::MAX);
-        let concerned: BTreeSet<PatchId> = open.iter().map(|open| open.state.patch).collect();
+        let counts = |open: &waiting::WaitingPatch| {
+            rings
+                .get(&open.device)
+                .is_some_and(|rings| rings.contains(&Some(open.ring)))
+        };
+        let concerned: BTreeSet<PatchId> = open.iter().filter(|o| counts(o)).map(|o| o.state.patch).collect();
         let concerned: Vec<PatchId> = concerned.into_iter().collect();
         let mut facts_of = known.read(conn, now, &concerned).await?;
         for open in open {
             let (patch, pair) = (open.state.patch, (open.device, open.state.patch));
-            let counts = rings
-                .get(&open.device)
-                .is_some_and(|rings| rings.contains(&Some(open.ring)));
             // By device and patch: what two rings approved comes twice.
-            if !counts || self.pairs.last().is_some_and(|(last, _)| *last == pair) {
+            if !counts(&open) || self.pairs.last().is_some_and(|(last, _)| *last == pair) {
                 continue;
             }
             if let Some(facts) = facts_of.remove(&patch) {

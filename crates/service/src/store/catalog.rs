@@ -142,6 +142,9 @@ pub async fn insert(conn: &mut SqliteConnection, patch: &NewPatch<'_>, now: Mome
 /// One package to add to a patch: patch, name, architecture, version, size, SHA-256, brought in anew.
 pub type NewPackage<'a> = (i64, &'a str, &'a str, &'a str, u64, &'a str, bool);
 
+/// Bytes of a package at most: what a device says may not grow beyond what can be added up.
+const LARGEST: u64 = 1 << 40;
+
 /// Adds packages and their sizes to their patches.
 ///
 /// # Errors
@@ -150,7 +153,10 @@ pub async fn insert_packages(conn: &mut SqliteConnection, packages: &[NewPackage
     if packages.is_empty() {
         return Ok(());
     }
-    let list = super::states::json(&packages)?;
+    let bounded = packages
+        .iter()
+        .map(|p| (p.0, p.1, p.2, p.3, p.4.min(LARGEST), p.5, p.6));
+    let list = super::states::json(&bounded.collect::<Vec<_>>())?;
     sqlx::query(
         "INSERT INTO patch_package (patch_id, name, arch, version, size, sha256, fresh)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?)",
@@ -159,7 +165,7 @@ pub async fn insert_packages(conn: &mut SqliteConnection, packages: &[NewPackage
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE patch SET size = size + c.bytes
+        "UPDATE patch SET size = min(size + c.bytes, 1 << 60)
          FROM (SELECT value ->> 0 AS id, sum(value ->> 4) AS bytes FROM json_each(?) GROUP BY 1) AS c WHERE patch.id = c.id",
     )
     .bind(&list)

@@ -1,5 +1,6 @@
 //! Rows of devices.
 
+use super::states::open_states;
 use crate::error::{Error, Result};
 use domain::{
     DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, OsReleaseId, RebootPolicy, RingId, Span, TokenId,
@@ -74,24 +75,24 @@ pub struct Device {
 /// Whether a device may have something to do, in one look at two indexes.
 macro_rules! has_work {
     () => {
-        "EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = d.id AND o.lifted_at IS NULL AND o.done_at IS NULL)
+        concat!("EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = d.id AND o.lifted_at IS NULL AND o.done_at IS NULL)
          OR EXISTS (SELECT 1 FROM device_patch s JOIN decision c ON c.patch_id = s.patch_id AND c.kind = 1 AND c.withdrawn_at IS NULL
-                    WHERE s.device_id = d.id AND s.state IN (2, 4, 5, 6, 11))"
+                    WHERE s.device_id = d.id AND s.state IN ", open_states!(), ")")
     };
 }
 
-/// The columns of [`Device`], with what `WHERE` follows. The groups' rings are worked out from the top of the tree.
+/// The columns of [`Device`], with what `WHERE` follows. The ring is that of the nearest group, from the device's own upwards.
 macro_rules! device_sql {
     ($where:literal) => {
         device_sql!($where, "1")
     };
     ($where:literal, $has_work:expr) => {
         concat!(
-            "WITH RECURSIVE ring_of(group_id, ring_id) AS (
-                SELECT id, ring_id FROM device_group WHERE ring_id IS NOT NULL
-                UNION ALL SELECT c.id, r.ring_id FROM device_group c JOIN ring_of r ON c.parent_id = r.group_id WHERE c.ring_id IS NULL)
-             SELECT d.id, d.key_id, d.public_key, d.state, d.scan_only, d.hostname, d.os_release_id, d.zone, d.group_id,
-                    (SELECT ring_id FROM ring_of WHERE ring_of.group_id = d.group_id), d.location_id, coalesce(g.reboot_policy, 0),
+            "SELECT d.id, d.key_id, d.public_key, d.state, d.scan_only, d.hostname, d.os_release_id, d.zone, d.group_id,
+                    (WITH RECURSIVE up(ring, parent) AS (
+                        SELECT ring_id, parent_id FROM device_group WHERE id = d.group_id
+                        UNION SELECT g.ring_id, g.parent_id FROM up JOIN device_group g ON g.id = up.parent WHERE up.ring IS NULL)
+                     SELECT ring FROM up WHERE ring IS NOT NULL), d.location_id, coalesce(g.reboot_policy, 0),
                     l.rate_kib, d.seq, d.last_contact_at, d.inventory_digest, d.last_scan_at, d.silent, d.reboot_since, d.manager_error,
                     d.disk_free_mib, d.fence, d.scan_asked_at,
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
@@ -154,7 +155,8 @@ fn number(row: &SqliteRow, at: usize) -> Result<u64> {
     u64::try_from(value).map_err(|_| Error::Inconsistent(format!("a negative count {value}")))
 }
 
-/// Bound numbers are signed; no count here ever reaches the sign bit.
+/// Bound numbers are signed. What a device says may be larger, and is then the largest there is: a number that does not fit would be refused
+/// with everything that is written beside it.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -365,16 +367,15 @@ pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -
         .map(|c| {
             let said = c.said.as_ref();
             let measured = said.map(|s| s.measured).unwrap_or_default();
-            // SQLite's numbers end at 2^63; a restart of more than a day is none.
-            let rate = measured.download_rate.map(|r| i64::try_from(r).unwrap_or(i64::MAX));
-            let restart = measured.restart.filter(|took| (0..=86_400).contains(&took.0));
+            let rate = measured.download_rate.map(signed);
+            let restart = measured.restart.filter(|took| Measured::is_restart(*took));
             serde_json::json!([
                 c.device.0,
-                c.seq,
+                signed(c.seq),
                 c.at.0,
                 said.map(|s| &s.boot),
                 said.map(|s| &s.agent),
-                said.map(|s| s.policy),
+                said.map(|s| signed(s.policy)),
                 rate,
                 restart,
             ])

@@ -1,5 +1,6 @@
 //! What the planner asks of a rollout: decisions, holds, evidence, rollback orders.
 
+use super::states::open_states;
 use crate::error::{Error, Result};
 use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, ProductId, RingId, Span};
 use protocol::v1::PackageVersion;
@@ -305,15 +306,16 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
         .collect()
 }
 
-/// How long the package manager ran at most in the latest successful installs of a patch, in whole minutes; `None` while fewer than three
-/// were measured. The longest and not the middle one: whoever starts must be done when the window closes.
+/// How long the package manager ran at most in the latest successful installs of a patch but one, in whole minutes; `None` while fewer than
+/// three were measured. Nearly the longest and not the middle one: whoever starts must be done when the window closes. But one odd device
+/// must not shut a patch out of everybody's windows.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn measured_install(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<Span>> {
     let (seen, longest): (i64, Option<i64>) = sqlx::query_as(
-        "SELECT count(*), max(took) FROM (SELECT took FROM attempt
-         WHERE patch_id = ? AND kind = 1 AND state = 3 AND took IS NOT NULL ORDER BY id DESC LIMIT 20)",
+        "WITH latest AS (SELECT took FROM attempt WHERE patch_id = ? AND kind = 1 AND state = 3 AND took IS NOT NULL ORDER BY id DESC LIMIT 20)
+         SELECT count(*), (SELECT took FROM latest ORDER BY took DESC LIMIT 1 OFFSET 1) FROM latest",
     )
     .bind(patch.0)
     .fetch_one(conn)
@@ -512,12 +514,12 @@ const NOT_STARTED_WAIT: Span = Span::minutes(15);
 /// When the database fails.
 pub async fn approved_and_open(conn: &mut SqliteConnection, device: DeviceId, ring: RingId) -> Result<Vec<OpenPatch>> {
     let rows: Vec<(i64, String, String, Option<i64>)> = sqlx::query_as(
-        "SELECT s.patch_id, p.source, p.version,
+        concat!("SELECT s.patch_id, p.source, p.version,
                 (SELECT CASE WHEN a.state = 6 THEN a.finished_at END FROM attempt a WHERE a.device_id = ?1 AND a.patch_id = s.patch_id ORDER BY a.id DESC LIMIT 1)
          FROM device_patch s
          JOIN decision d ON d.patch_id = s.patch_id AND d.ring_id = ?2 AND d.kind = 1 AND d.withdrawn_at IS NULL
          JOIN patch p ON p.id = s.patch_id
-         WHERE s.device_id = ?1 AND s.state IN (2, 4, 5, 6, 11) ORDER BY d.urgent DESC, p.severity DESC, p.category = 1 DESC, s.patch_id",
+         WHERE s.device_id = ?1 AND s.state IN ", open_states!(), " ORDER BY d.urgent DESC, p.severity DESC, p.category = 1 DESC, s.patch_id"),
     )
     .bind(device.0)
     .bind(ring.0)

@@ -1,5 +1,6 @@
 //! Profiles, windows, freezes and exceptions as rows, and which devices they are for.
 
+use super::states::open_states;
 use crate::error::{Error, Result};
 use domain::{
     AccountId, DeviceId, DeviceState, ExceptionId, FreezeId, GroupId, LocationId, Moment, PatchId, ProductId,
@@ -425,11 +426,13 @@ pub struct WaitingDevice {
 /// # Errors
 /// When the database fails.
 pub async fn waiting_devices(conn: &mut SqliteConnection) -> Result<Vec<WaitingDevice>> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT v.id, v.group_id, v.zone, v.location_id FROM device v WHERE v.state = ? AND v.id IN (
-            SELECT s.device_id FROM decision d JOIN device_patch s ON s.patch_id = d.patch_id AND s.state IN (2, 4, 5, 6, 11)
-            WHERE d.withdrawn_at IS NULL AND d.kind = 1) ORDER BY v.id",
-    )
+            SELECT s.device_id FROM decision d JOIN device_patch s ON s.patch_id = d.patch_id AND s.state IN ",
+        open_states!(),
+        "
+            WHERE d.withdrawn_at IS NULL AND d.kind = 1) ORDER BY v.id"
+    ))
     .bind(DeviceState::Active.code())
     .fetch_all(conn)
     .await?;

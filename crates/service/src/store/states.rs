@@ -7,6 +7,14 @@ use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 use view::CountBucket;
 
+/// The states of a patch that a device still lacks, as SQL.
+macro_rules! open_states {
+    () => {
+        "(2, 4, 5, 6, 11)"
+    };
+}
+pub(crate) use open_states;
+
 /// A stored state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {

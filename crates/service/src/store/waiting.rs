@@ -1,6 +1,6 @@
 //! Approved installs that wait, of many devices at once: what a forecast is made from.
 
-use super::states::{self, State};
+use super::states::{self, State, open_states};
 use crate::error::Result;
 use domain::{AttemptId, Category, DeviceId, Moment, PatchId, ProductId, RingId};
 use sqlx::{Row as _, SqliteConnection};
@@ -26,12 +26,14 @@ pub struct WaitingPatch {
 /// # Errors
 /// When the database fails.
 pub async fn patches(conn: &mut SqliteConnection, devices: &[DeviceId], most: u32) -> Result<Vec<WaitingPatch>> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT s.device_id, d.ring_id, s.patch_id, s.state, s.since, s.ours, s.brake, p.category, p.source, p.version
-         FROM json_each(?) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.state IN (2, 4, 5, 6, 11)
+         FROM json_each(?) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.state IN ",
+        open_states!(),
+        "
          JOIN decision d ON d.patch_id = s.patch_id AND d.kind = 1 AND d.withdrawn_at IS NULL
-         JOIN patch p ON p.id = s.patch_id ORDER BY s.device_id, s.patch_id, d.ring_id LIMIT ?",
-    )
+         JOIN patch p ON p.id = s.patch_id ORDER BY s.device_id, s.patch_id, d.ring_id LIMIT ?"
+    ))
     .bind(states::json(&devices)?)
     .bind(most)
     .fetch_all(conn)

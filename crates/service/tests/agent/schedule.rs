@@ -124,8 +124,8 @@ async fn how_long_an_install_takes_is_measured() {
     }
     let patch = server.patch("a", "2").await;
     server.approve(patch, PILOT).await;
-    for device in &mut devices[..3] {
-        device.install(&server, patch).await;
+    for (device, took) in devices[..3].iter_mut().zip([3, 40, 7_000]) {
+        device.install_that_took(&server, patch, took).await;
     }
     server
         .service
@@ -140,16 +140,18 @@ async fn how_long_an_install_takes_is_measured() {
     assert_eq!(
         i64::from(permit.start_within),
         i64::from(server.service.settings().permit_seconds),
-        "three devices took less than a minute"
+        "two of three devices took less than a minute, and one odd one does not count"
     );
 }
 
 #[tokio::test]
 async fn how_fast_a_device_is_decides_what_fits_its_window() {
-    // SCH-2: the patch has 1,000 bytes; at one byte per second they do not fit the last quarter of an hour.
+    // SCH-2: the patch has 600 MB: ten minutes at the stated rate, a hundred on a line that is ten times slower.
     let server = server().await;
     let officer = server.officer().await;
-    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let mut large = inventory(SCAN, OFFER);
+    large.updates[0].size = 600_000_000;
+    let mut device = server.scanned(1, PILOT, large).await;
     let patch = server.patch("a", "2").await;
     server.approve(patch, PILOT).await;
     server
@@ -159,7 +161,7 @@ async fn how_fast_a_device_is_decides_what_fits_its_window() {
         .unwrap()
         .unwrap();
     server.pass(OPENS.since(server.service.now()));
-    server.pass(Span::minutes(4 * 60 - 15));
+    server.pass(Span::minutes(3 * 60));
     let says = |download_rate| CheckIn {
         measured: Measured {
             download_rate,
@@ -221,6 +223,52 @@ async fn pages_and_devices_come_when_a_window_opens() {
     server.pass(Span(20));
     server.service.tick().await.unwrap();
     assert!(page.try_recv().is_ok(), "the page is told when the window is open");
+}
+
+#[tokio::test]
+async fn a_page_that_opened_after_the_last_look_is_told_too() {
+    let server = server().await;
+    let officer = server.officer().await;
+    server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    server.pass((OPENS - Span(20)).since(server.service.now()));
+    server.service.tick().await.unwrap();
+    let mut page = server.service.events().listen();
+    server.pass(Span(30));
+    server.service.tick().await.unwrap();
+    assert!(page.try_recv().is_ok(), "the window opened between two looks");
+}
+
+#[tokio::test]
+async fn a_device_with_impossible_numbers_does_not_keep_others_from_being_written() {
+    let server = server().await;
+    let mut odd = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let mut other = server.scanned(2, PILOT, inventory(SCAN, OFFER)).await;
+    let message = CheckIn {
+        policy_version: u64::MAX,
+        measured: Measured {
+            download_rate: Some(u64::MAX),
+            restart: Some(Span(i64::MAX)),
+        },
+        ..odd.check_in_message()
+    };
+    odd.seq = u64::MAX - 1;
+    odd.send(&server, CHECK_IN, message).await;
+    server.pass(Span(100));
+    other.check_in(&server).await;
+    server.service.flush_contacts().await.unwrap();
+    let now = server.service.now();
+    let written = "SELECT last_contact_at FROM device ORDER BY id DESC LIMIT 1";
+    assert_eq!(server.number(written).await, now.0, "the other device");
+    let impossible = "SELECT count(*) FROM device WHERE restart_took IS NOT NULL";
+    assert_eq!(server.number(impossible).await, 0);
 }
 
 #[tokio::test]

@@ -409,6 +409,10 @@ impl Device {
     }
 
     pub async fn finish(&mut self, server: &Server, permit: &Permit, outcome: Outcome) {
+        self.finished(server, permit, outcome, 3).await;
+    }
+
+    async fn finished(&mut self, server: &Server, permit: &Permit, outcome: Outcome, took: u32) {
         let observed = permit.packages.clone();
         let record = self.record(
             permit,
@@ -416,7 +420,7 @@ impl Device {
                 outcome,
                 observed,
                 log: protocol::LongText::default(),
-                took: 3,
+                took,
             },
         );
         let id = record.id.clone();
@@ -425,9 +429,15 @@ impl Device {
 
     /// Permit, start, success, and the scan that proves it.
     pub async fn install(&mut self, server: &Server, patch: PatchId) {
+        self.install_that_took(server, patch, 0).await;
+    }
+
+    /// As [`Self::install`]; the package manager ran for so many seconds.
+    pub async fn install_that_took(&mut self, server: &Server, patch: PatchId, took: u32) {
         let permit = self.permit(server, patch).await;
         self.start(server, &permit).await;
-        self.finish(server, &permit, Outcome::Succeeded).await;
+        server.pass(Span(i64::from(took)));
+        self.finished(server, &permit, Outcome::Succeeded, took).await;
         let inventory = installed(&self.inventory, &permit.packages);
         assert_eq!(self.report_delta(server, inventory).await.status, 200);
     }
