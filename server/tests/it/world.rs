@@ -203,7 +203,10 @@ pub(crate) fn check_in(seq: u64) -> Sealed<CheckIn> {
             inventory: None,
             policy_version: 0,
             unacknowledged: 0,
-            measured: domain::Measured::default(),
+            measured: domain::Measured {
+                download_rate: Some(2_500_000),
+                restart: Some(domain::Span(95)),
+            },
         },
     }
 }
