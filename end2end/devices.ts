@@ -8,11 +8,12 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFi
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { HERE } from './here';
 
 const run = promisify(execFile);
-const TARGET = path.resolve(import.meta.dirname, '../target');
+const TARGET = path.resolve(HERE, '../target');
 const CACHE = path.join(TARGET, 'devices');
-const SCRIPTS = path.join(import.meta.dirname, 'devices');
+const SCRIPTS = path.join(HERE, 'devices');
 /** Beyond the smallest system: a few programs that nothing else needs, so that their patches are small and safe to go back. */
 const INCLUDE = 'unzip,libexpat1,less';
 const OUTPUT_LIMIT = 64 * 1024 * 1024;

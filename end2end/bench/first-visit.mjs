@@ -75,7 +75,7 @@ function rowsWithoutScripts(path) {
 }
 
 function middle(numbers) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 const found = [];

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { FakeAgent, type Update } from '../fake-agent';
 import { expect, hydrated, test } from '../fixtures';
 import { decide, rowOf } from '../steps';
+import { HERE } from '../here';
 
 test.use({ colorScheme: 'light', viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 });
 
@@ -62,5 +63,5 @@ test('the status view @screenshots', async ({ adminPage: page, server }) => {
   await hydrated(page, true);
   await expect(page.getByRole('table', { name: 'Patches' })).toContainText('installed');
   await expect(page.getByRole('table', { name: 'Patches' })).toContainText('held');
-  await page.screenshot({ path: path.join(import.meta.dirname, '../../docs/screenshot.png') });
+  await page.screenshot({ path: path.join(HERE, '../docs/screenshot.png') });
 });
