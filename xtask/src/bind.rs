@@ -3,7 +3,7 @@
 
 use crate::site::Profile;
 use crate::wasm;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ fn transform(bytes: &[u8], out: &Path, main: &Path) -> Result<Parts> {
 }
 
 /// Constants that several pages share are still in files of their own, a few bytes each. They go to the main file, and nothing waits for
-/// those files any more.
+/// those files any more. The loader is rewritten for that.
 fn take_constants(out: &Path, parts: &mut Parts) -> Result<Vec<Vec<u8>>> {
     let mut constants = Vec::new();
     let loader = out.join(LOADER);
@@ -124,7 +124,13 @@ fn take_constants(out: &Path, parts: &mut Parts) -> Result<Vec<Vec<u8>>> {
         constants.extend(segments);
         std::fs::remove_file(&file)?;
     }
-    std::fs::write(loader, script)?;
+    // To leave a page while its code is on the way ends the loading, which is no fault; whoever waits for the code is told anyway.
+    let complains = "console.error(e)";
+    ensure!(
+        script.contains(complains),
+        "{LOADER} tells of failures in an unknown way"
+    );
+    std::fs::write(loader, script.replace(complains, "console.warn(e)"))?;
     Ok(constants)
 }
 
