@@ -1,8 +1,8 @@
 //! Windows, freezes, profiles and exceptions at the place where they count: permits and check-ins obey them as soon as they are saved.
 
 use crate::support::*;
-use domain::{FreezeId, GroupId, Measured, Moment, ProfileId, Span, WindowId};
-use protocol::v1::{CHECK_IN, CheckIn};
+use domain::{FreezeId, GroupId, Measured, Moment, PatchId, ProfileId, Span, WindowId};
+use protocol::v1::{CHECK_IN, CheckIn, Inventory};
 use view::*;
 
 const SCAN: &[(&str, &str)] = &[("a", "1")];
@@ -19,6 +19,21 @@ fn thursdays() -> WindowForm {
         zone: ZoneChoice::Utc,
         groups: vec![GroupId(1)],
     }
+}
+
+/// A device with a patch that is approved for its ring and waits for [`thursdays`].
+async fn approved_for_thursdays(server: &Server, inventory: Inventory) -> (Device, PatchId) {
+    let officer = server.officer().await;
+    let device = server.scanned(1, PILOT, inventory).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    server
+        .service
+        .save_window(&officer, None, &thursdays())
+        .await
+        .unwrap()
+        .unwrap();
+    (device, patch)
 }
 
 #[tokio::test]
@@ -84,16 +99,7 @@ async fn windows_gate_permits_and_freezes_win() {
 async fn a_permit_ends_when_the_window_has_no_room_any_more() {
     // I-9: what starts later than that would still run when the window is over.
     let server = server().await;
-    let officer = server.officer().await;
-    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
-    server
-        .service
-        .save_window(&officer, None, &thursdays())
-        .await
-        .unwrap()
-        .unwrap();
+    let (mut device, patch) = approved_for_thursdays(&server, inventory(SCAN, OFFER)).await;
     server.pass(OPENS.since(server.service.now()));
     let early = device.permit(&server, patch).await;
     assert_eq!(
@@ -148,18 +154,9 @@ async fn how_long_an_install_takes_is_measured() {
 async fn how_fast_a_device_is_decides_what_fits_its_window() {
     // SCH-2: the patch has 600 MB: ten minutes at the stated rate, a hundred on a line that is ten times slower.
     let server = server().await;
-    let officer = server.officer().await;
     let mut large = inventory(SCAN, OFFER);
     large.updates[0].size = 600_000_000;
-    let mut device = server.scanned(1, PILOT, large).await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
-    server
-        .service
-        .save_window(&officer, None, &thursdays())
-        .await
-        .unwrap()
-        .unwrap();
+    let (mut device, patch) = approved_for_thursdays(&server, large).await;
     server.pass(OPENS.since(server.service.now()));
     server.pass(Span::minutes(3 * 60));
     let says = |download_rate| CheckIn {
@@ -190,16 +187,7 @@ async fn how_fast_a_device_is_decides_what_fits_its_window() {
 #[tokio::test]
 async fn pages_and_devices_come_when_a_window_opens() {
     let server = server_that_polls(7_200).await;
-    let officer = server.officer().await;
-    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
-    server
-        .service
-        .save_window(&officer, None, &thursdays())
-        .await
-        .unwrap()
-        .unwrap();
+    let (mut device, _) = approved_for_thursdays(&server, inventory(SCAN, OFFER)).await;
     server.pass((OPENS - Span(40)).since(server.service.now()));
     let reply = device.check_in(&server).await;
     assert!(reply.orders.is_empty());
@@ -228,16 +216,7 @@ async fn pages_and_devices_come_when_a_window_opens() {
 #[tokio::test]
 async fn a_page_that_opened_after_the_last_look_is_told_too() {
     let server = server().await;
-    let officer = server.officer().await;
-    server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
-    server
-        .service
-        .save_window(&officer, None, &thursdays())
-        .await
-        .unwrap()
-        .unwrap();
+    approved_for_thursdays(&server, inventory(SCAN, OFFER)).await;
     server.pass((OPENS - Span(20)).since(server.service.now()));
     server.service.tick().await.unwrap();
     let mut page = server.service.events().listen();
