@@ -60,7 +60,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
                 Box::new(|| budget::check().map(|()| Outcome::PASSED)),
             ));
         }
-        steps.push(("server and agent", Box::new(binaries)));
+        steps.push(("server and agent", Box::new(|| binaries(!args.e2e))));
         steps.push(("end-to-end", Box::new(|| e2e::run(&args.playwright))));
     }
 
@@ -176,9 +176,14 @@ fn tally(line: &str) -> Option<(u32, u32)> {
     Some((passed, failed))
 }
 
-/// The binaries that the end-to-end tests start.
-fn binaries() -> Result<Outcome> {
-    must_succeed(cargo(["build", "--bins"]).args(HOST))?;
+/// The binaries that the end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all targets of a build
+/// together, so that binaries alone would be made anew, with half of what they depend on.
+fn binaries(after_tests: bool) -> Result<Outcome> {
+    let mut build = cargo(["build", "--bins"]);
+    if after_tests {
+        build.arg("--tests");
+    }
+    must_succeed(build.args(HOST))?;
     Ok(Outcome::PASSED)
 }
 
