@@ -5,7 +5,7 @@
 //! there.
 
 use crate::{error::Result, snapshot, store::rollouts};
-use domain::{Moment, PatchId};
+use domain::PatchId;
 use planner::PatchFacts;
 use rollouts::Stamp;
 use sqlx::SqliteConnection;
@@ -45,15 +45,14 @@ impl Known {
     pub(crate) async fn read(
         &self,
         conn: &mut SqliteConnection,
-        now: Moment,
         patches: &[PatchId],
     ) -> Result<BTreeMap<PatchId, Arc<PatchFacts>>> {
         let mut all = BTreeMap::new();
         for (patch, stamp) in rollouts::stamps(conn, patches).await? {
             let facts = match self.get(patch, stamp) {
-                Some(facts) => self.still(conn, now, facts).await?,
+                Some(facts) => self.still(conn, facts).await?,
                 None => {
-                    let Some(facts) = snapshot::patch_facts(conn, now, patch).await? else {
+                    let Some(facts) = snapshot::patch_facts(conn, patch).await? else {
                         continue;
                     };
                     let facts = Arc::new(facts);
@@ -71,25 +70,20 @@ impl Known {
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn look(
-        &self,
-        conn: &mut SqliteConnection,
-        now: Moment,
-        patch: PatchId,
-    ) -> Result<Option<Arc<PatchFacts>>> {
+    pub(crate) async fn look(&self, conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<Arc<PatchFacts>>> {
         let Some((_, stamp)) = rollouts::stamps(conn, &[patch]).await?.pop() else {
             return Ok(None);
         };
         match self.get(patch, stamp) {
-            Some(facts) => self.still(conn, now, facts).await.map(Some),
-            None => Ok(snapshot::patch_facts(conn, now, patch).await?.map(Arc::new)),
+            Some(facts) => self.still(conn, facts).await.map(Some),
+            None => Ok(snapshot::patch_facts(conn, patch).await?.map(Arc::new)),
         }
     }
 
     /// The facts as remembered; where debug assertions are on, only if they still hold.
-    async fn still(&self, conn: &mut SqliteConnection, now: Moment, facts: Arc<PatchFacts>) -> Result<Arc<PatchFacts>> {
+    async fn still(&self, conn: &mut SqliteConnection, facts: Arc<PatchFacts>) -> Result<Arc<PatchFacts>> {
         if cfg!(debug_assertions) && self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECK_ONE_IN) {
-            let read = snapshot::patch_facts(conn, now, facts.id).await?;
+            let read = snapshot::patch_facts(conn, facts.id).await?;
             assert_eq!(read.as_ref(), Some(&*facts), "facts changed under their stamp");
         }
         Ok(facts)

@@ -68,7 +68,7 @@ pub(crate) async fn pair(
     let Some(row) = devices::by_id(conn, device).await? else {
         return Ok(None);
     };
-    let Some(facts) = known.look(conn, now, patch).await? else {
+    let Some(facts) = known.look(conn, patch).await? else {
         return Ok(None);
     };
     let state = states::of_pair(conn, device, patch).await?;
@@ -188,14 +188,14 @@ fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRo
 ///
 /// # Errors
 /// When the database fails.
-pub async fn patch_facts(conn: &mut SqliteConnection, now: Moment, patch: PatchId) -> Result<Option<PatchFacts>> {
+pub async fn patch_facts(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<PatchFacts>> {
     let Some(row) = rollouts::patch(conn, patch).await? else {
         return Ok(None);
     };
     let (superseded_by, successor_approved) = successors(conn, &row).await?;
     let decisions = decisions(conn, patch).await?;
     let holds = rollouts::holds(conn, patch).await?;
-    let evidence = evidence(conn, now, patch, &holds).await?;
+    let evidence = evidence(conn, patch, &holds).await?;
     Ok(Some(PatchFacts {
         category: Category::from_code(row.category)
             .ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
@@ -295,7 +295,6 @@ fn hold(row: &HoldRow, evidence: &BTreeMap<RingId, Evidence>) -> Result<HoldFact
 /// What each ring has shown, and how long resolved holds stopped its soak.
 async fn evidence(
     conn: &mut SqliteConnection,
-    now: Moment,
     patch: PatchId,
     holds: &[HoldRow],
 ) -> Result<BTreeMap<RingId, Evidence>> {
@@ -311,7 +310,7 @@ async fn evidence(
     }
     for evidence in rings.values_mut() {
         if let Some(since) = evidence.first_success {
-            evidence.paused = paused(since, now, holds);
+            evidence.paused = paused(since, holds);
         }
     }
     Ok(rings)
@@ -331,11 +330,12 @@ fn add(evidence: &mut Evidence, row: &EvidenceRow) {
     evidence.finished += count(row.finished);
 }
 
-/// The time since `since` during which at least one hold, now resolved, was open.
-fn paused(since: Moment, now: Moment, holds: &[HoldRow]) -> Span {
+/// The time since `since` during which at least one hold, now resolved, was open. It does not depend on the time now, as nothing in a patch's
+/// facts may: a hold that was resolved at a later hour than the clock shows, because somebody set it back, counts whole.
+fn paused(since: Moment, holds: &[HoldRow]) -> Span {
     let mut spans: Vec<(i64, i64)> = holds
         .iter()
-        .filter_map(|h| Some((h.opened_at.max(since.0), h.resolved_at?.min(now.0))))
+        .filter_map(|h| Some((h.opened_at.max(since.0), h.resolved_at?)))
         .filter(|(from, to)| from < to)
         .collect();
     spans.sort_unstable();
@@ -537,7 +537,9 @@ mod tests {
             hold(200, None),
             hold(10, Some(20)),
         ];
-        assert_eq!(paused(Moment(100), Moment(300), &holds), Span(30));
-        assert_eq!(paused(Moment(100), Moment(300), &[]), Span(0));
+        assert_eq!(paused(Moment(100), &holds), Span(30));
+        assert_eq!(paused(Moment(100), &[]), Span(0));
+        // Resolved before the clock was set back to 150: what is told of a patch does not change by itself.
+        assert_eq!(paused(Moment(100), &[hold(120, Some(9_000))]), Span(8_880));
     }
 }

@@ -38,7 +38,7 @@ fn progress(done: Span, needed: Span) -> String {
     if needed.0 >= 86_400 && needed.0 % 86_400 == 0 {
         format!("{} of {} days", done.0.clamp(0, needed.0) / 86_400, needed.0 / 86_400)
     } else {
-        format!("{} of {}", span(done), span(needed))
+        format!("{} of {}", span(done.max(Span(0))), span(needed))
     }
 }
 

@@ -93,7 +93,7 @@ impl Service {
         let schedule = Schedule::new(&policy, &facts);
         let pairs = snapshot::pairs(conn, device.id).await?;
         let ids: Vec<PatchId> = approved.iter().map(|open| open.patch).collect();
-        let patches = self.inner.facts.read(conn, now, &ids).await?;
+        let patches = self.inner.facts.read(conn, &ids).await?;
         let decided = approved.iter().filter_map(|open| {
             let (patch, pair) = (patches.get(&open.patch)?, pairs.get(&open.patch)?);
             Some((open, schedule.decide(patch, pair, now)))

@@ -68,15 +68,9 @@ struct Line {
 
 impl Service {
     /// What decides about each of these states of a device.
-    async fn lines(
-        &self,
-        conn: &mut SqliteConnection,
-        now: Moment,
-        device: DeviceId,
-        states: Vec<State>,
-    ) -> Result<Vec<Line>> {
+    async fn lines(&self, conn: &mut SqliteConnection, device: DeviceId, states: Vec<State>) -> Result<Vec<Line>> {
         let ids: Vec<PatchId> = states.iter().map(|state| state.patch).collect();
-        let mut patches = self.inner.facts.read(conn, now, &ids).await?;
+        let mut patches = self.inner.facts.read(conn, &ids).await?;
         let pairs = snapshot::pairs(conn, device).await?;
         let line = |state: State| {
             let patch = patches.remove(&state.patch);
@@ -154,7 +148,7 @@ impl Service {
             .into_values()
             .partition(|s| is_settled(s.state));
         let settled = settled.iter().filter(|s| s.state != PatchState::NotApplicable).count();
-        let lines = self.lines(conn, now, device, open).await?;
+        let lines = self.lines(conn, device, open).await?;
         let attempts = pages::attempts(conn, device, HISTORY).await?;
         let records = log::of(conn, &format!("device:{device}"), HISTORY, 0).await?;
         let mut ids = named(&lines);
@@ -220,7 +214,7 @@ impl Service {
         let policy = snapshot::policy(conn, now).await?;
         let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
         let state = states::of_pair(conn, device, patch).await?.ok_or(Error::NotFound)?;
-        let lines = self.lines(conn, now, device, vec![state]).await?;
+        let lines = self.lines(conn, device, vec![state]).await?;
         let names = snapshot::words(conn, now, &named(&lines)).await?;
         let line = lines.first().ok_or(Error::NotFound)?;
         let teller = Teller::on_device(&names, &facts.zone);

@@ -186,7 +186,7 @@ impl Service {
         let conn = &mut *tx;
         let (groups, rings) = (lists::groups(conn).await?, lists::rings(conn).await?);
         let row = lists::patch(conn, patch, &rings).await?.ok_or(Error::NotFound)?;
-        let facts = self.inner.facts.read(conn, now, &[patch]).await?;
+        let facts = self.inner.facts.read(conn, &[patch]).await?;
         let facts = facts.get(&patch).ok_or(Error::NotFound)?;
         let policy = snapshot::policy(conn, now).await?;
         let ids: Vec<PatchId> = [Some(patch), facts.superseded_by].into_iter().flatten().collect();

@@ -108,7 +108,7 @@ impl Waiting {
             ..Self::default()
         };
         let of_device = read.devices_of(conn, policy, now, &ids, rings).await?;
-        read.fill(conn, look.known, now, &ids, &of_device).await?;
+        read.fill(conn, look.known, &ids, &of_device).await?;
         Ok(read)
     }
 
@@ -137,7 +137,6 @@ impl Waiting {
         &mut self,
         conn: &mut SqliteConnection,
         known: &Known,
-        now: Moment,
         ids: &[DeviceId],
         rings: &BTreeMap<DeviceId, [Option<RingId>; 2]>,
     ) -> Result<()> {
@@ -152,7 +151,7 @@ impl Waiting {
         };
         let concerned: BTreeSet<PatchId> = open.iter().filter(|o| counts(o)).map(|o| o.state.patch).collect();
         let concerned: Vec<PatchId> = concerned.into_iter().collect();
-        let mut facts_of = known.read(conn, now, &concerned).await?;
+        let mut facts_of = known.read(conn, &concerned).await?;
         for open in open {
             let (patch, pair) = (open.state.patch, (open.device, open.state.patch));
             // By device and patch: what two rings approved comes twice.
