@@ -85,7 +85,7 @@ test('and so does a step back in the history', async ({ adminPage: page, pageErr
 test('a document whose code never arrives works as without scripts', async ({ adminPage: page, pageErrors }) => {
   pageErrors.allow(/ERR_FAILED|Failed to fetch|WebAssembly|TypeError/);
   await page.route('**/split_devices.wasm', (route) => route.abort());
-  const tried = page.waitForEvent('console', (message) => message.type() === 'error' && /fetch/i.test(message.text()));
+  const tried = page.waitForEvent('console', (message) => message.type() === 'warning' && /fetch/i.test(message.text()));
   await page.goto('/devices');
   await tried;
   await expect(heading(page)).toContainText('Devices');
