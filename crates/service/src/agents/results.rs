@@ -104,7 +104,7 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, record: &AttemptReco
             observed,
             log,
             took,
-        } => {
+        } if is_undecided(&attempt) => {
             let stage = judge(conn, &attempt, outcome, observed).await?;
             let end = End {
                 stage,
@@ -114,6 +114,7 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, record: &AttemptReco
             };
             finished(conn, caller, &attempt, outcome, end).await?;
         }
+        AttemptEvent::Finished { .. } => {}
     }
     Ok(true)
 }
@@ -145,12 +146,10 @@ async fn started(
     Ok(())
 }
 
-/// Whether an end may still be recorded: an attempt without one, or one that the server had given up on (I-30).
-const fn is_undecided(stage: Stage) -> bool {
-    matches!(
-        stage,
-        Stage::Permitted | Stage::Started | Stage::Lapsed | Stage::Vanished
-    )
+/// Whether an end may still be recorded: an attempt without one, or one that the server had given up on (I-30), that no scan has shown.
+const fn is_undecided(attempt: &Attempt) -> bool {
+    let given_up = matches!(attempt.stage, Stage::Lapsed | Stage::Vanished);
+    (attempt.stage.is_open() || given_up) && attempt.proven_at.is_none()
 }
 
 async fn finished(
@@ -160,9 +159,6 @@ async fn finished(
     outcome: &Outcome,
     end: End<'_>,
 ) -> Result<()> {
-    if !is_undecided(attempt.stage) || attempt.proven_at.is_some() {
-        return Ok(());
-    }
     let stage = end.stage;
     attempts::finish(conn, attempt.id, end, caller.now).await?;
     let record = Record {

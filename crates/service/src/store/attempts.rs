@@ -306,7 +306,8 @@ impl End<'_> {
 /// When the database fails.
 pub async fn finish(conn: &mut SqliteConnection, id: AttemptId, end: End<'_>, now: Moment) -> Result<()> {
     sqlx::query(
-        "UPDATE attempt SET state = ?1, finished_at = ?2, detail = ?3, log = ?4, took = max(0, min(?5, ?2 - permitted_at)) WHERE id = ?6",
+        "UPDATE attempt SET state = ?1, finished_at = ?2, detail = ?3, log = ?4, took = max(0, min(?5, ?2 - permitted_at)),
+             ended_after = (SELECT max(seq) FROM audit) WHERE id = ?6",
     )
         .bind(end.stage as i64)
         .bind(now.0)
@@ -324,12 +325,15 @@ pub async fn finish(conn: &mut SqliteConnection, id: AttemptId, end: End<'_>, no
 /// # Errors
 /// When the database fails.
 pub async fn prove(conn: &mut SqliteConnection, id: AttemptId, now: Moment) -> Result<()> {
-    sqlx::query("UPDATE attempt SET state = 3, proven_at = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?")
-        .bind(now.0)
-        .bind(now.0)
-        .bind(id.0)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "UPDATE attempt SET state = 3, proven_at = ?, finished_at = coalesce(finished_at, ?),
+             ended_after = coalesce(ended_after, (SELECT max(seq) FROM audit)) WHERE id = ?",
+    )
+    .bind(now.0)
+    .bind(now.0)
+    .bind(id.0)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

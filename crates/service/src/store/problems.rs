@@ -22,7 +22,7 @@ pub async fn hold(conn: &mut SqliteConnection, id: HoldId) -> Result<Option<(Pat
     )))
 }
 
-/// Resolves a hold.
+/// Resolves a hold. The caller writes the audit record in the same transaction, so that what ends later has a later place in the order.
 ///
 /// # Errors
 /// When the database fails.
@@ -33,7 +33,9 @@ pub async fn resolve(
     note: &str,
     now: Moment,
 ) -> Result<()> {
-    sqlx::query("UPDATE hold SET resolved_at = ?, resolved_by = ?, note = ? WHERE id = ?")
+    sqlx::query(
+        "UPDATE hold SET resolved_at = ?, resolved_by = ?, note = ?, resolved_after = (SELECT max(seq) FROM audit) WHERE id = ?",
+    )
         .bind(now.0)
         .bind(by.map(|a| a.0))
         .bind(note)

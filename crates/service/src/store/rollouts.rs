@@ -350,7 +350,7 @@ pub async fn failures(conn: &mut SqliteConnection, device: DeviceId, patch: Patc
     let rows: Vec<i64> = sqlx::query_scalar(
         "SELECT coalesce(finished_at, deadline) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND kind = 1 AND state IN (4, 5, 8)
            AND id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND state = 3), 0)
-           AND coalesce(finished_at, deadline) > coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = ?2), 0) ORDER BY id",
+           AND coalesce(ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = ?2), -1) ORDER BY id",
     )
     .bind(device.0)
     .bind(patch.0)
@@ -367,7 +367,7 @@ pub async fn failures_of_device(conn: &mut SqliteConnection, device: DeviceId) -
     let rows: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT a.patch_id, coalesce(a.finished_at, a.deadline) FROM attempt a WHERE a.device_id = ?1 AND a.kind = 1 AND a.state IN (4, 5, 8)
            AND a.id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = a.patch_id AND state = 3), 0)
-           AND coalesce(a.finished_at, a.deadline) > coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = a.patch_id), 0) ORDER BY a.id",
+           AND coalesce(a.ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = a.patch_id), -1) ORDER BY a.id",
     )
     .bind(device.0)
     .fetch_all(conn)
@@ -402,7 +402,7 @@ pub async fn recent_results(
         "SELECT count(DISTINCT CASE WHEN state IN (4, 5, 8) THEN device_id END), count(DISTINCT CASE WHEN state = 8 THEN device_id END),
                 count(DISTINCT device_id)
          FROM attempt WHERE patch_id = ?1 AND kind = 1 AND state IN (3, 4, 5, 8) AND ring_id IS ?2
-           AND coalesce(finished_at, deadline) >= coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = ?1), 0)",
+           AND coalesce(ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = ?1), -1)",
     )
     .bind(patch.0)
     .bind(ring.map(|r| r.0))
@@ -498,10 +498,12 @@ pub struct OpenPatch {
 }
 
 impl OpenPatch {
-    /// A device that could not start a moment ago (package not to be had, manager busy) is not asked again at every poll.
+    /// A device that could not start a moment ago (package not to be had, manager busy) is not asked again at every poll. A moment that the
+    /// clock has yet to reach was written before the clock was set back, and says nothing.
     #[must_use]
     pub fn put_off(&self, now: Moment) -> bool {
-        self.not_started.is_some_and(|at| now < at + NOT_STARTED_WAIT)
+        self.not_started
+            .is_some_and(|at| at <= now && now < at + NOT_STARTED_WAIT)
     }
 }
 

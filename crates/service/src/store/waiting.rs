@@ -85,7 +85,7 @@ pub async fn failures(
         "SELECT a.device_id, a.patch_id, coalesce(a.finished_at, a.deadline) FROM attempt a
          WHERE a.device_id IN (SELECT value FROM json_each(?)) AND a.kind = 1 AND a.state IN (4, 5, 8)
            AND a.id > coalesce((SELECT max(id) FROM attempt WHERE device_id = a.device_id AND patch_id = a.patch_id AND state = 3), 0)
-           AND coalesce(a.finished_at, a.deadline) > coalesce((SELECT max(resolved_at) FROM hold WHERE patch_id = a.patch_id), 0) ORDER BY a.id",
+           AND coalesce(a.ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = a.patch_id), -1) ORDER BY a.id",
     )
     .bind(states::json(&devices)?)
     .fetch_all(conn)

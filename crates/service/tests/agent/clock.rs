@@ -1,7 +1,8 @@
 //! A clock that jumps freezes permits; time that passes does not.
 
 use crate::support::*;
-use domain::Span;
+use domain::{HoldId, Span};
+use protocol::v1::Outcome;
 
 #[tokio::test]
 async fn a_jump_freezes_permits_until_an_administrator_confirms() {
@@ -84,5 +85,47 @@ async fn a_jump_counts_before_anybody_has_noticed_it() {
         assert_eq!(device.refusal(&server, patch).await.0, "clock");
     }
     server.clock.jump(Span::days(10));
+    device.permit(&server, patch).await;
+}
+
+/// What came first is told by the order of records: people resolve holds by a clock that they set back later.
+#[tokio::test]
+async fn a_failure_counts_although_the_hold_before_it_was_resolved_by_a_clock_ahead() {
+    let server = server().await;
+    let mut device = server
+        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
+        .await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    let officer = server.officer().await;
+    let failed = || Outcome::Failed {
+        exit: Some(100),
+        message: short("broken"),
+    };
+    let open_holds = || server.number("SELECT count(*) FROM hold WHERE resolved_at IS NULL");
+    server.service.tick().await.unwrap();
+    let permit = device.permit(&server, patch).await;
+    device.finish(&server, &permit, failed()).await;
+    assert_eq!(open_holds().await, 1, "I-29");
+
+    server.clock.jump(Span::days(2));
+    server.service.tick().await.unwrap();
+    server.service.resume(&officer, HoldId(1), "looked at").await.unwrap();
+    server.clock.jump(Span::days(-2));
+    server.service.tick().await.unwrap();
+    server.service.confirm_clock(&officer, "set right").await.unwrap();
+    server.service.tick().await.unwrap();
+
+    server.pass(Span::hours(2));
+    let permit = device.permit(&server, patch).await;
+    device.finish(&server, &permit, failed()).await;
+    assert_eq!(open_holds().await, 1, "I-29: it failed again, by whatever clock");
+    let (gate, ..) = device.refusal(&server, patch).await;
+    assert_eq!(gate, "not_held");
+    server
+        .service
+        .resume(&officer, HoldId(2), "looked at again")
+        .await
+        .unwrap();
     device.permit(&server, patch).await;
 }

@@ -1,9 +1,10 @@
 //! Databases of earlier versions, with something in them, become databases of this one.
 
+use domain::{DeviceId, Moment, PatchId};
 use service::{
     Service,
     clock::ManualClock,
-    store::{MIGRATIONS, policy::WRITTEN},
+    store::{self, MIGRATIONS, policy::WRITTEN},
 };
 use sqlx::{Connection as _, SqliteConnection, migrate::Migrator, sqlite::SqliteConnectOptions};
 use std::sync::Arc;
@@ -155,4 +156,52 @@ async fn nothing_of_the_policy_can_change_unseen() {
             assert!(words.into_iter().any(|word| word == column), "{table}.{column}");
         }
     }
+}
+
+/// A device failed, a person looked at it, another one failed; the first hold was resolved while the clock was ahead.
+const ORDERED: &str = "
+    INSERT INTO attempt (id, device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, finished_at) VALUES
+        (2, 1, 2, 1, 1, 2, 4, 11, 12, 13, 20), (3, 1, 2, 1, 1, 3, 4, 31, 32, 33, 40), (4, 1, 1, 1, 1, 4, 1, 50, 51, 52, NULL);
+    INSERT INTO hold (id, patch_id, cause, detail, opened_at, opened_by, resolved_at) VALUES
+        (1, 2, 3, '', 20, 'server', 9999), (2, 2, 3, '', 40, 'server', NULL);
+    INSERT INTO audit (seq, at, actor, action, object, reason, prev_hash, hash) VALUES
+        (1, 11, '', 'attempt.permitted', 'attempt:2', '', x'', x''), (2, 20, '', 'attempt.ended', 'attempt:2', '', x'', x''),
+        (3, 20, '', 'rollout.held', 'hold:1 attempt:2', '', x'', x''), (4, 9999, '', 'rollout.resumed', 'hold:1', '', x'', x''),
+        (5, 40, '', 'attempt.ended', 'attempt:3', '', x'', x''), (6, 40, '', 'rollout.held', 'hold:2 attempt:3', '', x'', x'');
+    INSERT INTO audit_object (word, seq) VALUES
+        ('attempt:2', 1), ('attempt:2', 2), ('attempt:2', 3), ('hold:1', 3), ('hold:1', 4), ('attempt:3', 5), ('attempt:3', 6), ('hold:2', 6);";
+
+#[tokio::test]
+async fn what_came_after_what_is_learnt_from_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new()
+        .filename(settings(&folder).database())
+        .create_if_missing(true);
+    let mut conn = SqliteConnection::connect_with(&file).await.unwrap();
+    let early = MIGRATIONS.iter().filter(|m| m.version < 4).cloned().collect();
+    Migrator::with_migrations(early).run(&mut conn).await.unwrap();
+    sqlx::raw_sql(FILLED).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(ORDERED).execute(&mut conn).await.unwrap();
+    Migrator::with_migrations(MIGRATIONS.iter().cloned().collect())
+        .run(&mut conn)
+        .await
+        .unwrap();
+    let ended: Vec<(i64, Option<i64>)> = sqlx::query_as("SELECT id, ended_after FROM attempt ORDER BY id")
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(ended, [(1, None), (2, Some(1)), (3, Some(4)), (4, None)]);
+    let resolved: Vec<(i64, Option<i64>)> = sqlx::query_as("SELECT id, resolved_after FROM hold ORDER BY id")
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(resolved, [(1, Some(3)), (2, None)]);
+    let failures = store::rollouts::failures(&mut conn, DeviceId(1), PatchId(2))
+        .await
+        .unwrap();
+    assert_eq!(
+        failures,
+        [Moment(40)],
+        "only the one after the hold was resolved, whatever the clock said then"
+    );
 }
