@@ -18,7 +18,7 @@ const START_PATIENCE_MS = 30_000;
 const STOP_PATIENCE_MS = 8_000;
 
 function binary(variable: string, name: string): string {
-  const file = path.resolve(process.env[variable] ?? path.join(HERE, '../target/debug', name));
+  const file = path.resolve(process.env[variable] ?? path.join(HERE, '../target/checked', name));
   if (!existsSync(file)) {
     throw new Error(`${file} is missing: \`cargo xtask test --e2e\` builds it`);
   }

@@ -1,6 +1,6 @@
 //! The end-to-end tests: Playwright with the system's Chromium against the real binaries.
 
-use crate::process::{has_program, must_succeed, root, target_dir, watch_lines};
+use crate::process::{has_program, must_succeed, root, watch_lines};
 use crate::steps::Outcome;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
     let Some((end2end, chromium)) = playwright()? else {
         return Ok(Outcome::Skipped("needs chromium and npm".to_owned()));
     };
-    let bin = target_dir().join("debug");
+    let bin = crate::test::checked_dir();
     let (mut passed, mut failed) = (0, 0);
     let mut playwright = Command::new("node_modules/.bin/playwright");
     playwright

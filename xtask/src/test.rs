@@ -1,16 +1,19 @@
 //! `cargo xtask test`: every check, in the order in which a failure is cheapest to learn.
 
-use crate::process::{cargo, has_program, must_succeed, watch_lines};
+use crate::process::{cargo, has_program, must_succeed, root, target_dir, watch_lines};
 use crate::site::{self, Profile};
 use crate::steps::{Outcome, Summary, seconds};
 use crate::{TestArgs, budget, check_deps, e2e};
 use anyhow::Result;
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// Everything except `frontend`, which is for browsers only: with it, `app` would get `ssr` and `hydrate` at once. The
 /// test clock is on everywhere here, so that the tests and the binaries for the end-to-end tests come from one build.
-const HOST: [&str; 5] = [
+const HOST: [&str; 7] = [
+    "--profile",
+    PROFILE,
     "--workspace",
     "--exclude",
     "frontend",
@@ -18,8 +21,16 @@ const HOST: [&str; 5] = [
     "server/test-clock",
 ];
 
-/// The simulation in its own profile: optimised, with every assertion on.
-pub(crate) const SIM: [&str; 7] = ["run", "--quiet", "--profile", "sim", "-p", "sim", "--"];
+/// One profile for all checks on the host, so that they share what they build.
+const PROFILE: &str = "checked";
+
+/// Runs the simulation alone.
+pub(crate) const SIM: [&str; 7] = ["run", "--quiet", "--profile", PROFILE, "-p", "sim", "--"];
+
+/// Where the binaries of [`PROFILE`] are.
+pub(crate) fn checked_dir() -> PathBuf {
+    target_dir().join(PROFILE)
+}
 
 type Step<'a> = (&'static str, Box<dyn FnOnce() -> Result<Outcome> + 'a>);
 
@@ -91,7 +102,13 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
 
 /// A fixed set of seeds: a failure prints its seed and the command that replays it.
 fn simulation(seeds: u32) -> Result<Outcome> {
-    must_succeed(cargo(SIM).args(["--seeds", &seeds.to_string()]))?;
+    binaries(true)?;
+    let mut sim = Command::new(checked_dir().join("sim"));
+    must_succeed(
+        sim.args(["--seeds", &seeds.to_string()])
+            .current_dir(root())
+            .stdin(Stdio::null()),
+    )?;
     Ok(Outcome::PASSED)
 }
 
@@ -126,7 +143,7 @@ const TEST_LINTS: [&str; 6] = [
 ];
 
 fn clippy_browser() -> Result<Outcome> {
-    let target = crate::process::target_dir().join("front");
+    let target = target_dir().join("front");
     must_succeed(
         cargo([
             "clippy",
@@ -176,7 +193,7 @@ fn tally(line: &str) -> Option<(u32, u32)> {
     Some((passed, failed))
 }
 
-/// The binaries that the end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all targets of a build
+/// The binaries that simulation and end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all targets of a build
 /// together, so that binaries alone would be made anew, with half of what they depend on.
 fn binaries(after_tests: bool) -> Result<Outcome> {
     let mut build = cargo(["build", "--bins"]);

@@ -8,7 +8,9 @@ use crate::{
     facts::Known,
     store::{
         devices::{self, Device},
-        rollouts::{self, EvidenceRow, HoldRow, PatchRow},
+        evidence::{self, EvidenceRow},
+        names,
+        rollouts::{self, HoldRow, PatchRow},
         schedule,
         states::{self, State},
         waiting,
@@ -104,7 +106,7 @@ pub async fn device_facts(
     let (fleet, location) = rollouts::load(conn, row.location).await?;
     let known = DeviceRows {
         open_attempt: rollouts::open_attempt(conn, row.id).await?,
-        critical: rollouts::critical_on(conn, row.id).await?,
+        critical: evidence::critical_on(conn, row.id).await?,
         windows_changed: windows_changed(conn, policy).await?,
     };
     Ok(DeviceFacts {
@@ -201,7 +203,7 @@ pub async fn patch_facts(conn: &mut SqliteConnection, patch: PatchId) -> Result<
             .ok_or_else(|| Error::Inconsistent(format!("category {}", row.category)))?,
         product: row.product.map(ProductId),
         needs_reboot: row.needs_reboot,
-        measured_install: rollouts::measured_install(conn, patch).await?,
+        measured_install: evidence::measured_install(conn, patch).await?,
         size: u64::try_from(row.size).unwrap_or(0),
         superseded_by,
         successor_approved,
@@ -299,13 +301,13 @@ async fn evidence(
     holds: &[HoldRow],
 ) -> Result<BTreeMap<RingId, Evidence>> {
     let mut rings: BTreeMap<RingId, Evidence> = BTreeMap::new();
-    for row in rollouts::evidence(conn, patch).await? {
+    for row in evidence::evidence(conn, patch).await? {
         add(rings.entry(RingId(row.ring)).or_default(), &row);
     }
-    for (ring, product) in rollouts::critical_proven(conn, patch).await? {
+    for (ring, product) in evidence::critical_proven(conn, patch).await? {
         rings.entry(ring).or_default().critical.insert(product);
     }
-    for (ring, targets) in rollouts::targets(conn, patch).await? {
+    for (ring, targets) in evidence::targets(conn, patch).await? {
         rings.entry(RingId(ring)).or_default().targets = count(targets);
     }
     for evidence in rings.values_mut() {
@@ -360,7 +362,7 @@ pub async fn pair_facts(
     let Some(state) = state else {
         return Ok(PairFacts::new(PatchState::NotApplicable));
     };
-    let failures = rollouts::failures(conn, device, patch).await?;
+    let failures = evidence::failures(conn, device, patch).await?;
     let blocked = rollouts::orders(conn, device).await?.iter().any(|o| o.patch == patch);
     pair_of(state, &failures, blocked)
 }
@@ -371,7 +373,7 @@ pub async fn pair_facts(
 /// When the database fails.
 pub async fn pairs(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTreeMap<PatchId, PairFacts>> {
     let mut failures: BTreeMap<PatchId, Vec<Moment>> = BTreeMap::new();
-    for (patch, at) in rollouts::failures_of_device(conn, device).await? {
+    for (patch, at) in evidence::failures_of_device(conn, device).await? {
         failures.entry(patch).or_default().push(at);
     }
     let orders = rollouts::orders(conn, device).await?;
@@ -427,7 +429,7 @@ pub struct Words {
 /// # Errors
 /// When the database fails.
 pub async fn words(conn: &mut SqliteConnection, now: Moment, patches: &[PatchId]) -> Result<Words> {
-    let names = rollouts::names(conn, patches).await?;
+    let names = names::names(conn, patches).await?;
     Ok(Words {
         now,
         rings: names.rings.into_iter().map(|(id, n)| (RingId(id), n)).collect(),

@@ -8,7 +8,7 @@ use crate::{
     events::Topic,
     store::{
         attempts::{self, Attempt, End, Stage},
-        audit, devices, holds, rings, rollouts, states,
+        audit, devices, evidence, holds, rings, rollouts, states,
     },
 };
 use domain::{Moment, PatchState};
@@ -279,8 +279,8 @@ pub(super) async fn hold(
     detail: &str,
     now: Moment,
 ) -> Result<()> {
-    let recent = rollouts::recent_results(conn, attempt.patch, attempt.ring).await?;
-    let evidence = rollouts::evidence(conn, attempt.patch).await?;
+    let recent = evidence::recent_results(conn, attempt.patch, attempt.ring).await?;
+    let evidence = evidence::evidence(conn, attempt.patch).await?;
     let own = evidence.iter().filter(|e| Some(e.ring) == attempt.ring.map(|r| r.0));
     let (finished, failures) = own.fold((0, 0), |(f, n), e| (f + e.finished, n + e.failures));
     let results = RingResults {

@@ -137,7 +137,7 @@ impl Known {
                 ExceptionFor::Group(_) | ExceptionFor::All => None,
             })
             .collect();
-        let names = store::rollouts::names(conn, &patches).await?;
+        let names = store::names::names(conn, &patches).await?;
         Ok(Self {
             accounts: names.accounts.into_iter().collect(),
             patches: names.patches.into_iter().collect(),

@@ -161,6 +161,8 @@ impl Waiting {
             if let Some(facts) = facts_of.remove(&patch) {
                 self.patches.insert(patch, facts);
                 self.titles.insert(patch, (open.source, open.version));
+            } else if !self.patches.contains_key(&patch) {
+                continue;
             }
             let failed = failures.get(&pair).map_or(&[][..], Vec::as_slice);
             let facts = snapshot::pair_of(&open.state, failed, blocked.binary_search(&pair).is_ok())?;

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod catalog;
 pub mod decisions;
 pub mod devices;
+pub mod evidence;
 pub mod fleet;
 pub mod holds;
 pub mod inventory;

@@ -1,7 +1,7 @@
-//! What people name in forms: devices, patches, products.
+//! Names: what people name in forms, and what pages call things.
 
 use crate::error::Result;
-use domain::DeviceState;
+use domain::{DeviceState, PatchId};
 use sqlx::SqliteConnection;
 
 /// The devices of a name that are not revoked; at most two, because more than one is too many.
@@ -70,4 +70,48 @@ pub async fn newest_patches(conn: &mut SqliteConnection, most: u32) -> Result<Ve
             .fetch_all(conn)
             .await?,
     )
+}
+
+/// Names by number.
+#[derive(Clone, Debug, Default)]
+pub struct NameRows {
+    /// Rings.
+    pub rings: Vec<(i64, String)>,
+    /// Accounts.
+    pub accounts: Vec<(i64, String)>,
+    /// OS releases.
+    pub releases: Vec<(i64, String)>,
+    /// The patches asked for, and those that replace them.
+    pub patches: Vec<(i64, String)>,
+    /// Profiles, windows and freezes.
+    pub schedule: Vec<(i64, String)>,
+    /// Groups.
+    pub groups: Vec<(i64, String)>,
+    /// Products that somebody named.
+    pub products: Vec<(i64, String)>,
+    /// Locations.
+    pub locations: Vec<(i64, String)>,
+}
+
+/// The names of rings, accounts and releases, and of these patches and the newer versions of their sources.
+///
+/// # Errors
+/// When the database fails.
+pub async fn names(conn: &mut SqliteConnection, patches: &[PatchId]) -> Result<NameRows> {
+    Ok(NameRows {
+        rings: sqlx::query_as("SELECT id, name FROM ring").fetch_all(&mut *conn).await?,
+        accounts: sqlx::query_as("SELECT id, name FROM account").fetch_all(&mut *conn).await?,
+        releases: sqlx::query_as("SELECT id, name FROM os_release").fetch_all(&mut *conn).await?,
+        schedule: sqlx::query_as("SELECT id, name FROM schedule WHERE kind <> 4").fetch_all(&mut *conn).await?,
+        groups: sqlx::query_as("SELECT id, name FROM device_group").fetch_all(&mut *conn).await?,
+        products: sqlx::query_as("SELECT id, name FROM product").fetch_all(&mut *conn).await?,
+        locations: sqlx::query_as("SELECT id, name FROM location").fetch_all(&mut *conn).await?,
+        patches: sqlx::query_as(
+            "SELECT n.id, n.source || ' ' || n.version FROM patch p JOIN patch n ON n.os_release_id = p.os_release_id AND n.source = p.source
+             WHERE p.id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(super::states::json(&patches)?)
+        .fetch_all(conn)
+        .await?,
+    })
 }

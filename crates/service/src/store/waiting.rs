@@ -73,7 +73,7 @@ pub async fn open_attempts(conn: &mut SqliteConnection) -> Result<BTreeMap<Devic
         .collect())
 }
 
-/// As `rollouts::failures`, of every pair of these devices.
+/// As `evidence::failures`, of every pair of these devices.
 ///
 /// # Errors
 /// When the database fails.
@@ -114,7 +114,7 @@ pub async fn blocked(conn: &mut SqliteConnection) -> Result<Vec<(DeviceId, Patch
         .collect())
 }
 
-/// As `rollouts::critical_on`, of these devices.
+/// As `evidence::critical_on`, of these devices.
 ///
 /// # Errors
 /// When the database fails.

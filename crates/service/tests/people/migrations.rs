@@ -196,7 +196,7 @@ async fn what_came_after_what_is_learnt_from_the_audit_log() {
         .await
         .unwrap();
     assert_eq!(resolved, [(1, Some(3)), (2, None)]);
-    let failures = store::rollouts::failures(&mut conn, DeviceId(1), PatchId(2))
+    let failures = store::evidence::failures(&mut conn, DeviceId(1), PatchId(2))
         .await
         .unwrap();
     assert_eq!(
