@@ -7,12 +7,7 @@ use protocol::v1::Outcome;
 #[tokio::test]
 async fn a_jump_freezes_permits_until_an_administrator_confirms() {
     for jump in [Span::hours(2), Span(-120)] {
-        let server = server().await;
-        let mut device = server
-            .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
-            .await;
-        let patch = server.patch("a", "2").await;
-        server.approve(patch, PILOT).await;
+        let (server, mut device, patch) = approved().await;
         server.service.tick().await.unwrap();
         server.clock.jump(jump);
         server.service.tick().await.unwrap();
@@ -71,12 +66,7 @@ async fn time_that_passes_and_restarts_are_no_jump() {
 /// I-12: a permit may be asked for before the next tick has seen the jump, and what is seen meanwhile is not dated by a wrong clock.
 #[tokio::test]
 async fn a_jump_counts_before_anybody_has_noticed_it() {
-    let server = server().await;
-    let mut device = server
-        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
-        .await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
+    let (server, mut device, patch) = approved().await;
     server.service.tick().await.unwrap();
     let before = server.service.now();
     for jump in [Span::days(10), Span::days(-20)] {
@@ -91,12 +81,7 @@ async fn a_jump_counts_before_anybody_has_noticed_it() {
 /// What came first is told by the order of records: people resolve holds by a clock that they set back later.
 #[tokio::test]
 async fn a_failure_counts_although_the_hold_before_it_was_resolved_by_a_clock_ahead() {
-    let server = server().await;
-    let mut device = server
-        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
-        .await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
+    let (server, mut device, patch) = approved().await;
     let officer = server.officer().await;
     let failed = || Outcome::Failed {
         exit: Some(100),

@@ -32,12 +32,7 @@ async fn a_repeat_gets_the_same_bytes_and_a_late_comer_is_stale() {
 
 #[tokio::test]
 async fn two_agents_with_one_key_are_found_and_get_no_permit() {
-    let server = server().await;
-    let mut device = server
-        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
-        .await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
+    let (server, mut device, patch) = approved().await;
     let mut copy = device.clone();
     device.check_in(&server).await;
     let message = CheckIn {

@@ -82,12 +82,7 @@ async fn a_rollback_is_proven_and_the_version_stays_blocked() {
 
 #[tokio::test]
 async fn a_failing_rollback_waits_and_ends() {
-    let server = server().await;
-    let mut device = server
-        .scanned(1, PILOT, inventory(&[("a", "1")], &[("a", "2", true)]))
-        .await;
-    let patch = server.patch("a", "2").await;
-    server.approve(patch, PILOT).await;
+    let (server, mut device, patch) = approved().await;
     device.install(&server, patch).await;
     server
         .service

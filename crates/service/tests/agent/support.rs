@@ -30,6 +30,16 @@ pub async fn server() -> Server {
     server_that_polls(60).await
 }
 
+/// A server, a pilot that lacks version 2 of `a`, and that patch, approved for the pilots.
+pub async fn approved() -> (Server, Device, PatchId) {
+    let server = server().await;
+    let scan = inventory(&[("a", "1")], &[("a", "2", true)]);
+    let device = server.scanned(1, PILOT, scan).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    (server, device, patch)
+}
+
 pub async fn server_that_polls(poll_seconds: u32) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings {
