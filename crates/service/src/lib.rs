@@ -59,11 +59,15 @@ impl Service {
     pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> std::result::Result<Self, store::OpenError> {
         let key = settings.load_or_make_key()?;
         let store = Store::open(&settings).await?;
+        let watch = watch::Watch::default();
+        let left = async { store::clock::left(&mut *store.read().await?).await };
+        let damaged = |e: Error| store::OpenError::Damaged(settings.database(), e.to_string());
+        watch.take_up(&*clock, left.await.map_err(damaged)?);
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
                 clock,
-                watch: watch::Watch::default(),
+                watch,
                 settings,
                 key,
                 events: events::Events::new(),

@@ -37,6 +37,11 @@ struct Known {
 }
 
 impl NextChange {
+    /// Forgets what was worked out: the clock was set.
+    pub(crate) fn forget(&self) {
+        self.change(|state| *state = State::default());
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     facts::Known,
     store::{
+        clock,
         devices::{self, Device},
         evidence::{self, EvidenceRow},
         names,
@@ -310,9 +311,10 @@ async fn evidence(
     for (ring, targets) in evidence::targets(conn, patch).await? {
         rings.entry(RingId(ring)).or_default().targets = count(targets);
     }
+    let steps = clock::steps(conn).await?;
     for evidence in rings.values_mut() {
         if let Some(since) = evidence.first_success {
-            evidence.paused = paused(since, holds);
+            evidence.paused = paused(since, holds, &steps);
         }
     }
     Ok(rings)
@@ -332,12 +334,17 @@ fn add(evidence: &mut Evidence, row: &EvidenceRow) {
     evidence.finished += count(row.finished);
 }
 
-/// The time since `since` during which at least one hold, now resolved, was open. It does not depend on the time now, as nothing in a patch's
-/// facts may: a hold that was resolved at a later hour than the clock shows, because somebody set it back, counts whole.
-fn paused(since: Moment, holds: &[HoldRow]) -> Span {
-    let mut spans: Vec<(i64, i64)> = holds
-        .iter()
-        .filter_map(|h| Some((h.opened_at.max(since.0), h.resolved_at?)))
+/// The time since `since` during which at least one hold, now resolved, was open, or over which the clock stepped (I-12). It does not depend
+/// on the time now, as nothing in a patch's facts may: a hold that was resolved at a later hour than the clock shows, because somebody set it
+/// back, counts whole; one that was resolved before it was opened, from `since` on.
+fn paused(since: Moment, holds: &[HoldRow], steps: &[(i64, i64)]) -> Span {
+    let held = holds.iter().filter_map(|h| {
+        let to = h.resolved_at?;
+        Some((if h.opened_at > to { since.0 } else { h.opened_at }, to))
+    });
+    let mut spans: Vec<(i64, i64)> = held
+        .chain(steps.iter().copied())
+        .map(|(from, to)| (from.max(since.0), to))
         .filter(|(from, to)| from < to)
         .collect();
     spans.sort_unstable();
@@ -539,9 +546,16 @@ mod tests {
             hold(200, None),
             hold(10, Some(20)),
         ];
-        assert_eq!(paused(Moment(100), &holds), Span(30));
-        assert_eq!(paused(Moment(100), &[]), Span(0));
+        assert_eq!(paused(Moment(100), &holds, &[]), Span(30));
+        assert_eq!(paused(Moment(100), &[], &[]), Span(0));
         // Resolved before the clock was set back to 150: what is told of a patch does not change by itself.
-        assert_eq!(paused(Moment(100), &[hold(120, Some(9_000))]), Span(8_880));
+        assert_eq!(paused(Moment(100), &[hold(120, Some(9_000))], &[]), Span(8_880));
+        // Opened while the clock was ahead, resolved after it was set right.
+        assert_eq!(paused(Moment(100), &[hold(9_000, Some(400))], &[]), Span(300));
+        // A step of the clock counts like a hold, and once with one.
+        assert_eq!(
+            paused(Moment(100), &[hold(120, Some(200))], &[(150, 5_000), (20, 50)]),
+            Span(4_880)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The server's time: what its clock shows, as long as that agrees with the time that passed. A clock that was set wrong neither completes a
 //! soak nor dates what happens meanwhile: until an administrator has looked, time goes on from before the jump (I-12).
 
-use crate::Clock;
+use crate::{Clock, store::clock::Left};
 use domain::{Moment, Span};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,6 +35,11 @@ impl Reading {
         self.shown + MAX_BACK < seen
     }
 
+    /// How far the clock is ahead of the time that passed.
+    pub(crate) fn off(self, seen: Moment) -> Span {
+        self.shown.since(self.expected.unwrap_or(seen))
+    }
+
     /// The time to go by.
     pub(crate) fn now(self) -> Moment {
         self.expected.filter(|_| self.is_off()).unwrap_or(self.shown)
@@ -52,6 +57,14 @@ impl Watch {
         }
     }
 
+    /// Goes on where an earlier run of the server left: what it found wrong stays wrong until an administrator has looked, however often
+    /// the server starts meanwhile.
+    pub(crate) fn take_up(&self, clock: &dyn Clock, left: Left) {
+        if let Some(off) = left.off {
+            self.anchor(clock, (clock.now() - off).max(left.high_water));
+        }
+    }
+
     /// From here on time counts from `right`.
     pub(crate) fn anchor(&self, clock: &dyn Clock, right: Moment) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((right, clock.steady()));
@@ -62,6 +75,23 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+
+    #[test]
+    fn a_restart_takes_up_what_was_found_wrong() {
+        let (clock, watch) = (ManualClock::at(Moment(1_000_000)), Watch::default());
+        let left = |off| Left {
+            high_water: Moment(400_000),
+            off,
+        };
+        watch.take_up(&clock, left(None));
+        assert_eq!(watch.read(&clock).expected, None, "nothing was wrong");
+        watch.take_up(&clock, left(Some(Span(500_000))));
+        assert_eq!(watch.read(&clock).now(), Moment(500_000));
+        clock.advance(Span(60));
+        assert_eq!(watch.read(&clock).now(), Moment(500_060));
+        watch.take_up(&clock, left(Some(Span(900_000))));
+        assert_eq!(watch.read(&clock).now(), Moment(400_000), "never before what was seen");
+    }
 
     #[test]
     fn a_jump_moves_no_time() {

@@ -137,6 +137,13 @@ impl Memory {
         self.seen().get(&device).map(|s| s.at)
     }
 
+    /// No contact was later than now: those that say so were dated by a wrong clock.
+    pub(super) fn set_back(&self, now: Moment) {
+        for seen in self.seen().values_mut() {
+            seen.at = seen.at.min(now);
+        }
+    }
+
     /// Takes the contacts that wait for their batch.
     pub(super) fn take_contacts(&self) -> Vec<Contact> {
         let mut seen = self.seen();

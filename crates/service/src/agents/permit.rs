@@ -305,8 +305,6 @@ pub(super) async fn rollback_wait(
     if failed.len() >= MAX_ROLLBACK_TRIES {
         return Ok(Some(None));
     }
-    let ended = last.finished_at.unwrap_or(last.deadline);
-    // An end that the clock has yet to reach was written before the clock was set back: nobody waits for that.
-    let waits = ended <= now && now < ended + ROLLBACK_WAIT;
-    Ok(waits.then_some(Some(ended + ROLLBACK_WAIT)))
+    let until = last.finished_at.unwrap_or(last.deadline) + ROLLBACK_WAIT;
+    Ok((now < until).then_some(Some(until)))
 }

@@ -7,7 +7,9 @@ use crate::{
     events::Topic,
     store::{
         attempts::{self, Attempt, End, Stage},
-        audit, devices, meta, set_meta, states,
+        audit,
+        clock::{self, Left, Waits},
+        devices, states,
     },
 };
 use domain::{Moment, PatchState, Permission, Span};
@@ -50,28 +52,28 @@ impl Service {
     /// Compares the clock with one that cannot be set. A jump freezes permits until an administrator confirms the clock (I-12).
     /// Returns whether the clock is suspect: nothing may be concluded from it then.
     async fn watch_clock(&self, now: Moment) -> Result<bool> {
-        let (clock, watch) = (&*self.inner.clock, &self.inner.watch);
-        let reading = watch.read(clock);
+        let (source, watch) = (&*self.inner.clock, &self.inner.watch);
+        let reading = watch.read(source);
         let mut read = self.store().read().await?;
-        let high_water = Moment(meta(&mut read, "clock_high_water").await?);
-        let suspect = devices::clock_suspect(&mut read).await?;
+        let Left { high_water, off } = clock::left(&mut read).await?;
+        let suspect = off.is_some();
         drop(read);
         // Before the first tick of a run nothing tells how much time has passed; but it never goes back.
         let jumped = reading.is_off() || reading.is_before(high_water);
         if suspect || jumped {
             if reading.expected.is_none() {
-                watch.anchor(clock, now.max(high_water));
+                watch.anchor(source, now.max(high_water));
             }
             if suspect {
                 return Ok(true);
             }
         } else {
-            watch.anchor(clock, reading.shown);
+            watch.anchor(source, reading.shown);
         }
         let mut tx = self.store().write().await?;
         if jumped {
             let (expected, seen) = (reading.expected.unwrap_or(high_water), reading.shown);
-            set_meta(&mut tx, "clock_suspect", 1).await?;
+            clock::suspect(&mut tx, reading.off(high_water)).await?;
             let record = Record {
                 actor: "server".to_owned(),
                 action: Action::ClockSuspect,
@@ -87,7 +89,7 @@ impl Service {
                 "the clock jumped: no permits until an administrator confirms it"
             );
         } else if now > high_water {
-            set_meta(&mut tx, "clock_high_water", now.0).await?;
+            clock::was_right(&mut tx, now).await?;
         }
         tx.commit().await?;
         if jumped {
@@ -96,16 +98,25 @@ impl Service {
         Ok(jumped)
     }
 
-    /// An administrator has looked at the clock: permits go on, from the time that it shows now.
+    /// An administrator has looked at the clock: permits go on, from the time that it shows now. What is dated later than that was dated by
+    /// a wrong clock, and a step forward is no time that passed.
     ///
     /// # Errors
     /// Not allowed.
     pub async fn confirm_clock(&self, actor: &Actor, reason: &str) -> Result<()> {
         actor.require(Permission::ManageSchedule)?;
-        let now = self.inner.clock.now();
+        let reading = self.inner.watch.read(&*self.inner.clock);
+        let now = reading.shown;
         let mut tx = self.store().write().await?;
-        set_meta(&mut tx, "clock_suspect", 0).await?;
-        set_meta(&mut tx, "clock_high_water", now.0).await?;
+        clock::confirmed(&mut tx, now).await?;
+        let waits = Waits {
+            permit: Span(i64::from(self.settings().permit_seconds)),
+            vanish: Span(self.settings().vanish_seconds),
+        };
+        clock::clamp(&mut tx, now, waits).await?;
+        if let Some(expected) = reading.expected.filter(|expected| reading.is_off() && *expected < now) {
+            clock::stepped(&mut tx, expected, now).await?;
+        }
         let record = Record {
             actor: actor.audit_name(),
             action: Action::ClockConfirmed,
@@ -117,6 +128,8 @@ impl Service {
         audit::append(&mut tx, now, &record).await?;
         tx.commit().await?;
         self.inner.watch.anchor(&*self.inner.clock, now);
+        self.inner.agents.set_back(now);
+        self.inner.next_change.forget();
         self.events().send(Topic::Devices);
         Ok(())
     }

@@ -6,7 +6,8 @@ use crate::{
     audit::{Action, Record},
     events::Topic,
     store::{
-        accounts, audit, devices,
+        accounts::{self, LINK},
+        audit, clock,
         sessions::{self, ABSOLUTE, Session, Throttle},
     },
 };
@@ -15,8 +16,6 @@ use protocol::sign::sha256;
 use std::net::IpAddr;
 use view::{Field, Me, Problem};
 
-/// How long a sign-in link works.
-const LINK: Span = Span::minutes(15);
 /// Uses of a session are written at most so often: a page costs no write.
 const TOUCH: Span = Span::minutes(1);
 /// Failures after which a quiet hour is forgiven.
@@ -228,7 +227,7 @@ impl Service {
         let mut read = self.store().read().await?;
         let account = accounts::by_id(&mut read, id).await?.ok_or(Error::NotSignedIn)?;
         Ok(Me {
-            clock_suspect: devices::clock_suspect(&mut read).await?,
+            clock_suspect: clock::is_suspect(&mut read).await?,
             id,
             name: account.name,
             role: account.role,

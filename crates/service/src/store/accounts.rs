@@ -1,9 +1,12 @@
 //! Rows of accounts and of the one-time links that sign them in.
 
 use crate::error::{Error, Result};
-use domain::{AccountId, Moment, Role};
+use domain::{AccountId, Moment, Role, Span};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use view::{AccountRow, SessionRow};
+
+/// How long a sign-in link works.
+pub const LINK: Span = Span::minutes(15);
 
 /// An account.
 #[derive(Clone, Debug)]

@@ -300,13 +300,14 @@ impl End<'_> {
     }
 }
 
-/// Records how an attempt ended. It cannot have taken longer than since its permit, whatever the device says.
+/// Records how an attempt ended. It cannot have taken longer than since its permit, whatever the device says; where the
+/// clock was set back meanwhile, nothing tells how long.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn finish(conn: &mut SqliteConnection, id: AttemptId, end: End<'_>, now: Moment) -> Result<()> {
     sqlx::query(
-        "UPDATE attempt SET state = ?1, finished_at = ?2, detail = ?3, log = ?4, took = max(0, min(?5, ?2 - permitted_at)),
+        "UPDATE attempt SET state = ?1, finished_at = ?2, detail = ?3, log = ?4, took = CASE WHEN ?2 > permitted_at THEN min(?5, ?2 - permitted_at) END,
              ended_after = (SELECT max(seq) FROM audit) WHERE id = ?6",
     )
         .bind(end.stage as i64)

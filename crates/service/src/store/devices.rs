@@ -522,14 +522,3 @@ pub async fn fallen_silent(conn: &mut SqliteConnection, before: Moment, limit: i
     .await?;
     Ok(ids.into_iter().map(DeviceId).collect())
 }
-
-/// Whether the clock waits for an administrator's word.
-///
-/// # Errors
-/// When the database fails.
-pub async fn clock_suspect(conn: &mut SqliteConnection) -> Result<bool> {
-    let value: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'clock_suspect'")
-        .fetch_optional(conn)
-        .await?;
-    Ok(value.is_some_and(|v| v != "0"))
-}

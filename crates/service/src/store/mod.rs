@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod audit;
 pub mod backup;
 pub mod catalog;
+pub mod clock;
 pub mod decisions;
 pub mod devices;
 pub mod evidence;

@@ -284,12 +284,10 @@ pub struct OpenPatch {
 }
 
 impl OpenPatch {
-    /// A device that could not start a moment ago (package not to be had, manager busy) is not asked again at every poll. A moment that the
-    /// clock has yet to reach was written before the clock was set back, and says nothing.
+    /// A device that could not start a moment ago (package not to be had, manager busy) is not asked again at every poll.
     #[must_use]
     pub fn put_off(&self, now: Moment) -> bool {
-        self.not_started
-            .is_some_and(|at| at <= now && now < at + NOT_STARTED_WAIT)
+        self.not_started.is_some_and(|at| now < at + NOT_STARTED_WAIT)
     }
 }
 

@@ -95,6 +95,8 @@ async fn a_failure_counts_although_the_hold_before_it_was_resolved_by_a_clock_ah
 
     server.clock.jump(Span::days(2));
     server.service.tick().await.unwrap();
+    // The clock of the host was believed.
+    server.service.confirm_clock(&officer, "looks right").await.unwrap();
     server.service.resume(&officer, HoldId(1), "looked at").await.unwrap();
     server.clock.jump(Span::days(-2));
     server.service.tick().await.unwrap();
@@ -113,4 +115,74 @@ async fn a_failure_counts_although_the_hold_before_it_was_resolved_by_a_clock_ah
         .await
         .unwrap();
     device.permit(&server, patch).await;
+}
+
+/// What was dated by a clock ahead waits for nothing once it is set back.
+#[tokio::test]
+async fn a_permit_given_by_a_clock_ahead_lapses_when_it_is_set_back() {
+    let (server, mut device, patch) = approved().await;
+    let officer = server.officer().await;
+    server.service.tick().await.unwrap();
+    server.clock.jump(Span::days(10));
+    server.service.tick().await.unwrap();
+    server.service.confirm_clock(&officer, "looks right").await.unwrap();
+    device.permit(&server, patch).await;
+    server.clock.jump(Span::days(-10));
+    server.service.tick().await.unwrap();
+    server.service.confirm_clock(&officer, "set right").await.unwrap();
+    assert!(
+        device.check_in(&server).await.orders.is_empty(),
+        "its permit may be on its way"
+    );
+    server.pass(Span(i64::from(server.settings.permit_seconds) + 1));
+    device.check_in(&server).await;
+    server.service.tick().await.unwrap();
+    assert_eq!(
+        device.check_in(&server).await.orders.len(),
+        1,
+        "it lapsed, ten days early"
+    );
+    // And one that is used gives up on a silent device as soon as any other (I-30).
+    let permit = device.permit(&server, patch).await;
+    device.start(&server, &permit).await;
+    server.pass(Span(server.settings.vanish_seconds * 2));
+    server.service.tick().await.unwrap();
+    assert_eq!(server.number("SELECT max(state) FROM attempt").await, 8);
+}
+
+/// I-12, I-2: a step of the clock that was confirmed is no time in which anybody watched the patch.
+#[tokio::test]
+async fn a_confirmed_step_forward_is_no_soak() {
+    let (server, mut pilot, patch) = approved().await;
+    let scan = inventory(&[("a", "1")], &[("a", "2", true)]);
+    let mut production = server.scanned(2, PRODUCTION, scan).await;
+    server.approve(patch, PRODUCTION).await;
+    server.service.tick().await.unwrap();
+    pilot.install(&server, patch).await;
+    server.pass(Span::days(1));
+    server.service.tick().await.unwrap();
+    server.clock.jump(Span::days(10));
+    server.service.tick().await.unwrap();
+    let officer = server.officer().await;
+    server.service.confirm_clock(&officer, "set right").await.unwrap();
+    let (gate, reason, opens) = production.refusal(&server, patch).await;
+    assert_eq!(gate, "soaked", "{reason}");
+    assert_eq!(opens, Some(server.service.now() + Span::days(6)), "{reason}");
+    server.pass(Span::days(6));
+    production.permit(&server, patch).await;
+}
+
+/// Whoever starts the server while its clock is known to be wrong does not make it right.
+#[tokio::test]
+async fn a_restart_does_not_adopt_a_wrong_clock() {
+    let server = server().await;
+    server.service.tick().await.unwrap();
+    let right = server.service.now();
+    server.clock.jump(Span::days(3));
+    server.service.tick().await.unwrap();
+    let server = server.restart().await;
+    assert_eq!(server.service.now(), right);
+    server.service.tick().await.unwrap();
+    server.pass(Span::minutes(9));
+    assert_eq!(server.service.now(), right + Span::minutes(9));
 }
