@@ -45,6 +45,8 @@ notices! {
     /// See its text.
     Moved = "moved", "The device is moved.";
     /// See its text.
+    Placed = "placed", "The device's location is changed.";
+    /// See its text.
     ScanAsked = "scan", "The device scans at its next contact.";
     /// See its text.
     AccountMade = "account", "The account is made.";

@@ -65,6 +65,23 @@ pub async fn move_device(device: String, #[server(default)] group: String) -> Re
     Ok(())
 }
 
+/// Puts a device into a location, or into none.
+#[server(prefix = "/api", endpoint = "devices/place")]
+pub async fn place_device(device: String, #[server(default)] location: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    let location = if location.is_empty() {
+        None
+    } else {
+        Some(answer::parse(&location)?)
+    };
+    ctx::service()
+        .place_device(&actor, answer::parse(&device)?, location)
+        .await?;
+    answer::finish(&format!("/devices/{device}"), Notice::Placed);
+    Ok(())
+}
+
 /// Asks for a scan at the next contact.
 #[server(prefix = "/api", endpoint = "devices/scan")]
 pub async fn ask_scan(device: String) -> Result<(), AppError> {

@@ -4,7 +4,7 @@ use super::{Act, address};
 use crate::api::forms::{Beside, Fields, Look};
 use crate::api::rings::{RingsFormPage, RingsKind};
 use crate::error::AppError;
-use domain::{GroupId, LocationId, Permission, RingId};
+use domain::{GroupId, LocationId, Permission, RebootPolicy, RingId};
 use service::{Actor, Error, Service, forms};
 use std::str::FromStr;
 use view::{
@@ -137,6 +137,8 @@ fn read(kind: RingsKind, fields: &Fields) -> Result<RingsForm, Vec<Beside>> {
                     },
                     _ => MissedChoice::Inherit,
                 },
+                // Nothing chosen restarts nothing.
+                reboot: r.id("reboot").unwrap_or(RebootPolicy::Never),
             },
         },
         RingsKind::Location => RingsForm::Location {
@@ -207,6 +209,7 @@ fn written(form: &RingsForm) -> Fields {
             };
             put("missed", missed.to_owned());
             put("after", after.to_string());
+            put("reboot", form.reboot.word().to_owned());
         }
         RingsForm::Location { form, .. } => {
             put("name", form.name.clone());
@@ -283,6 +286,7 @@ fn blank(kind: RingsKind) -> Fields {
                 ring: None,
                 blocks_inheritance: false,
                 missed: MissedChoice::Inherit,
+                reboot: RebootPolicy::Never,
             },
         },
         RingsKind::Location => RingsForm::Location {

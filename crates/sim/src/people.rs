@@ -142,6 +142,7 @@ impl World {
                 ring,
                 blocks_inheritance: alone,
                 missed: MissedChoice::Inherit,
+                reboot: domain::RebootPolicy::Never,
             };
             let saved = service.save_group(admin, None, &form).await.map_err(Violation::world)?;
             if saved.id != id.0 {

@@ -1,7 +1,7 @@
 //! Devices and the gate ladder.
 
 use crate::{AttemptView, Instant, RingName, Text, TimelineEntry};
-use domain::{DeviceId, DeviceState, GroupId, Measured, Moment, PatchId, PatchState, Severity};
+use domain::{DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, PatchId, PatchState, Severity};
 use serde::{Deserialize, Serialize};
 
 /// One row of the device list.
@@ -71,6 +71,15 @@ pub struct GroupName {
     pub ring: Option<String>,
 }
 
+/// A location's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocationName {
+    /// Location.
+    pub id: LocationId,
+    /// Name.
+    pub name: String,
+}
+
 /// The page of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DevicePage {
@@ -96,6 +105,10 @@ pub struct DevicePage {
     pub sources: Vec<(String, Option<String>)>,
     /// Groups to move it to.
     pub groups: Vec<GroupName>,
+    /// Where it is.
+    pub location: Option<LocationId>,
+    /// Locations to put it into.
+    pub locations: Vec<LocationName>,
     /// Patches that are not settled, most severe first; with their ladders.
     pub patches: Vec<DevicePatch>,
     /// Settled patches (installed, superseded): how many.

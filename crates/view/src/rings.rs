@@ -1,7 +1,7 @@
 //! The page of rings: how a patch goes through the fleet, the tree of groups, places, and what counts for the whole fleet.
 
 use crate::WhatWouldChange;
-use domain::{GroupId, LocationId, ProductId, RingId};
+use domain::{GroupId, LocationId, ProductId, RebootPolicy, RingId};
 use serde::{Deserialize, Serialize};
 
 /// A ring's form.
@@ -66,6 +66,8 @@ pub struct GroupForm {
     pub blocks_inheritance: bool,
     /// What a device does that slept through its windows.
     pub missed: MissedChoice,
+    /// When a device of it may restart. Its own: a group around it does not restart its devices.
+    pub reboot: RebootPolicy,
 }
 
 /// A location's form.

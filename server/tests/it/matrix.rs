@@ -133,6 +133,7 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
         "device=999&reason=a+reason",
     ),
     ("/api/devices/move", Right(ManageDevices), "device=999&group=1"),
+    ("/api/devices/place", Right(ManageDevices), "device=999&location=1"),
     ("/api/devices/scan", Right(ManageDevices), "device=999"),
     ("/api/schedule/list", Right(ReadFleet), "{}"),
     (

@@ -1,6 +1,6 @@
 //! What can be done about a device, and about one patch on it.
 
-use crate::api::devices::{AcceptDevice, AskScan, MoveDevice, RevokeDevice};
+use crate::api::devices::{AcceptDevice, AskScan, MoveDevice, PlaceDevice, RevokeDevice};
 use crate::api::patches::{LiftBlock, Problem, RollBack};
 use crate::components::confirm::{Act, act, panel};
 use crate::components::field::hidden;
@@ -97,7 +97,7 @@ pub fn admit_acts(me: &Me, row: &DeviceRow, back: &str) -> AnyView {
     view! { {accept} {revoke} }.into_any()
 }
 
-/// Scan, move, revoke.
+/// Scan, move, put into a location, revoke.
 pub fn device_acts(me: &Me, page: &DevicePage) -> AnyView {
     let admit = admit_acts(me, &page.row, &format!("/devices/{}", page.row.id));
     if !me.role.may(Permission::ManageDevices) || page.row.state == DeviceState::Revoked {
@@ -127,7 +127,27 @@ pub fn device_acts(me: &Me, page: &DevicePage) -> AnyView {
     view! {
         {post::<AskScan>("act-form inline", scan.into_any())}
         {panel("Move", "swap", "plain", post::<MoveDevice>("act-form", form.into_any()))}
+        {place(page)}
         {admit}
     }
     .into_any()
+}
+
+/// The locations, and none, to put the device into.
+fn place(page: &DevicePage) -> AnyView {
+    let mut locations = vec![(String::new(), "no location".to_owned())];
+    locations.extend(page.locations.iter().map(|l| (l.id.to_string(), l.name.clone())));
+    let current = page.location.map_or_else(String::new, |id| id.to_string());
+    let form = view! {
+        {hidden("device", page.row.id.to_string())}
+        <p>"The device shares the limits of its location: how many install there at once, and how fast they download."</p>
+        {select("location", "Location", locations, &current)}
+        <button class="button" data-tone="main">"Save"</button>
+    };
+    panel(
+        "Location",
+        "device",
+        "plain",
+        post::<PlaceDevice>("act-form", form.into_any()),
+    )
 }

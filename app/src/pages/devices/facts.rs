@@ -81,6 +81,8 @@ pub fn facts(page: &DevicePage) -> AnyView {
         .manager
         .clone()
         .unwrap_or_else(|| "none that is supported".to_owned());
+    let location = page.locations.iter().find(|l| Some(l.id) == page.location);
+    let location = location.map_or_else(|| "none".to_owned(), |l| l.name.clone());
     let sources = page.sources.iter().map(|(name, wrong)| {
         let mark = if wrong.is_some() { icon("cross") } else { icon("check") };
         let word = if wrong.is_some() { " not read" } else { " read" };
@@ -94,6 +96,7 @@ pub fn facts(page: &DevicePage) -> AnyView {
             <dt>"Last contact"</dt><dd>{when_or(row.last_contact, "never")}</dd>
             <dt>"Last scan"</dt><dd>{when_or(row.last_scan, "never")}</dd>
             <dt>"Enrolled"</dt><dd>{when(page.enrolled)}</dd>
+            <dt>"Location"</dt><dd>{location}</dd>
             <dt>"Time zone"</dt><dd>{page.zone.clone()}</dd>
             <dt>"Package manager"</dt><dd>{manager}</dd>
             <dt>"Measured"</dt><dd>{measured(page.measured)}</dd>

@@ -9,7 +9,7 @@ use crate::pages::forms::inputs::{Inputs, Line, Shown, following};
 use crate::pages::forms::look::panel;
 use crate::pages::forms::words::problem;
 use crate::pages::forms::{FORM, Sheet, address_of, anew, land, not_saved};
-use domain::Permission;
+use domain::{Permission, RebootPolicy};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use view::{FormProblem, Me, UiError};
@@ -218,6 +218,12 @@ fn group(form: &Inputs<'_>, page: &RingsFormPage) -> AnyView {
             {form.choice("missed", "wait", "Waits for the next one", "", None)}
             {form.choice("missed", "catch_up", "Catches up", "installs at its next contact, whatever the hour of the window", Some(after))}
             {form.wrong("missed")}
+        </fieldset>
+        <fieldset class="choices">
+            <legend>"A device that owes a restart after an install"</legend>
+            {form.choice("reboot", RebootPolicy::Never.word(), "Waits", "somebody else restarts it", None)}
+            {form.choice("reboot", RebootPolicy::IfNeeded.word(), "Restarts by itself",
+                "right after the install, unless the device's own settings forbid it; groups in this one have their own choice", None)}
         </fieldset>
     }
     .into_any()

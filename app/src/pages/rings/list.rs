@@ -8,7 +8,7 @@ use crate::components::form::post;
 use crate::components::icon::icon;
 use crate::components::section::{ask, section};
 use crate::words::{number, plural};
-use domain::Permission;
+use domain::{Permission, RebootPolicy};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use view::{GroupView, LocationView, Me, MissedChoice, RingForm, RingView, RingsPage, RingsWarning, WaveBar};
@@ -281,7 +281,17 @@ fn group(group: &GroupView, may: bool) -> AnyView {
         .form
         .blocks_inheritance
         .then_some("windows from above do not count");
-    let marks = [Some(ring), Some(windows), missed, blocks.map(str::to_owned)];
+    let restarts = match group.form.reboot {
+        RebootPolicy::Never => "restarts are left to others",
+        RebootPolicy::IfNeeded => "restarts by itself where an install needs it",
+    };
+    let marks = [
+        Some(ring),
+        Some(windows),
+        missed,
+        blocks.map(str::to_owned),
+        Some(restarts.to_owned()),
+    ];
     let marks = marks
         .into_iter()
         .flatten()

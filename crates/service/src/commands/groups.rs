@@ -30,7 +30,7 @@ impl super::rings::Draft {
 }
 
 fn group_json(group: &Versioned<GroupRule>) -> Value {
-    json!({ "name": group.name, "ring": group.rule.ring, "group": group.rule.group })
+    json!({ "name": group.name, "ring": group.rule.ring, "group": group.rule.group, "reboot": group.rule.reboot })
 }
 
 /// The group as somebody saw it.

@@ -160,6 +160,7 @@ pub fn group(form: &GroupForm, id: GroupId) -> Result<Versioned<GroupRule>> {
                 missed,
             },
             ring: form.ring,
+            reboot: form.reboot,
         },
         name: checks::name(Field::Label, &form.name)?,
         version: 0,
@@ -180,6 +181,7 @@ pub fn group_form(group: &Versioned<GroupRule>) -> GroupForm {
             Some(MissedWindows::Wait) => MissedChoice::Wait,
             Some(MissedWindows::CatchUp { after }) => MissedChoice::CatchUp { after },
         },
+        reboot: rule.reboot,
     }
 }
 

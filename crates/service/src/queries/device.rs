@@ -136,6 +136,7 @@ impl Service {
         let mut tx = read.begin().await?;
         let conn = &mut *tx;
         let (groups, rings) = (lists::groups(conn).await?, lists::rings(conn).await?);
+        let locations = lists::locations(conn).await?;
         let head = fleet::one(conn, device, &groups, &rings)
             .await?
             .ok_or(Error::NotFound)?;
@@ -180,6 +181,8 @@ impl Service {
             services: words::services(&details.services)?,
             sources: words::sources(&details.sources)?,
             groups: group_names(&groups, &rings),
+            location: stored.location,
+            locations,
             patches,
             settled: u32::try_from(settled).unwrap_or(u32::MAX),
             attempts: attempts

@@ -263,6 +263,7 @@ fn put(draft: &mut Draft, form: &RingsForm) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::RebootPolicy;
     use planner::Group;
 
     fn group(id: i64, parent: Option<i64>, missed: Option<u32>) -> Versioned<GroupRule> {
@@ -275,6 +276,7 @@ mod tests {
                     missed: missed.map(|after| MissedWindows::CatchUp { after }),
                 },
                 ring: None,
+                reboot: RebootPolicy::Never,
             },
             name: format!("g{}", 9 - id),
             version: 1,

@@ -4,11 +4,11 @@ use crate::{
     error::{Error, Result},
     queries::metrics::Gauges,
 };
-use domain::{Category, CategoryBasis, DeviceState, GroupId, Moment, PatchId, RingId, Severity};
+use domain::{Category, CategoryBasis, DeviceState, GroupId, LocationId, Moment, PatchId, RingId, Severity};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 use view::{
-    Approval, ApprovalFilter, CountBucket, Counts, PAGE_SIZE, PatchFilter, PatchRow, PatchSort, RingApproval, RingName,
+    Approval, ApprovalFilter, CountBucket, Counts, LocationName, PAGE_SIZE, PatchFilter, PatchRow, PatchSort, RingApproval, RingName,
 };
 
 /// A group with the ring that counts for its devices.
@@ -62,6 +62,21 @@ pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<Group>> {
 /// When the database fails.
 pub async fn group(conn: &mut SqliteConnection, id: GroupId) -> Result<Option<Group>> {
     Ok(groups(conn).await?.into_iter().find(|g| g.id == id))
+}
+
+/// All locations by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn locations(conn: &mut SqliteConnection) -> Result<Vec<LocationName>> {
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM location ORDER BY name, id")
+        .fetch_all(conn)
+        .await?;
+    let name = |(id, name)| LocationName {
+        id: LocationId(id),
+        name,
+    };
+    Ok(rows.into_iter().map(name).collect())
 }
 
 /// The rings, in order.

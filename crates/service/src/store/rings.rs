@@ -1,7 +1,7 @@
 //! Rings, the tree of groups, places and what counts for the whole fleet: rows into what the planner is told.
 
 use crate::error::{Error, Result};
-use domain::{GroupId, LocationId, Moment, ProductId, RingId, Span};
+use domain::{GroupId, LocationId, Moment, ProductId, RebootPolicy, RingId, Span};
 use planner::{
     Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, PermitPolicy, RetryPolicy, Ring, WavePolicy,
 };
@@ -192,6 +192,8 @@ pub struct GroupRule {
     pub group: Group,
     /// Its own ring; none: the parent's.
     pub ring: Option<RingId>,
+    /// When its own devices may restart; the planner does not ask.
+    pub reboot: RebootPolicy,
 }
 
 /// The tree of groups.
@@ -200,7 +202,7 @@ pub struct GroupRule {
 /// When the database fails.
 pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<Versioned<GroupRule>>> {
     let rows = sqlx::query(
-        "SELECT id, name, parent_id, ring_id, blocks_inheritance, missed_after, version FROM device_group ORDER BY id",
+        "SELECT id, name, parent_id, ring_id, blocks_inheritance, missed_after, reboot_policy, version FROM device_group ORDER BY id",
     )
     .fetch_all(conn)
     .await?;
@@ -210,6 +212,7 @@ pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<Versioned<GroupRu
                 0 => MissedWindows::Wait,
                 after => MissedWindows::CatchUp { after },
             });
+            let reboot: i64 = row.try_get(6)?;
             Ok(Versioned {
                 rule: GroupRule {
                     group: Group {
@@ -219,9 +222,11 @@ pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<Versioned<GroupRu
                         missed,
                     },
                     ring: row.try_get::<Option<i64>, _>(3)?.map(RingId),
+                    reboot: RebootPolicy::from_code(reboot)
+                        .ok_or_else(|| Error::Inconsistent(format!("reboot policy {reboot}")))?,
                 },
                 name: row.try_get(1)?,
-                version: version(row, 6)?,
+                version: version(row, 7)?,
             })
         })
         .collect()
@@ -237,9 +242,11 @@ pub async fn put_group(conn: &mut SqliteConnection, name: &str, rule: &GroupRule
         MissedWindows::CatchUp { after } => after,
     });
     let id = sqlx::query_scalar(
-        "INSERT INTO device_group (id, name, parent_id, ring_id, blocks_inheritance, missed_after, version) VALUES (?,?,?,?,?,?,?)
+        "INSERT INTO device_group (id, name, parent_id, ring_id, blocks_inheritance, missed_after, reboot_policy, version)
+         VALUES (?,?,?,?,?,?,?,?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent_id = excluded.parent_id, ring_id = excluded.ring_id,
-             blocks_inheritance = excluded.blocks_inheritance, missed_after = excluded.missed_after, version = excluded.version
+             blocks_inheritance = excluded.blocks_inheritance, missed_after = excluded.missed_after,
+             reboot_policy = excluded.reboot_policy, version = excluded.version
          RETURNING id",
     )
     .bind((rule.group.id.0 != 0).then_some(rule.group.id.0))
@@ -248,6 +255,7 @@ pub async fn put_group(conn: &mut SqliteConnection, name: &str, rule: &GroupRule
     .bind(rule.ring.map(|r| r.0))
     .bind(rule.group.blocks_inheritance)
     .bind(missed)
+    .bind(rule.reboot.code())
     .bind(version)
     .fetch_one(conn)
     .await?;

@@ -1,7 +1,7 @@
 //! Rings, groups, places and limits where they count: every setting that a person can make changes a permit.
 
 use crate::support::*;
-use domain::{GroupId, LocationId, Moment, PatchId, PatchState as S, RingId, Span};
+use domain::{GroupId, LocationId, Moment, PatchId, PatchState as S, RebootPolicy, RingId, Span};
 use protocol::v1::*;
 use service::{Actor, Error};
 use view::*;
@@ -382,6 +382,7 @@ async fn inherited_windows_can_be_blocked() {
         ring: None,
         blocks_inheritance: false,
         missed: MissedChoice::Inherit,
+        reboot: RebootPolicy::Never,
     };
     let above = server.service.save_group(&admin, None, &above).await.unwrap();
     let moved = change_group(&server, 1, |g| g.parent = Some(GroupId(above.id))).await;
@@ -443,6 +444,7 @@ async fn a_ring_between_two_others_holds_back_the_last() {
         ring: Some(RingId(early.id)),
         blocks_inheritance: false,
         missed: MissedChoice::Inherit,
+        reboot: RebootPolicy::Never,
     };
     let group = server.service.save_group(&admin, None, &group).await.unwrap();
     server
