@@ -175,7 +175,7 @@ impl Compiled {
     }
 
     /// How long downloading, installing and rebooting are expected to take, each as measured, or as the policy states until it was: the
-    /// install on other devices, download and reboot on this one. No download is faster than the device's location allows (SCH-2, BWL-1).
+    /// install on other devices, download and reboot on this one. No download is faster than the device's share of its location's rate (SCH-2, BWL-1).
     /// One bad day of a device counts only so far, because what fits no window is never measured again.
     #[must_use]
     pub fn expected(&self, patch: &PatchFacts, device: &DeviceFacts) -> Span {
@@ -189,9 +189,7 @@ impl Compiled {
 
     fn expected_at(&self, patch: &PatchFacts, measured: Measured, location: Option<LocationId>) -> Span {
         let d = self.policy.durations;
-        let of_location = location
-            .and_then(|id| self.location(id))
-            .and_then(|l| l.bytes_per_second);
+        let of_location = location.and_then(|id| self.location(id)).and_then(Location::share);
         let slowest = d.bytes_per_second / WORST_DOWNLOAD;
         let rate = measured
             .download_rate

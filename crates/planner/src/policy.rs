@@ -190,13 +190,24 @@ pub struct Location {
     pub id: LocationId,
     /// The zone that its devices are taken to be in when they do not say.
     pub zone: String,
-    /// How many of its devices may download at once; `None`: no limit.
+    /// How many of its devices may install at once; `None`: no limit.
     pub max_in_flight: Option<u32>,
-    /// The rate for patch data, shared by its devices, in bytes per second; `None`: no limit (BWL-1).
+    /// The rate for patch data in bytes per second, see [`Self::share`]; `None`: no limit (BWL-1).
     pub bytes_per_second: Option<u64>,
 }
 
-/// Back-off after failures: `first`, doubled each time, never more than `longest`; after `max` failures a person must reset it.
+impl Location {
+    /// The rate of one device in bytes per second: its share when as many download as may install at once. Without a limit of installs nobody
+    /// knows how many download, and the rate is each device's own (BWL-1).
+    #[must_use]
+    pub fn share(&self) -> Option<u64> {
+        let among = u64::from(self.max_in_flight.unwrap_or(1).max(1));
+        self.bytes_per_second.map(|rate| (rate / among).max(1))
+    }
+}
+
+/// Back-off after failures: `first`, doubled each time, never more than `longest`; after `max` failures a person must resolve a
+/// hold of the patch, which starts the count anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// Failed attempts on one device after which nothing is tried again until a person resets it.

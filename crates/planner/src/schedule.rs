@@ -67,7 +67,8 @@ pub struct Scope {
     pub not_devices: Vec<DeviceId>,
 }
 
-/// A scan and install schedule. Where several cover a device, the most specific wins: one that names the device, then the one that
+/// How often devices scan and in which hours they may install (SCH-1, SCH-2). Within its hours a device installs what is due at its next
+/// check-in: gates, windows and waves limit installs, and a second interval would only add a wait that no gate names. Where several cover a device, the most specific wins: one that names the device, then the one that
 /// names the deepest group, then the one for everything; between equals the lower `position`, then the lower id (SCH-3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
@@ -77,8 +78,6 @@ pub struct Profile {
     pub position: u32,
     /// How often a device looks what is missing.
     pub scan_every: Span,
-    /// How often a device asks what it may install.
-    pub install_every: Span,
     /// The allowed hours; `None`: all day, every day.
     pub frame: Option<Frame>,
     /// Which devices.
@@ -91,7 +90,6 @@ impl Default for Profile {
             id: ProfileId(1),
             position: 0,
             scan_every: Span::hours(24),
-            install_every: Span::hours(24),
             frame: None,
             scope: Scope {
                 everything: true,

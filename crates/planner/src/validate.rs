@@ -16,7 +16,7 @@ const DATES: std::ops::Range<i64> = 946_684_800..4_102_444_800;
 const LONGEST_WINDOW: Span = Span::days(31);
 /// Two beginnings of one window are at least this far apart.
 const CLOSEST: Span = Span::hours(1);
-/// An interval below this would have devices ask all the time.
+/// An interval below this would have devices scan all the time.
 const SHORTEST_INTERVAL: Span = Span::minutes(15);
 
 /// Why a policy is not saved.
@@ -46,8 +46,8 @@ pub enum Refusal {
     /// The hours have no length, no day or no such time.
     #[error("profile {0}: {1}")]
     BadFrame(ProfileId, &'static str),
-    /// It would have devices ask all the time.
-    #[error("profile {0} asks more often than every 15 minutes")]
+    /// It would have devices scan all the time.
+    #[error("profile {0} scans more often than every 15 minutes")]
     IntervalTooShort(ProfileId),
     /// It ends before it begins.
     #[error("freeze {0} ends before it begins")]
@@ -109,7 +109,7 @@ pub enum Warning {
     #[error("ring {0} soaks for less than the recommended 7 days")]
     ShortSoak(RingId),
     /// Below the recommendation (SCH-1).
-    #[error("profile {0} asks more often than the recommended 24 hours: that is a load on devices and server")]
+    #[error("profile {0} scans more often than the recommended 24 hours: that is a load on devices and server")]
     ShortInterval(ProfileId),
     /// Occurrences overlap, so that it is always open.
     #[error("window {0} lasts until it begins again: it is always open")]
@@ -133,7 +133,7 @@ pub fn validate(policy: &Policy, now: Moment) -> Vec<Refusal> {
         found.extend(one_window(window, now).err());
     }
     for profile in &policy.profiles {
-        if profile.scan_every < SHORTEST_INTERVAL || profile.install_every < SHORTEST_INTERVAL {
+        if profile.scan_every < SHORTEST_INTERVAL {
             found.push(Refusal::IntervalTooShort(profile.id));
         }
         if let Some(frame) = &profile.frame {
@@ -393,7 +393,7 @@ pub fn warnings(policy: &Compiled, devices: &[DeviceFacts], now: Moment) -> Vec<
         if !followed.contains(&profile.id) {
             found.push(Warning::ProfileMatchesNothing(profile.id));
         }
-        if profile.scan_every < Span::hours(24) || profile.install_every < Span::hours(24) {
+        if profile.scan_every < Span::hours(24) {
             found.push(Warning::ShortInterval(profile.id));
         }
     }

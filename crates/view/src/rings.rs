@@ -77,7 +77,7 @@ pub struct LocationForm {
     pub name: String,
     /// Its IANA zone.
     pub zone: String,
-    /// KiB per second that its devices share; none: no limit.
+    /// KiB per second that installs at once share, or of each device where their number has no limit; none: no limit.
     pub rate_kib: Option<u32>,
     /// Installs at once; none: no limit.
     pub max_in_flight: Option<u32>,

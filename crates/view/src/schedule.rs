@@ -88,8 +88,6 @@ pub struct ProfileForm {
     pub position: u32,
     /// Minutes between scans.
     pub scan_minutes: u32,
-    /// Minutes between questions what may be installed.
-    pub install_minutes: u32,
     /// The allowed hours; none: all day, every day.
     pub frame: Option<FrameForm>,
     /// Every device.

@@ -235,7 +235,7 @@ fn location(form: &Inputs<'_>) -> AnyView {
         {form.line(Line { name: "zone", label: "Time zone", kind: "text", required: true, example: "Europe/Berlin", ..Line::default() })}
         <div class="row">
             {count(form, "at_once", "Installs at once", "empty: no limit", ("1", "1000000"))}
-            {count(form, "rate", "Downloads, KiB per second", "shared; empty: no limit", ("1", "4294967295"))}
+            {count(form, "rate", "Downloads, KiB per second", "shared by the installs at once, or for each device if these have no limit; empty: no limit", ("1", "4294967295"))}
         </div>
     }
     .into_any()

@@ -399,7 +399,14 @@ fn place(place: &LocationView) -> AnyView {
     );
     let rate = form.rate_kib.map_or_else(
         || "no limit for downloads".to_owned(),
-        |n| format!("{} KiB/s shared by downloads", number(n)),
+        |n| {
+            let whose = match form.max_in_flight {
+                None => "for each device",
+                Some(1) => "for its download",
+                Some(_) => "shared equally by them",
+            };
+            format!("{} KiB/s {whose}", number(n))
+        },
     );
     view! {
         <li class="plan">

@@ -21,9 +21,9 @@ pub fn profile(form: &Inputs<'_>, page: &FormPage) -> AnyView {
     view! {
         {form.line(Line { name: "name", label: "Name", kind: "text", required: true, ..Line::default() })}
         <fieldset>
-            <legend>"How often"</legend>
+            <legend>"How often devices scan"</legend>
             <small>"Every 24 hours is recommended. More often is a load on devices and server."</small>
-            <div class="row">{every(form, "scan", "scan_unit", "Scan every")} {every(form, "install", "install_unit", "Ask for installs every")}</div>
+            {every(form, "scan", "scan_unit", "Scan every")}
         </fieldset>
         <fieldset class="choices" aria-describedby="wrong-hours">
             <legend>"In which hours installs may start"</legend>

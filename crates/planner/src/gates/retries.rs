@@ -1,4 +1,5 @@
-//! Failed attempts leave room for another one: back-off doubles, and after the last try a person must reset the count.
+//! Failed attempts leave room for another one: back-off doubles, and after the last try a person must look: the count starts
+//! anew when a hold of the patch is resolved with a note.
 
 use super::Ctx;
 use crate::reason::{GateStatus, Reason};

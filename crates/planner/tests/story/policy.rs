@@ -184,12 +184,10 @@ impl World {
             not_groups: self.groups(s.option("not-groups")),
             not_devices,
         };
-        let every = s.option("every").map_or(Ok(Span::hours(24)), span)?;
         let new = Profile {
             id,
             position: s.number("position", 0)?,
-            scan_every: every,
-            install_every: every,
+            scan_every: s.option("every").map_or(Ok(Span::hours(24)), span)?,
             frame,
             scope,
         };

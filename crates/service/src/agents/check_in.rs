@@ -6,6 +6,7 @@ use crate::{
     store::devices::{Device, Said},
 };
 use domain::{DeviceState, Moment};
+use planner::Location;
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
 use sqlx::{Acquire as _, SqliteConnection};
 
@@ -36,12 +37,7 @@ impl Service {
         let policy = if message.policy_version == device.policy_version {
             None
         } else {
-            Some(DevicePolicy {
-                version: device.policy_version,
-                scan_interval: self.scan_interval(conn, device, caller.now).await?,
-                rate_kib: device.rate_kib,
-                reboot: device.reboot,
-            })
+            Some(self.device_policy(conn, device, caller.now).await?)
         };
         let due = if device.state == DeviceState::Active && !device.scan_only && device.has_work {
             self.orders(conn, device, caller.now).await?
@@ -67,8 +63,14 @@ impl Service {
 }
 
 impl Service {
-    /// How often the device scans: as its profile says. A setting shorter than the default is for trials, and wins where it is the shorter one.
-    async fn scan_interval(&self, conn: &mut SqliteConnection, device: &Device, now: Moment) -> crate::Result<u32> {
+    /// What the device follows. It scans as often as its profile says; a setting shorter than the default is for trials, and wins where it is
+    /// the shorter one. It downloads at its share of its location's rate, which the planner counts with, too (SCH-1, BWL-1).
+    async fn device_policy(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        now: Moment,
+    ) -> crate::Result<DevicePolicy> {
         let mut tx = conn.begin().await?;
         let policy = snapshot::policy(&mut tx, now).await?;
         let facts = snapshot::device_facts(&mut tx, &policy, now, device).await?;
@@ -77,10 +79,19 @@ impl Service {
         let profile = planner::profile_of(&policy, &facts)
             .and_then(|choice| policy.policy().profiles.iter().find(|p| p.id == choice.profile))
             .and_then(|profile| u32::try_from(profile.scan_every.0).ok());
-        Ok(match profile {
-            Some(profile) if setting >= DEFAULT_SCAN => profile,
-            Some(profile) => profile.min(setting),
-            None => setting,
+        let share = device
+            .location
+            .and_then(|id| policy.location(id))
+            .and_then(Location::share);
+        Ok(DevicePolicy {
+            version: device.policy_version,
+            scan_interval: match profile {
+                Some(profile) if setting >= DEFAULT_SCAN => profile,
+                Some(profile) => profile.min(setting),
+                None => setting,
+            },
+            rate_kib: share.map(|bytes| u32::try_from(bytes / 1_024).unwrap_or(u32::MAX).max(1)),
+            reboot: device.reboot,
         })
     }
 }

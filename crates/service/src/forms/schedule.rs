@@ -192,7 +192,6 @@ pub fn profile(form: &ProfileForm) -> Checked<Profile> {
         id: ProfileId(0),
         position: form.position,
         scan_every: Span::minutes(i64::from(form.scan_minutes)),
-        install_every: Span::minutes(i64::from(form.install_minutes)),
         frame,
         scope: Scope {
             everything: form.everything,
@@ -212,7 +211,6 @@ pub fn profile_form(name: &str, profile: &Profile) -> ProfileForm {
         name: name.to_owned(),
         position: profile.position,
         scan_minutes: minutes(profile.scan_every),
-        install_minutes: minutes(profile.install_every),
         frame: profile.frame.as_ref().map(|frame| FrameForm {
             zone: zone_choice(&frame.zone),
             days: listed(frame.days),
@@ -380,8 +378,7 @@ pub fn profile_words(profile: &Profile) -> String {
             )
         },
     );
-    let (scan, install) = (span(profile.scan_every), span(profile.install_every));
-    format!("Scans every {scan}, asks for installs every {install}; {hours}")
+    format!("Scans every {}; may install {hours}", span(profile.scan_every))
 }
 
 /// `Sun 20 Dec 2026 00:00 to Mon 4 Jan 2027 00:00, UTC`.

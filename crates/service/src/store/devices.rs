@@ -35,8 +35,6 @@ pub struct Device {
     pub location: Option<LocationId>,
     /// Its group's reboot policy.
     pub reboot: RebootPolicy,
-    /// Its location's rate.
-    pub rate_kib: Option<u32>,
     /// Last sequence number that was written.
     pub seq: u64,
     /// Last contact that was written.
@@ -93,7 +91,7 @@ macro_rules! device_sql {
                         SELECT ring_id, parent_id FROM device_group WHERE id = d.group_id
                         UNION SELECT g.ring_id, g.parent_id FROM up JOIN device_group g ON g.id = up.parent WHERE up.ring IS NULL)
                      SELECT ring FROM up WHERE ring IS NOT NULL), d.location_id, coalesce(g.reboot_policy, 0),
-                    l.rate_kib, d.seq, d.last_contact_at, d.inventory_digest, d.last_scan_at, d.silent, d.reboot_since, d.manager_error,
+                    d.seq, d.last_contact_at, d.inventory_digest, d.last_scan_at, d.silent, d.reboot_since, d.manager_error,
                     d.disk_free_mib, d.fence, d.scan_asked_at,
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
@@ -101,7 +99,7 @@ macro_rules! device_sql {
                     coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, ",
             $has_work,
             "
-             FROM device d LEFT JOIN device_group g ON g.id = d.group_id LEFT JOIN location l ON l.id = d.location_id WHERE ",
+             FROM device d LEFT JOIN device_group g ON g.id = d.group_id WHERE ",
             $where
         )
     };
@@ -127,26 +125,25 @@ fn device(row: &SqliteRow) -> Result<Device> {
         ring: row.try_get::<Option<i64>, _>(9)?.map(RingId),
         location: row.try_get::<Option<i64>, _>(10)?.map(LocationId),
         reboot: RebootPolicy::from_code(reboot).ok_or_else(|| unknown("reboot policy", reboot))?,
-        rate_kib: row.try_get(12)?,
-        seq: number(row, 13)?,
-        last_contact: row.try_get::<Option<i64>, _>(14)?.map(Moment),
-        digest: row.try_get(15)?,
-        last_scan: row.try_get::<Option<i64>, _>(16)?.map(Moment),
-        silent: row.try_get(17)?,
-        reboot_since: row.try_get::<Option<i64>, _>(18)?.map(Moment),
-        manager_error: row.try_get(19)?,
-        disk_free_mib: number(row, 20)?,
-        fence: number(row, 21)?,
-        scan_asked: row.try_get::<Option<i64>, _>(22)?.map(Moment),
-        epoch: number(row, 23)?,
-        policy_version: number(row, 24)?,
-        clock_suspect: row.try_get(25)?,
-        in_window: Moment(row.try_get(26)?),
+        seq: number(row, 12)?,
+        last_contact: row.try_get::<Option<i64>, _>(13)?.map(Moment),
+        digest: row.try_get(14)?,
+        last_scan: row.try_get::<Option<i64>, _>(15)?.map(Moment),
+        silent: row.try_get(16)?,
+        reboot_since: row.try_get::<Option<i64>, _>(17)?.map(Moment),
+        manager_error: row.try_get(18)?,
+        disk_free_mib: number(row, 19)?,
+        fence: number(row, 20)?,
+        scan_asked: row.try_get::<Option<i64>, _>(21)?.map(Moment),
+        epoch: number(row, 22)?,
+        policy_version: number(row, 23)?,
+        clock_suspect: row.try_get(24)?,
+        in_window: Moment(row.try_get(25)?),
         measured: Measured {
-            download_rate: row.try_get::<Option<i64>, _>(27)?.and_then(|r| u64::try_from(r).ok()),
-            restart: row.try_get::<Option<i64>, _>(28)?.map(Span),
+            download_rate: row.try_get::<Option<i64>, _>(26)?.and_then(|r| u64::try_from(r).ok()),
+            restart: row.try_get::<Option<i64>, _>(27)?.map(Span),
         },
-        has_work: row.try_get(29)?,
+        has_work: row.try_get(28)?,
     })
 }
 

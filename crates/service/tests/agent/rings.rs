@@ -60,6 +60,40 @@ async fn fleet(server: &Server, pilots: u8) -> (Vec<Device>, Device, PatchId) {
 }
 
 #[tokio::test]
+async fn a_place_shares_its_rate_among_the_installs_that_it_lets_run() {
+    let server = server().await;
+    let mut device = server.device(1, PILOT).await;
+    let mut form = LocationForm {
+        name: "Harbour".into(),
+        zone: "Europe/Helsinki".into(),
+        rate_kib: Some(500),
+        max_in_flight: None,
+    };
+    let admin = server.admin();
+    let mut place = server.service.save_location(&admin, None, &form).await.unwrap();
+    let id = LocationId(place.id);
+    server.service.place_device(&admin, device.id, Some(id)).await.unwrap();
+    for (at_once, most, share) in [
+        (None, Some(500), Some(500)),
+        (Some(1), Some(500), Some(500)),
+        (Some(4), Some(500), Some(125)),
+        (Some(3), Some(500), Some(166)),
+        (Some(1_000), Some(500), Some(1)),
+        (Some(4), None, None),
+    ] {
+        (form.max_in_flight, form.rate_kib) = (at_once, most);
+        let seen = Some((id, place.version));
+        place = server.service.save_location(&admin, seen, &form).await.unwrap();
+        let policy = device.check_in(&server).await.policy.unwrap();
+        assert_eq!(
+            (policy.version, policy.rate_kib),
+            (place.version, share),
+            "BWL-1: {at_once:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_ring_opens_the_next_one_by_its_share() {
     let server = server().await;
     let (mut pilots, mut production, patch) = fleet(&server, 3).await;

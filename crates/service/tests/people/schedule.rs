@@ -34,7 +34,6 @@ pub(crate) fn profile() -> ProfileForm {
         name: "Pilots".into(),
         position: 1,
         scan_minutes: 1_440,
-        install_minutes: 1_440,
         frame: None,
         everything: false,
         groups: vec![GroupId(1)],

@@ -1,6 +1,5 @@
 //! Finds the field that a problem is about.
 
-use super::read::Reader;
 use crate::api::forms::Fields;
 use view::{Field, FormProblem, ScheduleKind, ScheduleProblem};
 
@@ -37,14 +36,7 @@ pub fn place(kind: ScheduleKind, fields: &Fields, problem: &FormProblem) -> Stri
         ScheduleProblem::OutOfRange(_) if kind == ScheduleKind::Profile => "hours",
         ScheduleProblem::OutOfRange(_) => when,
         ScheduleProblem::UnknownZone(_) => "zone_name",
-        ScheduleProblem::IntervalTooShort => {
-            let scan = Reader {
-                fields,
-                problems: Vec::new(),
-            }
-            .every("scan");
-            if scan < 15 { "scan" } else { "install" }
-        }
+        ScheduleProblem::IntervalTooShort => "scan",
         ScheduleProblem::EndsBeforeItBegins => "to",
         ScheduleProblem::DateOutOfRange(typed) | ScheduleProblem::BadDate(typed) => match kind {
             ScheduleKind::Window if text("when") == "rule" => "rule_date",
