@@ -72,7 +72,7 @@ pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
         return Ok(Outcome::Skipped("needs chromium and npm".to_owned()));
     };
     let bin = crate::test::checked_dir();
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed, mut skipped) = (0, 0, Vec::new());
     let mut playwright = Command::new("node_modules/.bin/playwright");
     playwright
         .args(["test", "--reporter=list"])
@@ -88,6 +88,7 @@ pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
             match word {
                 "passed" => passed += count,
                 "failed" | "interrupted" => failed += count,
+                "skipped" => skipped.push(format!("end-to-end: {count} tests, see above")),
                 _ => {}
             }
         }
@@ -95,7 +96,11 @@ pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
     if !succeeded && failed == 0 {
         failed = 1;
     }
-    Ok(Outcome::Counted { passed, failed })
+    Ok(Outcome::Counted {
+        passed,
+        failed,
+        skipped,
+    })
 }
 
 /// Playwright ends with lines like `  12 passed (34.5s)` and `  1 failed`.

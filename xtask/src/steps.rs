@@ -29,14 +29,22 @@ impl Steps {
 
 /// How one step of `cargo xtask test` ended.
 pub(crate) enum Outcome {
-    /// So many checks passed and failed.
-    Counted { passed: u32, failed: u32 },
+    /// So many checks passed and failed; what was left out among them, and why.
+    Counted {
+        passed: u32,
+        failed: u32,
+        skipped: Vec<String>,
+    },
     /// Not run, and why.
     Skipped(String),
 }
 
 impl Outcome {
-    pub(crate) const PASSED: Self = Self::Counted { passed: 1, failed: 0 };
+    pub(crate) const PASSED: Self = Self::Counted {
+        passed: 1,
+        failed: 0,
+        skipped: Vec::new(),
+    };
 }
 
 /// What the steps of `cargo xtask test` came to.
@@ -46,13 +54,19 @@ pub(crate) struct Summary {
     passed: u32,
     failed: u32,
     failed_steps: Vec<String>,
+    skipped: Vec<String>,
 }
 
 impl Summary {
     pub(crate) fn add(&mut self, name: &str, result: Result<Outcome>, took: Duration) {
         let took = seconds(took);
         let line = match result {
-            Ok(Outcome::Counted { passed, failed }) => {
+            Ok(Outcome::Counted {
+                passed,
+                failed,
+                skipped,
+            }) => {
+                self.skipped.extend(skipped);
                 self.passed += passed;
                 self.failed += failed;
                 if failed > 0 {
@@ -60,7 +74,11 @@ impl Summary {
                 }
                 format!("{passed} passed, {failed} failed")
             }
-            Ok(Outcome::Skipped(why)) => format!("skipped: {why}"),
+            Ok(Outcome::Skipped(why)) => {
+                let line = format!("skipped: {why}");
+                self.skipped.push(format!("{name}: {why}"));
+                line
+            }
             Err(error) => {
                 self.failed += 1;
                 self.failed_steps.push(name.to_owned());
@@ -77,6 +95,9 @@ impl Summary {
             println!("{line}");
         }
         println!("{} passed, {} failed", self.passed, self.failed);
+        for what in &self.skipped {
+            println!("skipped: {what}");
+        }
         if !self.failed_steps.is_empty() {
             println!("failed: {}", self.failed_steps.join(", "));
         }
@@ -89,5 +110,28 @@ pub(crate) fn seconds(time: Duration) -> String {
         format!("{:.1} s", time.as_secs_f32())
     } else {
         format!("{} s", time.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_named_and_is_no_failure() {
+        let mut summary = Summary::default();
+        let some = Outcome::Counted {
+            passed: 3,
+            failed: 0,
+            skipped: vec!["real apt: needs root".to_owned()],
+        };
+        summary.add("cargo test", Ok(some), Duration::ZERO);
+        let none = Outcome::Skipped("cargo-deny is missing".to_owned());
+        summary.add("licences and bans", Ok(none), Duration::ZERO);
+        assert_eq!(
+            summary.skipped,
+            ["real apt: needs root", "licences and bans: cargo-deny is missing"]
+        );
+        assert!(summary.print());
     }
 }

@@ -5,6 +5,7 @@ use crate::site::{self, Profile};
 use crate::steps::{Outcome, Summary, seconds};
 use crate::{TestArgs, budget, check_deps, e2e};
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -45,12 +46,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
             "imports and house rules",
             Box::new(|| check_deps::check().map(|()| Outcome::PASSED)),
         ));
-        if has_program("cargo-deny") {
-            steps.push((
-                "licences and bans",
-                Box::new(|| plain(&["deny", "--log-level", "error", "check"])),
-            ));
-        }
+        steps.push(("licences and bans", Box::new(licences)));
         steps.push(("clippy, host", Box::new(clippy_host)));
         steps.push(("cargo test", Box::new(cargo_test)));
         if !args.quick && args.seeds > 0 {
@@ -112,6 +108,14 @@ fn simulation(seeds: u32) -> Result<Outcome> {
     Ok(Outcome::PASSED)
 }
 
+fn licences() -> Result<Outcome> {
+    if !has_program("cargo-deny") {
+        let why = "cargo-deny is missing (cargo install --locked cargo-deny)";
+        return Ok(Outcome::Skipped(why.to_owned()));
+    }
+    plain(&["deny", "--log-level", "error", "check"])
+}
+
 fn plain(args: &[&str]) -> Result<Outcome> {
     must_succeed(&mut cargo(args))?;
     Ok(Outcome::PASSED)
@@ -132,6 +136,9 @@ fn clippy_host() -> Result<Outcome> {
     )?;
     Ok(Outcome::PASSED)
 }
+
+/// Names the file to which tests add a line when they leave something out: what passing tests print, cargo hides.
+const SKIPPED: &str = "PATCHWARD_SKIPPED";
 
 const TEST_LINTS: [&str; 6] = [
     "-A",
@@ -171,7 +178,11 @@ fn clippy_browser() -> Result<Outcome> {
 fn cargo_test() -> Result<Outcome> {
     let (mut passed, mut failed) = (0, 0);
     let mut command = cargo(["test", "--no-fail-fast"]);
-    let succeeded = watch_lines(command.args(HOST), |line| {
+    let left_out = target_dir().join("skipped-tests");
+    // What an earlier run left out is not news.
+    std::fs::create_dir_all(target_dir())?;
+    std::fs::write(&left_out, "")?;
+    let succeeded = watch_lines(command.args(HOST).env(SKIPPED, &left_out), |line| {
         if let Some((passes, failures)) = tally(line) {
             passed += passes;
             failed += failures;
@@ -181,7 +192,17 @@ fn cargo_test() -> Result<Outcome> {
         // It did not even compile.
         failed = 1;
     }
-    Ok(Outcome::Counted { passed, failed })
+    Ok(Outcome::Counted {
+        passed,
+        failed,
+        skipped: once_each(&std::fs::read_to_string(&left_out)?),
+    })
+}
+
+/// Several tests may lack the same.
+fn once_each(lines: &str) -> Vec<String> {
+    let lines: BTreeSet<&str> = lines.lines().collect();
+    lines.into_iter().map(ToOwned::to_owned).collect()
 }
 
 /// `test result: ok. 3 passed; 0 failed; …`
@@ -219,5 +240,11 @@ mod tests {
             Some((2, 3))
         );
         assert_eq!(tally("test a::b ... ok"), None);
+    }
+
+    #[test]
+    fn what_two_tests_lack_is_named_once() {
+        assert_eq!(once_each("b: root\na: root\nb: root\n"), ["a: root", "b: root"]);
+        assert!(once_each("").is_empty());
     }
 }
