@@ -8,7 +8,8 @@ use domain::{Category, CategoryBasis, DeviceState, GroupId, LocationId, Moment, 
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 use view::{
-    Approval, ApprovalFilter, CountBucket, Counts, LocationName, PAGE_SIZE, PatchFilter, PatchRow, PatchSort, RingApproval, RingName,
+    Approval, ApprovalFilter, CountBucket, Counts, LocationName, PAGE_SIZE, PatchFilter, PatchRow, PatchSort,
+    RingApproval, RingName,
 };
 
 /// A group with the ring that counts for its devices.
