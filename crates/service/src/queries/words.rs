@@ -8,7 +8,7 @@ use crate::{
     snapshot::Words,
     store::{attempts::Stage, pages},
 };
-use domain::{DeviceId, Moment, PatchId, RingId};
+use domain::{DeviceId, LocationId, Moment, PatchId, RingId};
 use planner::{calendar::Zone, words::Names};
 use protocol::v1::{NotStarted, Outcome, RebootReason, SourceStatus, StaleService};
 use std::collections::BTreeMap;
@@ -273,7 +273,7 @@ pub(super) fn entry(
     } else if is(Action::BlockLifted) {
         about("Lifted the block after a rollback")
     } else {
-        of_the_device(row, &before, &after, groups)
+        of_the_device(row, &before, &after, groups, words)
     };
     TimelineEntry {
         at: row.at,
@@ -317,6 +317,7 @@ fn of_the_device(
     before: &serde_json::Value,
     after: &serde_json::Value,
     groups: &BTreeMap<i64, String>,
+    names: &dyn Names,
 ) -> String {
     let is = |action: Action| row.action == action.word();
     if is(Action::DeviceEnrolled) {
@@ -337,6 +338,11 @@ fn of_the_device(
                 groups.get(&id).cloned().unwrap_or_else(|| format!("group {id}"))
             ),
             None => "Taken out of its group".to_owned(),
+        }
+    } else if is(Action::DevicePlaced) {
+        match after["location"].as_i64() {
+            Some(id) => format!("Put into {}", names.location(LocationId(id))),
+            None => "Taken out of its location".to_owned(),
         }
     } else if is(Action::ScanAsked) {
         "Asked for a scan".to_owned()

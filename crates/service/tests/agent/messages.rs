@@ -1,7 +1,7 @@
 //! The place of a message in its sequence: repeats, late comers, restarts, and two agents with one key.
 
 use crate::support::*;
-use domain::{DeviceState, RebootPolicy, Span};
+use domain::{DeviceState, Span};
 use protocol::v1::*;
 
 #[tokio::test]
@@ -141,21 +141,4 @@ async fn a_check_in_without_news_writes_only_in_its_batch() {
     };
     let reply: CheckInReply = accepted(&device.send(&server, CHECK_IN, other).await);
     assert!(reply.want_full_report && reply.policy.is_some());
-}
-
-/// A restart is the only thing that nobody approves: what a group says of it must reach its devices at their next contact.
-#[tokio::test]
-async fn a_groups_word_on_restarts_reaches_its_devices() {
-    let server = server().await;
-    let mut device = server.device(1, PILOT).await;
-    let admin = server.admin();
-    for reboot in [RebootPolicy::IfNeeded, RebootPolicy::Never] {
-        let page = server.service.rings(&admin).await.unwrap();
-        let group = page.groups.into_iter().find(|g| g.id.0 == PILOT.0).unwrap();
-        let seen = (group.id, group.version);
-        let form = view::GroupForm { reboot, ..group.form };
-        let saved = server.service.save_group(&admin, Some(seen), &form).await.unwrap();
-        let policy = device.check_in(&server).await.policy.unwrap();
-        assert_eq!((policy.version, policy.reboot), (saved.version, reboot));
-    }
 }

@@ -1,8 +1,8 @@
 //! Windows, freezes, profiles and exceptions at the place where they count: permits and check-ins obey them as soon as they are saved.
 
 use crate::support::*;
-use domain::{FreezeId, GroupId, Measured, Moment, PatchId, ProfileId, Span, WindowId};
-use protocol::v1::{CHECK_IN, CheckIn, Inventory};
+use domain::{FreezeId, GroupId, Measured, Moment, PatchId, ProfileId, RebootPolicy, Span, WindowId};
+use protocol::v1::{CHECK_IN, CheckIn, CheckInReply, Inventory};
 use view::*;
 
 const SCAN: &[(&str, &str)] = &[("a", "1")];
@@ -304,6 +304,48 @@ async fn an_exception_stops_a_product_until_it_ends() {
     assert_eq!(end.date(), "2026-11-20");
     server.pass(end.since(server.service.now()));
     device.permit(&server, patch).await;
+}
+
+#[tokio::test]
+async fn devices_restart_as_their_own_group_says() {
+    let (server, mut device, patch) = approved().await;
+    let admin = server.admin();
+    let mut other = server.device(2, PRODUCTION).await;
+    let mut message = device.check_in_message();
+    message.policy_version = 0;
+    let reply: CheckInReply = accepted(&device.send(&server, CHECK_IN, message).await);
+    let told = reply.policy.unwrap();
+    assert_eq!(told.reboot, RebootPolicy::Never, "until somebody says otherwise");
+    let page = server.service.rings(&admin).await.unwrap();
+    let pilots = page.groups.iter().find(|g| g.id == GroupId(1)).unwrap();
+    let form = GroupForm {
+        reboot: RebootPolicy::IfNeeded,
+        ..pilots.form.clone()
+    };
+    let saved = server
+        .service
+        .save_group(&admin, Some((pilots.id, pilots.version)), &form)
+        .await
+        .unwrap();
+    assert!(
+        saved.version > told.version,
+        "a device that follows the last one must ask again"
+    );
+    let page = server.service.rings(&admin).await.unwrap();
+    let mut shown: Vec<_> = page.groups.iter().map(|g| (g.id, g.form.reboot)).collect();
+    shown.sort_unstable();
+    assert_eq!(
+        shown,
+        [(GroupId(1), RebootPolicy::IfNeeded), (GroupId(2), RebootPolicy::Never)]
+    );
+    let mut message = device.check_in_message();
+    message.policy_version = told.version;
+    let reply: CheckInReply = accepted(&device.send(&server, CHECK_IN, message).await);
+    let told = reply.policy.unwrap();
+    assert_eq!((told.version, told.reboot), (saved.version, RebootPolicy::IfNeeded));
+    assert_eq!(device.permit(&server, patch).await.reboot, RebootPolicy::IfNeeded);
+    let told = other.check_in(&server).await.policy.unwrap();
+    assert_eq!((told.version, told.reboot), (saved.version, RebootPolicy::Never));
 }
 
 #[tokio::test]

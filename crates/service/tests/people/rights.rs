@@ -1,12 +1,12 @@
 //! Every command × every role: who may, may; who may not, changes nothing (I-7). A change leaves its records, a refusal none (I-24).
 
 use crate::support::*;
-use domain::{DeviceId, GroupId, HoldId, PatchId, PatchState, Permission, Role, TokenId};
+use domain::{DeviceId, GroupId, HoldId, LocationId, PatchId, PatchState, Permission, Role, TokenId};
 use service::{
     Actor, Error,
     commands::{decide::*, tokens::TokenRequest},
 };
-use view::{AuditFilter, DeviceFilter, PatchFilter};
+use view::{AuditFilter, DeviceFilter, LocationForm, PatchFilter};
 
 #[derive(Clone, Copy, Debug)]
 enum Command {
@@ -20,6 +20,7 @@ enum Command {
     Accept,
     Revoke,
     Move,
+    Place,
     AskScan,
     Approve,
     Deny,
@@ -34,7 +35,7 @@ enum Command {
 
 use Command::*;
 
-const ALL: [(Command, Permission, i64); 20] = [
+const ALL: [(Command, Permission, i64); 21] = [
     (CreateAccount, Permission::ManageAccounts, 1),
     (SetRole, Permission::ManageAccounts, 1),
     (Disable, Permission::ManageAccounts, 1),
@@ -45,6 +46,7 @@ const ALL: [(Command, Permission, i64); 20] = [
     (Accept, Permission::ManageDevices, 1),
     (Revoke, Permission::ManageDevices, 1),
     (Move, Permission::ManageDevices, 1),
+    (Place, Permission::ManageDevices, 1),
     (AskScan, Permission::ManageDevices, 1),
     (Approve, Permission::Decide, 1),
     (Deny, Permission::Decide, 1),
@@ -68,6 +70,7 @@ struct Scene {
     open: PatchId,
     approved: PatchId,
     hold: HoldId,
+    location: LocationId,
 }
 
 async fn scene() -> Scene {
@@ -112,6 +115,13 @@ async fn scene() -> Scene {
         .await
         .unwrap();
     let hold = world.service.hold(&admin, approved, "why").await.unwrap();
+    let place = LocationForm {
+        name: "Harbour".into(),
+        zone: "UTC".into(),
+        rate_kib: None,
+        max_in_flight: None,
+    };
+    let location = world.service.save_location(&admin, None, &place).await.unwrap();
     let token = TokenId(world.number("SELECT max(id) FROM enrol_token").await);
     Scene {
         world,
@@ -124,6 +134,7 @@ async fn scene() -> Scene {
         open,
         approved,
         hold,
+        location: LocationId(location.id),
     }
 }
 
@@ -160,6 +171,7 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
         Accept => service.accept_device(actor, scene.pending, "").await,
         Revoke => service.revoke_device(actor, scene.device, "stolen").await,
         Move => service.move_device(actor, scene.device, Some(GroupId(2))).await,
+        Place => service.place_device(actor, scene.device, Some(scene.location)).await,
         AskScan => service.ask_scan(actor, scene.device).await,
         Approve => service
             .decide(
