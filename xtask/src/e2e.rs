@@ -18,6 +18,7 @@ const TOOLS: [(&str, &str); 4] = [
 pub(crate) fn tools() -> Result<Outcome> {
     let missing: Vec<_> = TOOLS.iter().filter(|(program, _)| !has_program(program)).collect();
     if missing.is_empty() {
+        playwright()?;
         return Ok(Outcome::PASSED);
     }
     let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
@@ -41,6 +42,7 @@ pub(crate) fn tools() -> Result<Outcome> {
     let mut install = vec!["-qq", "install", "--yes", "--no-install-recommends"];
     install.extend(packages);
     apt(&install)?;
+    playwright()?;
     Ok(Outcome::PASSED)
 }
 

@@ -7,6 +7,7 @@ mod bind;
 mod budget;
 mod check_deps;
 mod e2e;
+mod licences;
 mod process;
 mod run;
 mod site;

@@ -3,12 +3,13 @@
 use crate::process::{cargo, has_program, must_succeed, root, target_dir, watch_lines};
 use crate::site::{self, Profile};
 use crate::steps::{Outcome, Summary, seconds};
-use crate::{TestArgs, budget, check_deps, e2e};
-use anyhow::Result;
+use crate::{TestArgs, budget, check_deps, e2e, licences};
+use anyhow::{Result, anyhow};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 /// Everything except `frontend`, which is for browsers only: with it, `app` would get `ssr` and `hydrate` at once. The
 /// test clock is on everywhere here, so that the tests and the binaries for the end-to-end tests come from one build.
@@ -33,87 +34,144 @@ pub(crate) fn checked_dir() -> PathBuf {
     target_dir().join(PROFILE)
 }
 
-type Step<'a> = (&'static str, Box<dyn FnOnce() -> Result<Outcome> + 'a>);
-
+/// Every check. What mostly waits for the network, and the simulation, which waits for nothing and that nothing waits for,
+/// run beside the others and fill the time in which those use no processor.
 pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
-    let mut steps: Vec<Step> = Vec::new();
-    if !args.quick {
-        steps.push(("tools", Box::new(e2e::tools)));
-    }
-    if !args.e2e {
-        steps.push(("format", Box::new(|| plain(&["fmt", "--all", "--check"]))));
-        steps.push((
-            "imports and house rules",
-            Box::new(|| check_deps::check().map(|()| Outcome::PASSED)),
-        ));
-        steps.push(("licences and bans", Box::new(licences)));
-        steps.push(("clippy, host", Box::new(clippy_host)));
-        steps.push(("cargo test", Box::new(cargo_test)));
-        if !args.quick && args.seeds > 0 {
-            steps.push(("simulation", Box::new(|| simulation(args.seeds))));
+    let (browser, alone) = (!args.quick, args.e2e);
+    let simulate = browser && !alone && args.seeds > 0;
+    let mut run = Run::default();
+    std::thread::scope(|scope| {
+        let tools = browser.then(|| Beside::start(scope, "tools", e2e::tools));
+        if !alone {
+            run.step("format", || plain(&["fmt", "--all", "--check"]));
+            run.step("imports and house rules", || {
+                check_deps::check().map(|()| Outcome::PASSED)
+            });
+            run.step("licences and bans", check_licences);
+            run.step("clippy, host", clippy_host);
         }
-    }
-    if !args.quick {
-        if !args.e2e {
-            steps.push(("clippy, browser", Box::new(clippy_browser)));
+        if let Some(tools) = tools {
+            run.join(tools);
         }
-        steps.push((
-            "browser part",
-            Box::new(|| site::build(Profile::Dev).map(|_| Outcome::PASSED)),
-        ));
-        if args.release {
-            steps.push((
-                "size of the browser part",
-                Box::new(|| budget::check().map(|()| Outcome::PASSED)),
-            ));
+        let mut simulation = None;
+        if !alone {
+            let built = run.step("build for the tests", || cargo_test(&["--no-run"]));
+            if simulate && built {
+                simulation = Some(Beside::start(scope, "simulation", || simulate_seeds(args.seeds)));
+            }
+            if built {
+                run.step("cargo test", || cargo_test(&[]));
+            }
         }
-        steps.push(("server and agent", Box::new(|| binaries(!args.e2e))));
-        steps.push(("end-to-end", Box::new(|| e2e::run(&args.playwright))));
-    }
-
-    let total = steps.len();
-    let mut summary = Summary::default();
-    for (index, (name, work)) in steps.into_iter().enumerate() {
-        println!("[{}/{total}] {name} ...", index + 1);
-        let start = Instant::now();
-        let result = work();
-        let verdict = match &result {
-            Ok(Outcome::Counted { failed: 0, .. }) => "ok",
-            Ok(Outcome::Skipped(_)) => "skipped",
-            Ok(Outcome::Counted { .. }) | Err(_) => "FAILED",
-        };
-        println!(
-            "[{}/{total}] {name} ... {verdict} in {}",
-            index + 1,
-            seconds(start.elapsed())
-        );
-        summary.add(name, result, start.elapsed());
-    }
-    Ok(if summary.print() {
+        if browser {
+            if !alone {
+                run.step("clippy, browser", clippy_browser);
+            }
+            run.step("browser part", || site::build(Profile::Dev).map(|_| Outcome::PASSED));
+            if args.release {
+                run.step("size of the browser part", || budget::check().map(|()| Outcome::PASSED));
+            }
+            run.step("server and agent", || binaries(!alone));
+            run.step("end-to-end", || e2e::run(&args.playwright));
+        }
+        if let Some(simulation) = simulation {
+            run.join(simulation);
+        }
+    });
+    Ok(if run.summary.print() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// A fixed set of seeds: a failure prints its seed and the command that replays it.
-fn simulation(seeds: u32) -> Result<Outcome> {
-    binaries(true)?;
-    let mut sim = Command::new(checked_dir().join("sim"));
+/// The steps so far.
+#[derive(Default)]
+struct Run {
+    summary: Summary,
+}
+
+impl Run {
+    /// Announces, runs, and says how it ended; true when nothing failed.
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<Outcome>) -> bool {
+        println!("{name} ...");
+        let start = Instant::now();
+        let result = work();
+        self.ended(name, result, start.elapsed())
+    }
+
+    /// Waits for what runs beside.
+    fn join(&mut self, beside: Beside) {
+        println!("{}, the rest ...", beside.name);
+        let (result, took) = beside
+            .thread
+            .join()
+            .unwrap_or_else(|_| (Err(anyhow!("panicked")), Duration::ZERO));
+        self.ended(beside.name, result, took);
+    }
+
+    fn ended(&mut self, name: &str, result: Result<Outcome>, took: Duration) -> bool {
+        let (verdict, good) = match &result {
+            Ok(Outcome::Counted { failed: 0, .. }) => ("ok", true),
+            Ok(Outcome::Skipped(_)) => ("skipped", true),
+            Ok(Outcome::Counted { .. }) | Err(_) => ("FAILED", false),
+        };
+        println!("{name} ... {verdict} in {}", seconds(took));
+        self.summary.add(name, result, took);
+        good
+    }
+}
+
+/// A step that runs while others do.
+struct Beside<'scope> {
+    name: &'static str,
+    thread: ScopedJoinHandle<'scope, (Result<Outcome>, Duration)>,
+}
+
+impl<'scope> Beside<'scope> {
+    fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        name: &'static str,
+        work: impl FnOnce() -> Result<Outcome> + Send + 'scope,
+    ) -> Self {
+        println!("{name}, beside what follows ...");
+        let thread = scope.spawn(move || {
+            let start = Instant::now();
+            let result = work();
+            (result, start.elapsed())
+        });
+        Self { name, thread }
+    }
+}
+
+/// A fixed set of seeds: a failure prints its seed and the command that replays it. The simulation has a clock of its own
+/// and lets everything else go first.
+fn simulate_seeds(seeds: u32) -> Result<Outcome> {
+    let sim = checked_dir().join("sim");
+    let mut command = if has_program("nice") {
+        let mut nice = Command::new("nice");
+        nice.args(["-n", "19"]).arg(sim);
+        nice
+    } else {
+        Command::new(sim)
+    };
     must_succeed(
-        sim.args(["--seeds", &seeds.to_string()])
+        command
+            .args(["--seeds", &seeds.to_string()])
             .current_dir(root())
             .stdin(Stdio::null()),
     )?;
     Ok(Outcome::PASSED)
 }
 
-fn licences() -> Result<Outcome> {
-    if !has_program("cargo-deny") {
-        let why = "cargo-deny is missing (cargo install --locked cargo-deny)";
-        return Ok(Outcome::Skipped(why.to_owned()));
+/// What cargo knows is always checked; `cargo deny` knows more, where it is installed.
+fn check_licences() -> Result<Outcome> {
+    licences::check()?;
+    if has_program("cargo-deny") {
+        return plain(&["deny", "--log-level", "error", "check"]);
     }
-    plain(&["deny", "--log-level", "error", "check"])
+    println!("licences, bans and sources are as deny.toml says; advisories need cargo-deny");
+    Ok(Outcome::PASSED)
 }
 
 fn plain(args: &[&str]) -> Result<Outcome> {
@@ -175,9 +233,11 @@ fn clippy_browser() -> Result<Outcome> {
     Ok(Outcome::PASSED)
 }
 
-fn cargo_test() -> Result<Outcome> {
+/// Builds the tests, and runs them unless told not to.
+fn cargo_test(more: &[&str]) -> Result<Outcome> {
     let (mut passed, mut failed) = (0, 0);
     let mut command = cargo(["test", "--no-fail-fast"]);
+    command.args(more);
     let left_out = target_dir().join("skipped-tests");
     // What an earlier run left out is not news.
     std::fs::create_dir_all(target_dir())?;
@@ -214,8 +274,8 @@ fn tally(line: &str) -> Option<(u32, u32)> {
     Some((passed, failed))
 }
 
-/// The binaries that simulation and end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all targets of a build
-/// together, so that binaries alone would be made anew, with half of what they depend on.
+/// The binaries that the end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all
+/// targets of a build together, so that binaries alone would be made anew, with half of what they depend on.
 fn binaries(after_tests: bool) -> Result<Outcome> {
     let mut build = cargo(["build", "--bins"]);
     if after_tests {
