@@ -7,7 +7,7 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` and `hydrate` exclude each other: build `frontend` for wasm32 only, apart from the rest");
 
-mod address;
+pub mod address;
 #[cfg(feature = "ssr")]
 mod answer;
 pub mod api;

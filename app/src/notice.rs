@@ -69,6 +69,10 @@ notices! {
     /// See its text.
     Unscheduled = "unscheduled", "Deleted. The server goes without it from this moment.";
     /// See its text.
+    ViewSaved = "view", "The view is saved. It stands beside the other views, for you alone.";
+    /// See its text.
+    ViewDeleted = "view_deleted", "The view is deleted.";
+    /// See its text.
     SignedOut = "signed_out", "You are signed out.";
 }
 

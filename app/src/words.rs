@@ -109,6 +109,7 @@ pub const fn why_text(why: Why) -> &'static str {
         Why::GroupInUse => {
             "Devices, other groups, enrolment tokens or the schedule use the group. Take it out of there first."
         }
+        Why::TooManyViews => "You have as many saved views as fit on the page. Delete one first.",
         Why::NoRing => "The device is in no group that has a ring. Move it to a group first.",
     }
 }
@@ -158,6 +159,7 @@ pub const fn field_name(field: Field) -> &'static str {
         Field::Install => "Expected install time",
         Field::Reboot => "Expected reboot time",
         Field::Product => "Product",
+        Field::ViewName => "Name of the view",
     }
 }
 

@@ -11,17 +11,23 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-/// Everything except `frontend`, which is for browsers only: with it, `app` would get `ssr` and `hydrate` at once. The
-/// test clock is on everywhere here, so that the tests and the binaries for the end-to-end tests come from one build.
-const HOST: [&str; 7] = [
+/// Everything except `frontend`, which is for browsers only: with it, `app` would get `ssr` and `hydrate` at once; and
+/// except this program, whose libraries are big and built already, in cargo's usual profile. The test clock is on
+/// everywhere here, so that the tests and the binaries for the end-to-end tests come from one build.
+const HOST: [&str; 9] = [
     "--profile",
     PROFILE,
     "--workspace",
     "--exclude",
     "frontend",
+    "--exclude",
+    ITSELF,
     "--features",
     "server/test-clock",
 ];
+
+/// This program.
+const ITSELF: &str = "xtask";
 
 /// One profile for all checks on the host, so that they share what they build.
 const PROFILE: &str = "checked";
@@ -181,17 +187,18 @@ fn plain(args: &[&str]) -> Result<Outcome> {
 
 /// Shipped code has no warnings at all; tests only have to pass what is denied (they may unwrap).
 fn clippy_host() -> Result<Outcome> {
-    must_succeed(
-        cargo(["clippy", "--quiet"])
-            .args(HOST)
-            .args(["--lib", "--bins", "--", "-D", "warnings"]),
-    )?;
-    must_succeed(
-        cargo(["clippy", "--quiet"])
-            .args(HOST)
-            .args(["--all-targets", "--"])
-            .args(TEST_LINTS),
-    )?;
+    for (packages, products) in [
+        (&["-p", ITSELF][..], &["--bins"][..]),
+        (&HOST[..], &["--lib", "--bins"][..]),
+    ] {
+        let clippy = || {
+            let mut clippy = cargo(["clippy", "--quiet"]);
+            clippy.args(packages);
+            clippy
+        };
+        must_succeed(clippy().args(products).args(["--", "-D", "warnings"]))?;
+        must_succeed(clippy().args(["--all-targets", "--"]).args(TEST_LINTS))?;
+    }
     Ok(Outcome::PASSED)
 }
 
@@ -236,21 +243,24 @@ fn clippy_browser() -> Result<Outcome> {
 /// Builds the tests, and runs them unless told not to.
 fn cargo_test(more: &[&str]) -> Result<Outcome> {
     let (mut passed, mut failed) = (0, 0);
-    let mut command = cargo(["test", "--no-fail-fast"]);
-    command.args(more);
     let left_out = target_dir().join("skipped-tests");
     // What an earlier run left out is not news.
     std::fs::create_dir_all(target_dir())?;
     std::fs::write(&left_out, "")?;
-    let succeeded = watch_lines(command.args(HOST).env(SKIPPED, &left_out), |line| {
-        if let Some((passes, failures)) = tally(line) {
-            passed += passes;
-            failed += failures;
+    for packages in [&["-p", ITSELF][..], &HOST[..]] {
+        let mut command = cargo(["test", "--no-fail-fast"]);
+        command.args(more).args(packages).env(SKIPPED, &left_out);
+        let before = failed;
+        let succeeded = watch_lines(&mut command, |line| {
+            if let Some((passes, failures)) = tally(line) {
+                passed += passes;
+                failed += failures;
+            }
+        })?;
+        if !succeeded && failed == before {
+            // It did not even compile.
+            failed += 1;
         }
-    })?;
-    if !succeeded && failed == 0 {
-        // It did not even compile.
-        failed = 1;
     }
     Ok(Outcome::Counted {
         passed,

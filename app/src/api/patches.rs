@@ -127,6 +127,27 @@ pub async fn decide(
     Ok(())
 }
 
+/// Saves the filter of the status view (as it stands in the address) under a name of one's own.
+#[server(prefix = "/api", endpoint = "patches/save_view")]
+pub async fn save_view(name: String, #[server(default)] matching: String) -> Result<(), AppError> {
+    use crate::{address, answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    let filter = address::patch_filter(&answer::params(&matching));
+    ctx::service().save_view(&actor, &name, &filter).await?;
+    answer::finish(&address::patch_query(&filter).on("/patches"), Notice::ViewSaved);
+    Ok(())
+}
+
+/// Deletes a saved view of one's own.
+#[server(prefix = "/api", endpoint = "patches/delete_view")]
+pub async fn delete_view(view: String) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    ctx::service().delete_view(&actor, answer::parse(&view)?).await?;
+    answer::finish("/patches", Notice::ViewDeleted);
+    Ok(())
+}
+
 /// Stops a rollout.
 #[server(prefix = "/api", endpoint = "patches/hold")]
 pub async fn hold(patch: String, reason: String) -> Result<(), AppError> {

@@ -61,4 +61,6 @@ ids! {
     OsReleaseId,
     /// One vendor's product, over all its versions.
     ProductId,
+    /// A filter that somebody saved under a name.
+    ViewId,
 }

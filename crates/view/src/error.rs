@@ -111,6 +111,8 @@ pub enum Field {
     Reboot,
     /// A product.
     Product,
+    /// Name of a saved view.
+    ViewName,
 }
 
 /// What is wrong with a field.
@@ -187,4 +189,6 @@ pub enum Why {
     OnlyRing,
     /// Devices, groups, tokens or schedules use the group.
     GroupInUse,
+    /// So many saved views that none is found again.
+    TooManyViews,
 }

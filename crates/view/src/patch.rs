@@ -1,8 +1,9 @@
 //! The status view and the page of a patch.
 
-use crate::{CountBucket, Instant, Text};
+use crate::{CountBucket, Instant, PatchFilter, Text};
 use domain::{
     AttemptId, Category, CategoryBasis, DecisionId, DeviceId, HoldId, Moment, PatchId, PatchState, RingId, Severity,
+    ViewId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +128,19 @@ pub struct PatchList {
     pub silent: u32,
     /// Waiting for acceptance.
     pub pending_devices: u32,
+    /// The asking person's saved views, by name.
+    pub views: Vec<SavedView>,
+}
+
+/// A filter that a person saved under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedView {
+    /// View.
+    pub id: ViewId,
+    /// Its name.
+    pub name: String,
+    /// What it shows; its page is 0.
+    pub filter: PatchFilter,
 }
 
 /// A ring's name.

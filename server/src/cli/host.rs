@@ -379,6 +379,7 @@ fn field_name(field: Field) -> &'static str {
         Field::Install => "expected install time",
         Field::Reboot => "expected reboot time",
         Field::Product => "product",
+        Field::ViewName => "name of the view",
     }
 }
 
@@ -412,6 +413,7 @@ const fn why_words(why: Why) -> &'static str {
         Why::RingInUse { .. } => "groups are in the ring, or decisions are in force for it",
         Why::OnlyRing => "it is the only ring",
         Why::GroupInUse => "devices, groups, tokens or the schedule use the group",
+        Why::TooManyViews => "the account has as many saved views as fit on a page",
         Why::NoRing => "the device is in no group with a ring",
     }
 }

@@ -29,8 +29,13 @@ pub async fn serve(
     let unkept = [(header::CACHE_CONTROL, "no-store")];
     match answer {
         Ok(patch) => (unkept, Json(patch)).into_response(),
-        Err(error) => (status(&error), unkept, Json(error)).into_response(),
+        Err(error) => refused(&error),
     }
+}
+
+/// A [`UiError`] as JSON, with the status that fits.
+pub(super) fn refused(error: &UiError) -> Response {
+    (status(error), [(header::CACHE_CONTROL, "no-store")], Json(error)).into_response()
 }
 
 fn status(error: &UiError) -> StatusCode {

@@ -3,6 +3,7 @@
 
 pub mod agent_v1;
 pub mod explain;
+pub mod export;
 pub mod limits;
 pub mod openapi;
 pub mod serve;
@@ -32,12 +33,13 @@ const FORM_MAX: usize = 256 * 1024;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Addresses that are neither pages, server functions nor assets: method, path, what guards it. The matrix test walks this list.
-pub const PLAIN_ROUTES: [(&str, &str, Guard); 10] = [
+pub const PLAIN_ROUTES: [(&str, &str, Guard); 11] = [
     ("GET", "/healthz", Guard::Open),
     ("GET", "/openapi.json", Guard::Open),
     ("GET", "/metrics", Guard::Metrics),
     ("GET", "/events", Guard::Session),
     ("GET", explain::PATH, Guard::Fleet),
+    ("GET", export::PATH, Guard::Fleet),
     ("POST", protocol::v1::ENROLL, Guard::Agent),
     ("POST", protocol::v1::CHECK_IN, Guard::Agent),
     ("POST", protocol::v1::REPORT, Guard::Agent),
@@ -93,6 +95,7 @@ fn people(state: &AppState) -> Router<AppState> {
     let context = move || provide(&provided);
     pages::routes(state, context)
         .route(explain::PATH, get(explain::serve))
+        .route(export::PATH, get(export::serve))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             ANSWER_WITHIN,

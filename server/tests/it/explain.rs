@@ -8,7 +8,8 @@ use fleet::{Device, Message, Os, Releases};
 use protocol::sign::{KEY_HEADER, SIGNATURE_HEADER};
 use service::Actor;
 
-fn request(message: &Message) -> Request<Body> {
+/// What a made-up device sends.
+pub(crate) fn request(message: &Message) -> Request<Body> {
     let request = Request::post(message.path)
         .header("host", crate::world::HOST)
         .header(KEY_HEADER, &message.key_id)

@@ -8,4 +8,5 @@ mod live;
 mod matrix;
 mod openapi;
 mod process;
+mod status_view;
 mod world;

@@ -120,6 +120,8 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
         Right(RollBack),
         "device=999&patch=999&reason=a+reason",
     ),
+    ("/api/patches/save_view", Right(ReadFleet), "name=&matching="),
+    ("/api/patches/delete_view", Right(ReadFleet), "view=999"),
     ("/api/devices/list", Right(ReadFleet), r#"{"filter":{}}"#),
     ("/api/devices/one", Right(ReadFleet), r#"{"id":999}"#),
     (
@@ -413,6 +415,13 @@ async fn every_role_sees_its_pages_and_no_others() {
         };
         let refusal = serde_json::from_slice(&answer.body).expect("a refusal");
         assert_eq!((answer.status, refusal), expected, "{ladder} as {role}");
+        let file = world.send(page(server::http::export::PATH, Some(&cookie))).await;
+        if role.may(ReadFleet) {
+            assert_eq!(file.status, StatusCode::OK, "export as {role}");
+        } else {
+            let refusal = serde_json::from_slice(&file.body).expect("a refusal");
+            assert_eq!((file.status, refusal), expected, "export as {role}");
+        }
         assert_eq!(
             world.call(page("/events", Some(&cookie))).await.status(),
             StatusCode::OK,

@@ -1,16 +1,18 @@
 //! Filters of the status view.
 
 use crate::address::{patch_fields, patch_query};
-use crate::components::field::hidden;
-use crate::components::form::get;
+use crate::api::patches::{DeleteView, SaveView};
+use crate::components::confirm::{Act, act, panel};
+use crate::components::field::{hidden, text};
+use crate::components::form::{get, post};
 use crate::components::icon::icon;
 use crate::components::select::select;
 use domain::{Category, Severity};
 use leptos::prelude::*;
-use view::{ApprovalFilter, CountBucket, PatchFilter, PatchSort, RingName};
+use view::{ApprovalFilter, CountBucket, PatchFilter, PatchSort, RingName, SavedView};
 
-/// Views that are asked for most.
-pub fn tabs(filter: &PatchFilter) -> AnyView {
+/// Views that are asked for most, and those that the person saved.
+pub fn tabs(filter: &PatchFilter, saved: &[SavedView]) -> AnyView {
     let all = PatchFilter {
         sort: filter.sort,
         superseded: filter.superseded,
@@ -61,15 +63,61 @@ pub fn tabs(filter: &PatchFilter) -> AnyView {
             },
         ),
     ];
-    let here = PatchFilter {
-        page: 0,
-        ..filter.clone()
-    };
-    let links = views.map(|(words, view)| {
+    let here = first_page(filter);
+    let usual = views.into_iter().map(|(words, view)| (words.to_owned(), view));
+    let own = saved.iter().map(|s| (s.name.clone(), s.filter.clone()));
+    let links = usual.chain(own).map(|(words, view)| {
         let current = (here == view).then_some("page");
         view! { <a href=patch_query(&view).on("/patches") aria-current=current>{words}</a> }
     });
-    view! { <nav class="tabs" aria-label="Views">{links.into_iter().collect::<Vec<_>>()}</nav> }.into_any()
+    view! { <nav class="tabs" aria-label="Views">{links.collect::<Vec<_>>()}</nav> }.into_any()
+}
+
+fn first_page(filter: &PatchFilter) -> PatchFilter {
+    PatchFilter {
+        page: 0,
+        ..filter.clone()
+    }
+}
+
+/// What can be done with the view as a whole: taken along as a file; saved under a name, or deleted when it was.
+pub fn keep(filter: &PatchFilter, saved: &[SavedView]) -> AnyView {
+    let here = first_page(filter);
+    let query = patch_query(&here);
+    let change = match saved.iter().find(|s| s.filter == here) {
+        Some(view) => act::<DeleteView>(Act {
+            label: "Delete view",
+            icon: "cross",
+            tone: "plain",
+            explain: format!(
+                "The view \u{201c}{}\u{201d} is forgotten. Patches stay as they are.",
+                view.name
+            ),
+            reason: None,
+            fields: vec![("view", view.id.to_string())],
+        }),
+        None if patch_fields(&here).is_empty() => ().into_any(),
+        None => {
+            let form = view! {
+                {hidden("matching", query.text().to_owned())}
+                {text("name", "Name", "text", "off", true)}
+                <button class="button" data-tone="main">"Save view"</button>
+            };
+            panel(
+                "Save view",
+                "check",
+                "plain",
+                post::<SaveView>("act-form", form.into_any()),
+            )
+        }
+    };
+    view! {
+        <div class="acts">
+            <a class="button" href=query.on("/patches/export.csv") rel="external" download>{icon("down")} <span>"Export CSV"</span></a>
+            {change}
+        </div>
+    }
+    .into_any()
 }
 
 /// The form.

@@ -1,6 +1,6 @@
 //! The status view: every known patch, the most severe and most missing first.
 
-use super::filters::{filters, tabs};
+use super::filters::{filters, keep, tabs};
 use super::table::{Picked, table};
 use crate::address::{patch_filter, patch_query};
 use crate::api::patches::patches;
@@ -46,8 +46,9 @@ fn status(me: &Me, filter: &PatchFilter, list: PatchList, picked: Picked) -> Any
                 <p class="sub">{fleet(&list)}</p>
             </div>
             {notes(&list, me)}
+            {keep(filter, &list.views)}
         </header>
-        {tabs(filter)}
+        {tabs(filter, &list.views)}
         {filters(filter, &list.rings)}
         {body}
         {pager(list.page, list.pages, list.total, "patch", "patches", &address)}

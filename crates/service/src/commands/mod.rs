@@ -15,3 +15,4 @@ pub mod rollback;
 pub mod schedule;
 pub mod session;
 pub mod tokens;
+pub mod views;

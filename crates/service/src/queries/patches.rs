@@ -1,9 +1,13 @@
 //! The status view (STA-1, STA-2).
 
 use super::pages;
-use crate::{Actor, Result, Service, store::lists};
+use crate::{
+    Actor, Result, Service,
+    store::{lists, views},
+};
 use domain::Permission;
-use view::{PatchFilter, PatchList};
+use sqlx::Connection as _;
+use view::{PAGE_SIZE, PatchFilter, PatchList, PatchRow, RingName};
 
 impl Service {
     /// The status view (STA-1, STA-2).
@@ -16,8 +20,13 @@ impl Service {
         let total = lists::count_patches(&mut conn, filter).await?;
         let (page, pages) = pages(filter.page, total);
         let rings = lists::rings(&mut conn).await?;
-        let rows = lists::patches(&mut conn, filter, page, &rings).await?;
+        let first = page.saturating_sub(1) * PAGE_SIZE;
+        let rows = lists::patches(&mut conn, filter, (first, PAGE_SIZE), &rings).await?;
         let (devices, silent, pending_devices) = lists::fleet(&mut conn).await?;
+        let views = match actor.account {
+            Some(account) => views::of_account(&mut conn, account).await?,
+            None => Vec::new(),
+        };
         Ok(PatchList {
             rows,
             total,
@@ -27,6 +36,31 @@ impl Service {
             devices,
             silent,
             pending_devices,
+            views,
         })
+    }
+
+    /// Every patch that matches, in the filter's order whatever its page, and the rings that the approvals speak of (STA-1).
+    ///
+    /// # Errors
+    /// Not allowed, database.
+    pub async fn all_patches(&self, actor: &Actor, filter: &PatchFilter) -> Result<(Vec<RingName>, Vec<PatchRow>)> {
+        /// Approvals of so many are read together.
+        const AT_ONCE: u32 = 1_000;
+        actor.require(Permission::ReadFleet)?;
+        let mut conn = self.store().read().await?;
+        // One snapshot: reports that come in meanwhile would move rows from one part to the next.
+        let mut tx = conn.begin().await?;
+        let rings = lists::rings(&mut tx).await?;
+        let mut all = Vec::new();
+        loop {
+            let first = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            let part = lists::patches(&mut tx, filter, (first, AT_ONCE), &rings).await?;
+            let last = part.len() < AT_ONCE as usize;
+            all.extend(part);
+            if last {
+                return Ok((rings, all));
+            }
+        }
     }
 }

@@ -6,10 +6,10 @@ use crate::{
 };
 use domain::{Category, CategoryBasis, DeviceState, GroupId, LocationId, Moment, PatchId, RingId, Severity};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use view::{
-    Approval, ApprovalFilter, CountBucket, Counts, LocationName, PAGE_SIZE, PatchFilter, PatchRow, PatchSort,
-    RingApproval, RingName,
+    Approval, ApprovalFilter, CountBucket, Counts, LocationName, PatchFilter, PatchRow, PatchSort, RingApproval,
+    RingName,
 };
 
 /// A group with the ring that counts for its devices.
@@ -244,14 +244,14 @@ const COLUMNS: &str = "SELECT p.id, p.source, p.version, p.summary, p.vendor, p.
     p.released_at, p.first_seen_at, p.superseded_by, s.version, p.n_missing, p.n_installed, p.n_failed, p.n_pending, p.n_unknown,
     p.n_superseded, p.n_rolled_back, p.size, p.revision FROM patch p LEFT JOIN patch s ON s.id = p.superseded_by";
 
-/// One page of the patches that match, with approvals and holds.
+/// Patches that match, with approvals and holds: so many after so many (`part`: first, most).
 ///
 /// # Errors
 /// When the database fails.
 pub async fn patches(
     conn: &mut SqliteConnection,
     filter: &PatchFilter,
-    page: u32,
+    part: (u32, u32),
     rings: &[RingName],
 ) -> Result<Vec<PatchRow>> {
     let mut query = QueryBuilder::new(COLUMNS);
@@ -259,9 +259,9 @@ pub async fn patches(
     query
         .push(order(filter.sort))
         .push(" LIMIT ")
-        .push_bind(PAGE_SIZE)
-        .push(" OFFSET ");
-    query.push_bind(i64::from(page.saturating_sub(1)) * i64::from(PAGE_SIZE));
+        .push_bind(part.1)
+        .push(" OFFSET ")
+        .push_bind(part.0);
     let rows = query.build().fetch_all(&mut *conn).await?;
     finish(conn, &rows, rings).await
 }
@@ -309,7 +309,7 @@ async fn finish(conn: &mut SqliteConnection, rows: &[SqliteRow], rings: &[RingNa
     }
     let mut query = QueryBuilder::new("SELECT DISTINCT patch_id FROM hold WHERE resolved_at IS NULL AND patch_id IN (");
     among(&mut query, &ids);
-    let held: Vec<i64> = query.build_query_scalar().fetch_all(conn).await?;
+    let held: BTreeSet<i64> = query.build_query_scalar().fetch_all(conn).await?.into_iter().collect();
     rows.iter()
         .map(|row| {
             let mut patch = patch_row(row, &releases)?;

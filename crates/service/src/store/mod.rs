@@ -29,6 +29,7 @@ pub mod seen;
 pub mod sessions;
 pub mod states;
 pub mod tokens;
+pub mod views;
 pub mod waiting;
 
 use crate::{Settings, error::Result};

@@ -16,3 +16,4 @@ mod rollback;
 mod schedule;
 mod sessions;
 mod support;
+mod views;
