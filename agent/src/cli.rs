@@ -18,6 +18,7 @@ use protocol::v1::{Brake, DeviceNotice, Inventory, RebootReason};
 use rustix::fs::FlockOperation;
 use std::{
     fs::OpenOptions,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::mpsc,
@@ -96,6 +97,9 @@ enum Command {
     },
 }
 
+const NO_MANAGER: &str =
+    "no supported package manager on this device (dpkg with apt); only the device's facts are reported";
+
 /// Parses the command line and runs it. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the server has revoked this device.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -164,13 +168,16 @@ fn enroll(url: &str, token: &str, home: &Home, scan_only: bool, again: bool) -> 
     let identity = Identity::open(home)?;
     let host = inventory::host();
     let (enrolment, reply) = transport::enroll(&mut network, url, token, &identity, host, scan_only)?;
-    home.save(Enrolment::FILE, &enrolment)?;
+    home.publish(Enrolment::FILE, &enrolment)?;
     println!(
         "enrolled as device {} ({}), key {}",
         reply.device, reply.state, reply.key_id
     );
     if reply.state == domain::DeviceState::Pending {
         println!("compare that key with the one on the server's page before you accept the device there");
+    }
+    if Manager::find().is_none() {
+        println!("{NO_MANAGER}");
     }
     Ok(())
 }
@@ -225,9 +232,7 @@ fn run(home: &Home, once: bool) -> Result<ExitCode> {
     }
     local.scan_only |= enrolment.scan_only;
     if Manager::find().is_none() {
-        tracing::warn!(
-            "no supported package manager on this device (dpkg with apt); only the device's facts are reported"
-        );
+        tracing::warn!("{NO_MANAGER}");
     }
     let network = Http::new(&enrolment.server).map_err(anyhow::Error::msg)?;
     let transport = Transport::open(network, home.clone(), identity, server_key)?;
@@ -373,19 +378,28 @@ fn status(home: &Home) -> Result<()> {
         kept.policy.scan_interval,
         kept.policy.reboot.label().to_lowercase()
     );
-    if home.path(driver::JOURNAL_FILE).exists() {
-        let journal = Journal::peek(&home.path(driver::JOURNAL_FILE))?;
-        println!("{} results not yet taken by the server", journal.unsettled().len());
-        if let Some((record, job)) = journal.open_job() {
-            println!(
-                "attempt {} on patch {} is open since {}",
-                record.attempt,
-                job.order.patch,
-                record.at.rfc3339()
-            );
+    match Journal::peek(&home.path(driver::JOURNAL_FILE)) {
+        Ok(journal) => print_journal(&journal),
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        // It holds what the package manager said, paths of this device among it.
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            println!("what it is doing now, and which results wait for the server, is told to root only");
         }
+        Err(e) => return Err(e).context(format!("cannot read {}", home.path(driver::JOURNAL_FILE).display())),
     }
     Ok(())
+}
+
+fn print_journal(journal: &Journal) {
+    println!("{} results not yet taken by the server", journal.unsettled().len());
+    if let Some((record, job)) = journal.open_job() {
+        println!(
+            "attempt {} on patch {} is open since {}",
+            record.attempt,
+            job.order.patch,
+            record.at.rfc3339()
+        );
+    }
 }
 
 fn notices(home: &Home) -> Result<()> {
@@ -402,4 +416,85 @@ fn notices(home: &Home) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Every command and every argument says what it is for.
+    fn explained(command: &clap::Command, path: &str) {
+        let path = format!("{path} {}", command.get_name());
+        assert!(command.get_about().is_some(), "{path} has no description");
+        for arg in command.get_arguments() {
+            assert!(arg.get_help().is_some(), "{path}: {} is not explained", arg.get_id());
+        }
+        command.get_subcommands().for_each(|c| explained(c, &path));
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let names: Vec<_> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        for name in ["enroll", "run", "scan", "status", "notices"] {
+            assert!(names.iter().any(|n| n == name), "{name}");
+        }
+        command
+            .get_subcommands()
+            .filter(|c| c.get_name() != "help")
+            .for_each(|c| explained(c, ""));
+    }
+
+    /// The people in front of a device ask how it stands; its secrets are the agent's alone.
+    #[test]
+    fn how_a_device_stands_is_read_by_everybody_and_its_secrets_are_not() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        use std::os::unix::process::CommandExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let home = Home::at(folder.path());
+        let identity = Identity::open(&home).unwrap();
+        drop(identity);
+        drop(Journal::open(&home.path(driver::JOURNAL_FILE)).unwrap());
+        let enrolment = Enrolment {
+            server: "https://patchward.example".to_owned(),
+            server_key: hex::encode([7; 32]),
+            device: domain::DeviceId(1),
+            key_id: "ab".repeat(32),
+            scan_only: false,
+        };
+        // What a crash left of an earlier, private write does not keep the file private.
+        std::fs::write(home.path("enrolment.new"), "half").unwrap();
+        std::fs::set_permissions(home.path("enrolment.new"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        home.publish(Enrolment::FILE, &enrolment).unwrap();
+        home.publish(driver::KEPT_FILE, &Kept::default()).unwrap();
+        let mode = |name: &str| home.path(name).metadata().unwrap().permissions().mode() & 0o777;
+        for (name, bits) in [
+            (Enrolment::FILE, 0o644),
+            (driver::KEPT_FILE, 0o644),
+            ("device.key", 0o600),
+            (driver::JOURNAL_FILE, 0o600),
+        ] {
+            assert_eq!(mode(name), bits, "{name}");
+        }
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        // As somebody else: what is meant for all is read, the key is not.
+        chown(home.path("device.key"), Some(0), Some(0)).unwrap();
+        let cat = |name: &str| {
+            let mut cat = std::process::Command::new("cat");
+            cat.arg(home.path(name))
+                .uid(65_534)
+                .gid(65_534)
+                .output()
+                .unwrap()
+                .status
+        };
+        assert!(cat(Enrolment::FILE).success() && cat(driver::KEPT_FILE).success());
+        assert!(!cat("device.key").success() && !cat(driver::JOURNAL_FILE).success());
+    }
 }

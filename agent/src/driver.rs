@@ -191,7 +191,7 @@ impl<N: Network, D: Device> Driver<N, D> {
             Effect::AskPermit { order, current } => Some(self.ask_permit(&order, current)),
             Effect::SendResults => Some(self.send_results()),
             Effect::Save(kept) => {
-                if let Err(e) = self.home.save(KEPT_FILE, &kept) {
+                if let Err(e) = self.home.publish(KEPT_FILE, &kept) {
                     tracing::error!(error = %e, "the agent's state cannot be stored");
                 }
                 self.kept = kept;
@@ -264,7 +264,7 @@ impl<N: Network, D: Device> Driver<N, D> {
                     at: wall_clock(),
                     server_time: reply.server_time,
                 };
-                let _ = self.home.save(CONTACT_FILE, &contact);
+                let _ = self.home.publish(CONTACT_FILE, &contact);
                 Event::CheckedIn(reply)
             }
             Err(e) => failed(Call::CheckIn, &e),
@@ -514,7 +514,7 @@ impl<N: Network, D: Device> Driver<N, D> {
     fn store_notices(&mut self, notices: &[DeviceNotice]) {
         let before: Vec<DeviceNotice> = lenient(self.home.load(NOTICES_FILE)).unwrap_or_default();
         if before != notices
-            && let Err(e) = self.home.save(NOTICES_FILE, &notices)
+            && let Err(e) = self.home.publish(NOTICES_FILE, &notices)
         {
             tracing::warn!(error = %e, "the notices cannot be stored");
         }

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
-/// Replaces `path` with `bytes` as one step; `mode` are the permission bits of a new file.
+/// Replaces `path` with `bytes` as one step; `mode` are its permission bits afterwards, whatever the umask.
 ///
 /// # Errors
 /// Whatever the file system says; the old content is then still there.
@@ -20,6 +20,8 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
             .truncate(true)
             .mode(mode)
             .open(&beside)?;
+        // A neighbour that a crash left behind keeps the bits it was made with.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;

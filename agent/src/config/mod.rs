@@ -55,24 +55,40 @@ impl Home {
     /// # Errors
     /// When it cannot be read or does not parse.
     pub fn load<T: serde::de::DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
-        let Some(bytes) = files::read(&self.path(name))? else {
-            return Ok(None);
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(|e| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: {e}", self.path(name).display()),
-            )
-        })
+        let path = self.path(name);
+        let bytes = files::read(&path).map_err(|e| {
+            let help = match e.kind() {
+                io::ErrorKind::PermissionDenied => " (try again as root)",
+                _ => "",
+            };
+            io::Error::new(e.kind(), format!("cannot read {}: {e}{help}", path.display()))
+        })?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {e}", path.display())))
     }
 
-    /// Writes a JSON file of the folder, synced.
+    /// Writes a JSON file of the folder, synced, for the agent alone.
     ///
     /// # Errors
     /// Whatever the file system says.
     pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        self.write(name, value, 0o600)
+    }
+
+    /// Writes a JSON file of the folder, synced, that everybody on this device may read: what is planned for the device, and how it
+    /// stands, is no secret from the people in front of it.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn publish<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        self.write(name, value, 0o644)
+    }
+
+    fn write<T: Serialize>(&self, name: &str, value: &T, mode: u32) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
-        files::replace(&self.path(name), &bytes, 0o600)
+        files::replace(&self.path(name), &bytes, mode)
     }
 }
 

@@ -340,3 +340,35 @@ pub enum Device {
         group: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, CommandFactory as _};
+
+    fn unexplained(command: &Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.get_about().is_none() {
+            found.push(path.clone());
+        }
+        let arguments = command.get_arguments().filter(|a| a.get_help().is_none());
+        found.extend(arguments.map(|a| format!("{path} <{}>", a.get_id())));
+        for below in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            unexplained(below, &path, found);
+        }
+    }
+
+    #[test]
+    fn every_command_and_argument_explains_itself() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+        for name in ["serve", "demo", "explain", "backup", "restore", "audit", "admin"] {
+            assert!(names.contains(&name), "{name}");
+        }
+        let mut found = Vec::new();
+        unexplained(&command, "", &mut found);
+        assert_eq!(found, [""; 0]);
+    }
+}
