@@ -78,7 +78,7 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
 }
 
 /// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
-/// filter as it stands in the address and `count` is how many the person saw.
+/// filter as it stands in the address and `count` is how many the person saw. `urgent` and `outside_windows` are ticks of an approval.
 #[server(prefix = "/api", endpoint = "patches/decide")]
 pub async fn decide(
     verb: String,
@@ -87,17 +87,21 @@ pub async fn decide(
     #[server(default)] matching: String,
     #[server(default)] count: String,
     #[server(default)] reason: String,
+    #[server(default)] urgent: String,
+    #[server(default)] outside_windows: String,
     #[server(default)] with_superseded: String,
     #[server(default)] back: String,
 ) -> Result<(), AppError> {
     use crate::{address, answer, ctx, notice::Notice};
-    use service::commands::decide::{Selection, Verb};
+    use service::commands::decide::{Selection, Verb, urgency};
     use view::Field;
     let actor = ctx::actor()?;
     let ring = answer::parse_field(&ring, Field::Ring)?;
     let (verb, notice) = match verb.as_str() {
-        "approve" => (Verb::Approve { urgent: false }, Notice::Approved),
-        "urgent" => (Verb::Approve { urgent: true }, Notice::Approved),
+        "approve" => {
+            let urgent = urgency(urgent == "1", outside_windows == "1")?;
+            (Verb::Approve { urgent }, Notice::Approved)
+        }
         "deny" => (Verb::Deny, Notice::Denied),
         "withdraw" => (Verb::Withdraw, Notice::Withdrawn),
         _ => return Err(AppError(view::UiError::NotFound)),

@@ -9,7 +9,7 @@ use crate::{
     queue::Place,
     world::World,
 };
-use domain::{DeviceId, DeviceState, GroupId, HoldId, PatchId, RingId, Role, Span};
+use domain::{DeviceId, DeviceState, GroupId, HoldId, PatchId, RingId, Role, Span, Urgency};
 use protocol::v1::{ActionKind, Outcome};
 use service::{
     Actor, Error, Service,
@@ -372,8 +372,15 @@ impl World {
             }
             let verb = match chance.below(100) {
                 0..=3 => Verb::Deny,
-                4..=8 => Verb::Approve { urgent: true },
-                _ => Verb::Approve { urgent: false },
+                4..=6 => Verb::Approve {
+                    urgent: Urgency::SkipSoak,
+                },
+                7..=8 => Verb::Approve {
+                    urgent: Urgency::SkipSoakAndWindows,
+                },
+                _ => Verb::Approve {
+                    urgent: Urgency::Normal,
+                },
             };
             self.decide(
                 service,

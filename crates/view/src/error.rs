@@ -111,6 +111,8 @@ pub enum Field {
     Reboot,
     /// A product.
     Product,
+    /// Installs outside maintenance windows.
+    OutsideWindows,
 }
 
 /// What is wrong with a field.
@@ -154,6 +156,8 @@ pub enum Problem {
     NoNumber,
     /// The longest wait is shorter than the first.
     Shrinking,
+    /// Only an urgent approval can have it.
+    OnlyUrgent,
 }
 
 /// Why the state does not allow it.

@@ -3,6 +3,7 @@
 use crate::{CountBucket, Instant, Text};
 use domain::{
     AttemptId, Category, CategoryBasis, DecisionId, DeviceId, HoldId, Moment, PatchId, PatchState, RingId, Severity,
+    Urgency,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,8 +61,8 @@ pub enum Approval {
     None,
     /// Approved.
     Approved {
-        /// Skips the soak.
-        urgent: bool,
+        /// What it sets aside.
+        urgent: Urgency,
     },
     /// Denied.
     Denied,

@@ -2,7 +2,7 @@
 
 use super::devices::PLACES;
 use anyhow::{Context as _, Result};
-use domain::{DeviceId, GroupId, LocationId, Moment, RingId, Role, Span};
+use domain::{DeviceId, GroupId, LocationId, Moment, RingId, Role, Span, Urgency};
 use service::{
     Actor, Service,
     commands::{
@@ -112,7 +112,9 @@ impl People {
         };
         let total = service.patches(&self.officer, &filter).await?.total;
         if total > 0 {
-            let verb = Verb::Approve { urgent: false };
+            let verb = Verb::Approve {
+                urgent: Urgency::Normal,
+            };
             service
                 .decide(
                     &self.officer,

@@ -1,7 +1,7 @@
 //! Backups that were read back, restores that let nothing run (I-27, I-28), and databases that must not be opened.
 
 use crate::support::*;
-use domain::{PatchState, Role, Span};
+use domain::{PatchState, Role, Span, Urgency};
 use service::{
     Service,
     clock::ManualClock,
@@ -21,7 +21,15 @@ async fn fleet() -> (World, String) {
     for patch in [good, bad] {
         w.state(device, patch, PatchState::Missing, false).await;
     }
-    for (patch, verb) in [(good, Verb::Approve { urgent: false }), (bad, Verb::Deny)] {
+    for (patch, verb) in [
+        (
+            good,
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
+        ),
+        (bad, Verb::Deny),
+    ] {
         w.service
             .decide(
                 &w.administrator,

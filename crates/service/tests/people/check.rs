@@ -1,7 +1,7 @@
 //! The schedule's forms while they are filled in: a check says what saving would say, and changes nothing.
 
 use crate::support::*;
-use domain::{DeviceId, PatchState, Role, WindowId};
+use domain::{DeviceId, PatchState, Role, Urgency, WindowId};
 use service::{
     Error,
     commands::decide::{Selection, Verb},
@@ -44,7 +44,9 @@ async fn with_an_approval(w: &World) -> DeviceId {
             &w.administrator,
             these,
             PILOT,
-            Verb::Approve { urgent: false },
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
             "",
             false,
         )
