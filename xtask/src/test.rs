@@ -214,8 +214,8 @@ fn tally(line: &str) -> Option<(u32, u32)> {
     Some((passed, failed))
 }
 
-/// The binaries that simulation and end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all targets of a build
-/// together, so that binaries alone would be made anew, with half of what they depend on.
+/// The binaries that simulation and end-to-end tests start. Those that `cargo test` has made serve: features are chosen for all
+/// targets of a build together, so that binaries alone would be made anew, with half of what they depend on.
 fn binaries(after_tests: bool) -> Result<Outcome> {
     let mut build = cargo(["build", "--bins"]);
     if after_tests {
