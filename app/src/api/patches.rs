@@ -5,7 +5,7 @@ use crate::error::Read;
 use domain::{PatchId, RingId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use view::{CountBucket, Counts, PatchFilter, PatchList, PatchPage, PatchRow, RingName};
+use view::{Counts, PatchDevices, PatchFilter, PatchList, PatchPage, PatchRow, RingName};
 
 /// What a decision would be about, before it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +34,11 @@ pub async fn patches(filter: PatchFilter) -> Result<PatchList, AppError> {
     Ok(ctx::service().patches(&ctx::actor()?, &filter).await?)
 }
 
-/// One patch.
+/// One patch, with those of its devices that are asked for.
 #[server(prefix = "/api", endpoint = "patches/one", protocol = Read)]
-pub async fn patch(id: PatchId, bucket: Option<CountBucket>, page: u32) -> Result<PatchPage, AppError> {
+pub async fn patch(id: PatchId, shown: PatchDevices) -> Result<PatchPage, AppError> {
     use crate::ctx;
-    Ok(ctx::service().patch(&ctx::actor()?, id, bucket, page).await?)
+    Ok(ctx::service().patch(&ctx::actor()?, id, &shown).await?)
 }
 
 /// The patches that a decision is about: those named, or all that match when none is named.
@@ -61,7 +61,7 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     }
     let (mut rows, mut rings) = (Vec::new(), Vec::new());
     for id in ids.into_iter().take(view::PAGE_SIZE as usize) {
-        let page = service.patch(&actor, id, None, 1).await?;
+        let page = service.patch(&actor, id, &PatchDevices::default()).await?;
         rings = page
             .lanes
             .iter()

@@ -19,7 +19,7 @@ use service::{
     },
 };
 use std::collections::BTreeSet;
-use view::{Approval, GroupForm, MissedChoice, PatchFilter, PatchRow, RingForm};
+use view::{Approval, GroupForm, MissedChoice, PatchDevices, PatchFilter, PatchRow, RingForm};
 
 /// A group in the pilots' group.
 const INNER_PILOT: GroupId = GroupId(3);
@@ -316,7 +316,7 @@ impl World {
         patch: PatchId,
     ) -> Result<BTreeSet<HoldId>, Violation> {
         let page = service
-            .patch(&self.people.admin, patch, None, 1)
+            .patch(&self.people.admin, patch, &PatchDevices::default())
             .await
             .map_err(Violation::world)?;
         let open = page
@@ -542,7 +542,14 @@ impl World {
             let mut devices = Vec::new();
             for page in 1.. {
                 let shown = service
-                    .patch(&self.people.admin, patch, None, page)
+                    .patch(
+                        &self.people.admin,
+                        patch,
+                        &PatchDevices {
+                            page,
+                            ..PatchDevices::default()
+                        },
+                    )
                     .await
                     .map_err(Violation::world)?;
                 devices.extend(shown.devices.iter().filter(|d| d.blocked).map(|d| d.device));

@@ -135,7 +135,9 @@ impl People {
             ..PatchFilter::default()
         };
         for row in service.patches(&self.officer, &filter).await?.rows {
-            let page = service.patch(&self.officer, row.id, None, 1).await?;
+            let page = service
+                .patch(&self.officer, row.id, &view::PatchDevices::default())
+                .await?;
             for hold in page.holds.iter().filter(|h| h.resolved.is_none()) {
                 service
                     .resume(

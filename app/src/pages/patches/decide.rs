@@ -292,7 +292,7 @@ fn row(row: &PreviewRow, approves: bool) -> AnyView {
                 <a href=format!("/patches/{}", patch.id)>{patch.product.clone()}</a> " " <code>{patch.version.clone()}</code> " "
                 {marks::severity(patch.severity)} " " {super::table::flags(patch)}
             </p>
-            {bar::counts(&patch.counts, &format!("/patches/{}", patch.id))}
+            {bar::counts(&patch.counts, patch.id, None)}
             {marks::approvals(&patch.approvals)}
         </li>
     }

@@ -118,7 +118,10 @@ async fn a_backup_comes_back_with_everything_held() {
         [("a", true), ("b", false)],
         "whatever may install is held; a denial holds by itself"
     );
-    let page = service.patch(&admin, list.rows[0].id, None, 1).await.unwrap();
+    let page = service
+        .patch(&admin, list.rows[0].id, &view::PatchDevices::default())
+        .await
+        .unwrap();
     assert_eq!(
         (page.holds[0].cause.as_str(), page.holds[0].opened_by.as_str()),
         ("Database restored", "host")

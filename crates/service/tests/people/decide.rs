@@ -30,7 +30,7 @@ async fn one(w: &World, patch: PatchId, verb: Verb, reason: &str) -> Result<Done
 
 async fn approval(w: &World, patch: PatchId) -> Approval {
     w.service
-        .patch(&w.administrator, patch, None, 1)
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
         .await
         .unwrap()
         .row
@@ -190,7 +190,7 @@ async fn deny_outranks_approve_until_it_is_withdrawn() {
     one(&w, patch, APPROVE, "").await.unwrap();
     let texts: Vec<String> = w
         .service
-        .patch(&w.administrator, patch, None, 1)
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
         .await
         .unwrap()
         .timeline

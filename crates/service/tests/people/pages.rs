@@ -21,7 +21,11 @@ async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: Urgency) {
 }
 
 async fn lanes(w: &World, patch: PatchId) -> Vec<RingLane> {
-    w.service.patch(&w.administrator, patch, None, 1).await.unwrap().lanes
+    w.service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap()
+        .lanes
 }
 
 /// One pilot and one production device that miss the same patch.
@@ -170,7 +174,7 @@ async fn an_urgent_approval_skips_the_soak_where_everybody_sees_it() {
     );
     let timeline = w
         .service
-        .patch(&w.administrator, patch, None, 1)
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
         .await
         .unwrap()
         .timeline;
@@ -218,7 +222,11 @@ async fn an_approval_outside_windows_says_so_at_every_gate_that_it_passes() {
             (StepStatus::Open, "Skipped by the urgent approval of anna".into())
         );
     }
-    let page = w.service.patch(&w.administrator, patch, None, 1).await.unwrap();
+    let page = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap();
     assert_eq!(
         page.timeline[0].text,
         "Approved for Production, urgent: the soak and the windows are skipped"
@@ -277,7 +285,12 @@ async fn what_a_device_did_is_told_in_sentences() {
         (*of, title.as_str(), attempt.outcome.to_string().as_str()),
         (patch, "openssl 3.0.17", "Failed: exit 100, E: broken")
     );
-    let devices = w.service.patch(&w.administrator, patch, None, 1).await.unwrap().devices;
+    let devices = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap()
+        .devices;
     let line = devices.iter().find(|d| d.device == pilot).unwrap();
     assert_eq!(line.attempt.as_ref().unwrap().log, "the log");
 }

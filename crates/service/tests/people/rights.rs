@@ -312,7 +312,10 @@ async fn every_page_for_every_role() {
             ),
             (
                 Permission::ReadFleet,
-                service.patch(&actor, scene.open, None, 1).await.err(),
+                service
+                    .patch(&actor, scene.open, &view::PatchDevices::default())
+                    .await
+                    .err(),
             ),
             (
                 Permission::ReadFleet,
