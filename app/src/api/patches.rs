@@ -77,8 +77,20 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     Ok(Preview { rows, total, rings })
 }
 
+/// What can be ticked for an approval; `1` where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ticks {
+    /// Skip the soak.
+    pub urgent: String,
+    /// Install outside maintenance windows, too.
+    pub outside_windows: String,
+    /// Approve superseded ones, too.
+    pub with_superseded: String,
+}
+
 /// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
-/// filter as it stands in the address and `count` is how many the person saw. `urgent` and `outside_windows` are ticks of an approval.
+/// filter as it stands in the address and `count` is how many the person saw.
 #[server(prefix = "/api", endpoint = "patches/decide")]
 pub async fn decide(
     verb: String,
@@ -87,19 +99,18 @@ pub async fn decide(
     #[server(default)] matching: String,
     #[server(default)] count: String,
     #[server(default)] reason: String,
-    #[server(default)] urgent: String,
-    #[server(default)] outside_windows: String,
-    #[server(default)] with_superseded: String,
     #[server(default)] back: String,
+    #[server(flatten)] ticks: Ticks,
 ) -> Result<(), AppError> {
     use crate::{address, answer, ctx, notice::Notice};
     use service::commands::decide::{Selection, Verb, urgency};
     use view::Field;
+    let ticked = |tick: &str| tick == "1";
     let actor = ctx::actor()?;
     let ring = answer::parse_field(&ring, Field::Ring)?;
     let (verb, notice) = match verb.as_str() {
         "approve" => {
-            let urgent = urgency(urgent == "1", outside_windows == "1")?;
+            let urgent = urgency(ticked(&ticks.urgent), ticked(&ticks.outside_windows))?;
             (Verb::Approve { urgent }, Notice::Approved)
         }
         "deny" => (Verb::Deny, Notice::Denied),
@@ -120,7 +131,7 @@ pub async fn decide(
         Selection::These(these)
     };
     let done = ctx::service()
-        .decide(&actor, selection, ring, verb, &reason, with_superseded == "1")
+        .decide(&actor, selection, ring, verb, &reason, ticked(&ticks.with_superseded))
         .await?;
     let numbers = [
         ("n", done.decided.len()),
