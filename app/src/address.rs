@@ -1,12 +1,12 @@
 //! Filters, sort and page as they stand in the address bar. Unknown values fall back to the default: people edit addresses.
 
-use domain::{Category, RingId, Severity};
+use domain::{Category, DeviceId, PatchId, RingId, Severity};
 use leptos_router::params::ParamsMap;
 use std::fmt::Write as _;
 use std::str::FromStr;
 use view::{
-    ApprovalFilter, AuditFilter, CalendarAsk, CalendarSpan, CountBucket, DeviceFilter, DeviceShow, PatchFilter,
-    PatchSort, ScheduleOf,
+    ApprovalFilter, AuditFilter, CalendarAsk, CalendarSpan, CountBucket, DeviceFilter, DeviceShow, PatchDevices,
+    PatchFilter, PatchShow, PatchSort, ScheduleOf,
 };
 
 /// An address's query while it is written. Both sides write it alike, so that hydration finds what the server sent.
@@ -83,9 +83,40 @@ pub fn patch_filter(query: &ParamsMap) -> PatchFilter {
     }
 }
 
-/// The bucket that a list of devices is narrowed to.
-pub fn bucket(query: &ParamsMap) -> Option<CountBucket> {
+fn bucket(query: &ParamsMap) -> Option<CountBucket> {
     query.get_str("state").and_then(CountBucket::from_word)
+}
+
+/// Reads which devices a patch's page shows.
+pub fn patch_devices(query: &ParamsMap) -> PatchDevices {
+    PatchDevices {
+        state: bucket(query),
+        ring: word::<RingId>(query, "ring"),
+        page: page(query),
+    }
+}
+
+/// Writes the address of these devices on a patch's page.
+pub fn patch_devices_at(patch: PatchId, shown: &PatchDevices) -> String {
+    let mut query = Query::default();
+    query.some("state", shown.state.map_or("", CountBucket::word));
+    query.some("ring", &shown.ring.map_or_else(String::new, |r| r.to_string()));
+    if shown.page > 1 {
+        query.add("page", &shown.page.to_string());
+    }
+    format!("{}#devices", query.on(&format!("/patches/{patch}")))
+}
+
+/// Reads which patches a device's page shows.
+pub fn patch_show(query: &ParamsMap) -> PatchShow {
+    query.get_str("show").and_then(PatchShow::from_word).unwrap_or_default()
+}
+
+/// Writes the address of these patches on a device's page.
+pub fn patch_show_at(device: DeviceId, show: PatchShow) -> String {
+    let mut query = Query::default();
+    query.some("show", if show == PatchShow::default() { "" } else { show.word() });
+    format!("{}#patches", query.on(&format!("/devices/{device}")))
 }
 
 /// Writes the status view's filter, page included.
@@ -198,11 +229,6 @@ pub fn audit_query(filter: &AuditFilter) -> Query {
         query.add("page", &filter.page.to_string());
     }
     query
-}
-
-/// The page of a list that is narrowed elsewhere.
-pub fn page_of(query: &ParamsMap) -> u32 {
-    page(query)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Words and numbers as people read them. All words of refusals are made here, so that an address can never put words on a page.
 
-use domain::Permission;
+use domain::{Permission, Urgency};
 use view::{Approval, Field, Problem, UiError, Why};
 
 /// `1 device`, `2 devices`, `12,345 devices`.
@@ -62,8 +62,15 @@ pub fn per_mille(n: u32) -> String {
 pub const fn approval(approval: Approval) -> &'static str {
     match approval {
         Approval::None => "not decided",
-        Approval::Approved { urgent: false } => "approved",
-        Approval::Approved { urgent: true } => "approved, urgent",
+        Approval::Approved {
+            urgent: Urgency::Normal,
+        } => "approved",
+        Approval::Approved {
+            urgent: Urgency::SkipSoak,
+        } => "approved, urgent",
+        Approval::Approved {
+            urgent: Urgency::SkipSoakAndWindows,
+        } => "approved, urgent, outside windows too",
         Approval::Denied => "denied",
     }
 }
@@ -160,6 +167,7 @@ pub const fn field_name(field: Field) -> &'static str {
         Field::Reboot => "Expected reboot time",
         Field::Product => "Product",
         Field::ViewName => "Name of the view",
+        Field::OutsideWindows => "Outside maintenance windows",
     }
 }
 
@@ -180,6 +188,7 @@ pub fn problem_text(problem: Problem) -> String {
         Problem::Unreadable => "write at most ten steps, such as 1, 5 %, 25 %".to_owned(),
         Problem::NoNumber => "must be a whole number".to_owned(),
         Problem::Shrinking => "the longest wait must not be shorter than the first".to_owned(),
+        Problem::OnlyUrgent => "only an urgent approval can; tick that, too, or neither".to_owned(),
         Problem::Control => "has a control character".to_owned(),
     }
 }

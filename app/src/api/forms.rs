@@ -27,7 +27,7 @@ pub struct Look {
     pub rings: Vec<RingsWarning>,
     /// What it says, as a sentence.
     pub summary: String,
-    /// A window's next occurrences.
+    /// The next times of a window or of a profile's hours.
     pub next: Vec<Occurrence>,
     /// The occurrences are on each device's own clock.
     pub own_clock: bool,

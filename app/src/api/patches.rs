@@ -5,7 +5,7 @@ use crate::error::Read;
 use domain::{PatchId, RingId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use view::{CountBucket, Counts, PatchFilter, PatchList, PatchPage, PatchRow, RingName};
+use view::{Counts, PatchDevices, PatchFilter, PatchList, PatchPage, PatchRow, RingName};
 
 /// What a decision would be about, before it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +34,11 @@ pub async fn patches(filter: PatchFilter) -> Result<PatchList, AppError> {
     Ok(ctx::service().patches(&ctx::actor()?, &filter).await?)
 }
 
-/// One patch.
+/// One patch, with those of its devices that are asked for.
 #[server(prefix = "/api", endpoint = "patches/one", protocol = Read)]
-pub async fn patch(id: PatchId, bucket: Option<CountBucket>, page: u32) -> Result<PatchPage, AppError> {
+pub async fn patch(id: PatchId, shown: PatchDevices) -> Result<PatchPage, AppError> {
     use crate::ctx;
-    Ok(ctx::service().patch(&ctx::actor()?, id, bucket, page).await?)
+    Ok(ctx::service().patch(&ctx::actor()?, id, &shown).await?)
 }
 
 /// The patches that a decision is about: those named, or all that match when none is named.
@@ -61,7 +61,7 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     }
     let (mut rows, mut rings) = (Vec::new(), Vec::new());
     for id in ids.into_iter().take(view::PAGE_SIZE as usize) {
-        let page = service.patch(&actor, id, None, 1).await?;
+        let page = service.patch(&actor, id, &PatchDevices::default()).await?;
         rings = page
             .lanes
             .iter()
@@ -77,6 +77,18 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     Ok(Preview { rows, total, rings })
 }
 
+/// What can be ticked for an approval; `1` where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ticks {
+    /// Skip the soak.
+    pub urgent: String,
+    /// Install outside maintenance windows, too.
+    pub outside_windows: String,
+    /// Approve superseded ones, too.
+    pub with_superseded: String,
+}
+
 /// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
 /// filter as it stands in the address and `count` is how many the person saw.
 #[server(prefix = "/api", endpoint = "patches/decide")]
@@ -87,17 +99,20 @@ pub async fn decide(
     #[server(default)] matching: String,
     #[server(default)] count: String,
     #[server(default)] reason: String,
-    #[server(default)] with_superseded: String,
     #[server(default)] back: String,
+    #[server(flatten)] ticks: Ticks,
 ) -> Result<(), AppError> {
     use crate::{address, answer, ctx, notice::Notice};
-    use service::commands::decide::{Selection, Verb};
+    use service::commands::decide::{Selection, Verb, urgency};
     use view::Field;
+    let ticked = |tick: &str| tick == "1";
     let actor = ctx::actor()?;
     let ring = answer::parse_field(&ring, Field::Ring)?;
     let (verb, notice) = match verb.as_str() {
-        "approve" => (Verb::Approve { urgent: false }, Notice::Approved),
-        "urgent" => (Verb::Approve { urgent: true }, Notice::Approved),
+        "approve" => {
+            let urgent = urgency(ticked(&ticks.urgent), ticked(&ticks.outside_windows))?;
+            (Verb::Approve { urgent }, Notice::Approved)
+        }
         "deny" => (Verb::Deny, Notice::Denied),
         "withdraw" => (Verb::Withdraw, Notice::Withdrawn),
         _ => return Err(AppError(view::UiError::NotFound)),
@@ -116,7 +131,7 @@ pub async fn decide(
         Selection::These(these)
     };
     let done = ctx::service()
-        .decide(&actor, selection, ring, verb, &reason, with_superseded == "1")
+        .decide(&actor, selection, ring, verb, &reason, ticked(&ticks.with_superseded))
         .await?;
     let numbers = [
         ("n", done.decided.len()),

@@ -1,8 +1,10 @@
 //! Counts by bucket as a bar and as numbers; every number links to the list that it counts.
 
+use crate::address::patch_devices_at;
 use crate::words::number;
+use domain::{PatchId, RingId};
 use leptos::prelude::*;
-use view::{CountBucket, Counts};
+use view::{CountBucket, Counts, PatchDevices};
 
 const ORDER: [CountBucket; 7] = [
     CountBucket::Failed,
@@ -47,12 +49,17 @@ pub fn bar(counts: &Counts) -> AnyView {
     .into_any()
 }
 
-/// Bar and numbers. `list` is the address of the list of devices, without a query.
-pub fn counts(counts: &Counts, list: &str) -> AnyView {
+/// Bar and numbers of a patch's devices, of one ring or of all.
+pub fn counts(counts: &Counts, patch: PatchId, ring: Option<RingId>) -> AnyView {
     let numbers = ORDER.iter().filter(|b| counts.get(**b) > 0).map(|bucket| {
+        let shown = PatchDevices {
+            state: Some(*bucket),
+            ring,
+            page: 1,
+        };
         view! {
             <li data-bucket=bucket.word()>
-                <a href=format!("{list}?state={}#devices", bucket.word())><b>{number(counts.get(*bucket))}</b> " " {short(*bucket)}</a>
+                <a href=patch_devices_at(patch, &shown)><b>{number(counts.get(*bucket))}</b> " " {short(*bucket)}</a>
             </li>
         }
     });

@@ -5,11 +5,12 @@ use super::icon::icon;
 use super::marks::approval_look;
 use super::when::{told, when};
 use crate::words;
+use domain::PatchId;
 use leptos::prelude::*;
 use view::{Approval, RingLane, SoakView};
 
 /// The lanes; `acts` makes each lane's buttons.
-pub fn lanes(lanes: &[RingLane], list: &str, acts: &dyn Fn(&RingLane) -> AnyView) -> AnyView {
+pub fn lanes(lanes: &[RingLane], patch: PatchId, acts: &dyn Fn(&RingLane) -> AnyView) -> AnyView {
     let lanes = lanes.iter().map(|lane| {
         let approval = lane.decision.as_ref().map_or(Approval::None, |d| d.approval);
         let (tone, icon_name) = approval_look(approval);
@@ -31,7 +32,7 @@ pub fn lanes(lanes: &[RingLane], list: &str, acts: &dyn Fn(&RingLane) -> AnyView
                 <p class="headline">{told(&lane.headline)}</p>
                 {opens}
                 {lane.soak.as_ref().map(soak)}
-                {bar::counts(&lane.counts, list)}
+                {bar::counts(&lane.counts, patch, Some(lane.ring))}
                 <div class="acts">{acts(lane)}</div>
             </li>
         }

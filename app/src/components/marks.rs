@@ -2,7 +2,7 @@
 
 use super::icon::icon;
 use crate::words;
-use domain::{DeviceState, PatchState, Severity};
+use domain::{DeviceState, PatchState, Severity, Urgency};
 use leptos::prelude::*;
 use view::{Approval, RingApproval};
 
@@ -57,8 +57,12 @@ pub fn device_state(state: DeviceState) -> AnyView {
 pub const fn approval_look(approval: Approval) -> (&'static str, &'static str) {
     match approval {
         Approval::None => ("quiet", "dot"),
-        Approval::Approved { urgent: false } => ("good", "check"),
-        Approval::Approved { urgent: true } => ("warn", "bolt"),
+        Approval::Approved {
+            urgent: Urgency::Normal,
+        } => ("good", "check"),
+        Approval::Approved {
+            urgent: Urgency::SkipSoak | Urgency::SkipSoakAndWindows,
+        } => ("warn", "bolt"),
         Approval::Denied => ("bad", "cross"),
     }
 }

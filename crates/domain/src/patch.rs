@@ -102,6 +102,19 @@ words! {
     }
 }
 
+impl Urgency {
+    /// What two ticks of a form mean; `None` where they contradict each other: outside windows goes only who skips the soak, too.
+    #[must_use]
+    pub const fn of(skip_soak: bool, outside_windows: bool) -> Option<Self> {
+        match (skip_soak, outside_windows) {
+            (false, false) => Some(Self::Normal),
+            (true, false) => Some(Self::SkipSoak),
+            (true, true) => Some(Self::SkipSoakAndWindows),
+            (false, true) => None,
+        }
+    }
+}
+
 words! {
     /// The state of one patch on one device: exactly one of these. `Missing` is refined by the planner's verdict, never by another stored state.
     PatchState {

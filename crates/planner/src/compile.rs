@@ -174,9 +174,9 @@ impl Compiled {
             .any(|own| *own == group || self.line(*own).is_some_and(|line| line.chain.contains(&group)))
     }
 
-    /// How long downloading, installing and rebooting are expected to take, each as measured, or as the policy states until it was: the
-    /// install on other devices, download and reboot on this one. No download is faster than the device's share of its location's rate (SCH-2, BWL-1).
-    /// One bad day of a device counts only so far, because what fits no window is never measured again.
+    /// How long downloading, installing and rebooting are expected to take, each as measured, or as the policy states until it was:
+    /// the install on other devices, download and reboot on this one. No download is faster than the device's share of its
+    /// location's rate (SCH-2, BWL-1). One bad day of a device counts only so far, because what fits no window is never measured again.
     #[must_use]
     pub fn expected(&self, patch: &PatchFacts, device: &DeviceFacts) -> Span {
         self.expected_at(patch, device.measured, device.location)

@@ -191,6 +191,27 @@ fn join(spans: impl Iterator<Item = Open>, horizon: Open) -> Vec<Open> {
     joined
 }
 
+/// The next `count` spans of a frame that end after `after`, in a zone: for previews while typing. Hours that touch are one span; none: the
+/// frame never closes.
+#[must_use]
+pub fn next_frames(frame: &Frame, zone: Zone, after: Moment, count: usize) -> Vec<Open> {
+    let zone = match &frame.zone {
+        ZoneRule::Device => zone,
+        ZoneRule::Utc => Zone::UTC,
+        ZoneRule::Fixed(name) => Zone::or_utc(name),
+    };
+    // A frame recurs every week and closes every week, or never: a span is whole where a week is looked at on both sides.
+    let weeks = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(2);
+    let horizon = Open {
+        from: after - Span::days(8),
+        to: after + Span::days(weeks.saturating_mul(7)),
+    };
+    let mut spans = frame_spans(frame, zone, horizon);
+    spans.retain(|span| span.to > after && span.to <= horizon.to);
+    spans.truncate(count);
+    spans
+}
+
 /// The next `count` spans of a window that end after `after`, in a zone: for previews while typing.
 #[must_use]
 pub fn next_spans(window: &Window, zone: Zone, after: Moment, count: usize) -> Vec<Open> {

@@ -32,7 +32,7 @@ pub use changes::{Change, changes};
 pub use check::{Violation, check};
 pub use compile::{Compiled, frame_spans_of};
 pub use decide::{Drawn, Schedule, decide};
-pub use expand::next_spans;
+pub use expand::{next_frames, next_spans};
 pub use facts::{
     Brake, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load, PackageFact, PairFacts,
     PatchFacts, RollbackPlan,

@@ -128,7 +128,8 @@ pub enum Recurrence {
     },
 }
 
-/// A maintenance window: it limits installs, never scans (MWN-1). A device with several may install in any of them; one install must fit into one of them.
+/// A maintenance window: it limits installs, never scans (MWN-1). A device with several may install in any of them; one install
+/// must fit into one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Its id.

@@ -19,7 +19,7 @@ use crate::{
 };
 use domain::{
     AccountId, AttemptId, Category, DecisionId, DeviceId, ExceptionId, FreezeId, GroupId, HoldId, LocationId, Moment,
-    OsReleaseId, PatchId, PatchState, ProblemId, ProductId, ProfileId, RingId, Span, Urgency, WindowId, compare_debian,
+    OsReleaseId, PatchId, PatchState, ProblemId, ProductId, ProfileId, RingId, Span, WindowId, compare_debian,
 };
 use planner::{
     Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load,
@@ -241,9 +241,7 @@ async fn decisions(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<De
     rows.into_iter()
         .map(|d| {
             let kind = match d.kind {
-                1 => DecisionKind::Approve {
-                    urgent: if d.urgent { Urgency::SkipSoak } else { Urgency::Normal },
-                },
+                1 => DecisionKind::Approve { urgent: d.urgent },
                 2 => DecisionKind::Deny,
                 other => return Err(Error::Inconsistent(format!("decision kind {other}"))),
             };

@@ -36,7 +36,7 @@ impl Reading {
     }
 
     /// How far the clock is ahead of the time that passed.
-    pub(crate) fn off(self, seen: Moment) -> Span {
+    pub(crate) fn ahead(self, seen: Moment) -> Span {
         self.shown.since(self.expected.unwrap_or(seen))
     }
 

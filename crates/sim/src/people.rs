@@ -9,7 +9,7 @@ use crate::{
     queue::Place,
     world::World,
 };
-use domain::{DeviceId, DeviceState, GroupId, HoldId, PatchId, RingId, Role, Span};
+use domain::{DeviceId, DeviceState, GroupId, HoldId, PatchId, RingId, Role, Span, Urgency};
 use protocol::v1::{ActionKind, Outcome};
 use service::{
     Actor, Error, Service,
@@ -19,7 +19,7 @@ use service::{
     },
 };
 use std::collections::BTreeSet;
-use view::{Approval, GroupForm, MissedChoice, PatchFilter, PatchRow, RingForm};
+use view::{Approval, GroupForm, MissedChoice, PatchDevices, PatchFilter, PatchRow, RingForm};
 
 /// A group in the pilots' group.
 const INNER_PILOT: GroupId = GroupId(3);
@@ -316,7 +316,7 @@ impl World {
         patch: PatchId,
     ) -> Result<BTreeSet<HoldId>, Violation> {
         let page = service
-            .patch(&self.people.admin, patch, None, 1)
+            .patch(&self.people.admin, patch, &PatchDevices::default())
             .await
             .map_err(Violation::world)?;
         let open = page
@@ -372,8 +372,15 @@ impl World {
             }
             let verb = match chance.below(100) {
                 0..=3 => Verb::Deny,
-                4..=8 => Verb::Approve { urgent: true },
-                _ => Verb::Approve { urgent: false },
+                4..=6 => Verb::Approve {
+                    urgent: Urgency::SkipSoak,
+                },
+                7..=8 => Verb::Approve {
+                    urgent: Urgency::SkipSoakAndWindows,
+                },
+                _ => Verb::Approve {
+                    urgent: Urgency::Normal,
+                },
             };
             self.decide(
                 service,
@@ -535,7 +542,14 @@ impl World {
             let mut devices = Vec::new();
             for page in 1.. {
                 let shown = service
-                    .patch(&self.people.admin, patch, None, page)
+                    .patch(
+                        &self.people.admin,
+                        patch,
+                        &PatchDevices {
+                            page,
+                            ..PatchDevices::default()
+                        },
+                    )
                     .await
                     .map_err(Violation::world)?;
                 devices.extend(shown.devices.iter().filter(|d| d.blocked).map(|d| d.device));

@@ -130,6 +130,8 @@ pub struct DevicePatch {
     pub version: String,
     /// Severity.
     pub severity: Severity,
+    /// It is a security patch.
+    pub security: bool,
     /// State.
     pub state: PatchState,
     /// Since.

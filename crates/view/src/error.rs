@@ -113,6 +113,8 @@ pub enum Field {
     Product,
     /// Name of a saved view.
     ViewName,
+    /// Installs outside maintenance windows.
+    OutsideWindows,
 }
 
 /// What is wrong with a field.
@@ -156,6 +158,8 @@ pub enum Problem {
     NoNumber,
     /// The longest wait is shorter than the first.
     Shrinking,
+    /// Only an urgent approval can have it.
+    OnlyUrgent,
 }
 
 /// Why the state does not allow it.

@@ -174,6 +174,52 @@ word_enum! {
     }
 }
 
+/// The devices on a patch's page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PatchDevices {
+    /// Only devices in this bucket.
+    #[serde(default)]
+    pub state: Option<CountBucket>,
+    /// Only devices of this ring.
+    #[serde(default)]
+    pub ring: Option<RingId>,
+    /// First page is 1; 0 counts as 1.
+    #[serde(default)]
+    pub page: u32,
+}
+
+word_enum! {
+    /// Which of a device's patches its page shows; all but the first as the device list counts them.
+    #[derive(Default)]
+    PatchShow {
+        /// All that are not settled.
+        #[default]
+        All = "all", "All";
+        /// Failed.
+        Failed = "failed", "Failed";
+        /// Still to be installed: missing, on its way, failed or rolled back.
+        Open = "open", "Open";
+        /// Of those, security patches.
+        Security = "security", "Security";
+        /// On disk, waiting for a restart.
+        Pending = "pending", "Pending";
+    }
+}
+
+impl PatchShow {
+    /// Whether a patch that is not settled is shown.
+    #[must_use]
+    pub fn has(self, state: PatchState, security: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Failed => CountBucket::of(state) == Some(CountBucket::Failed),
+            Self::Open => state.is_open(),
+            Self::Security => state.is_open() && security,
+            Self::Pending => CountBucket::of(state) == Some(CountBucket::Pending),
+        }
+    }
+}
+
 /// Audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AuditFilter {

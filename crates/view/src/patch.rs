@@ -3,7 +3,7 @@
 use crate::{CountBucket, Instant, PatchFilter, Text};
 use domain::{
     AttemptId, Category, CategoryBasis, DecisionId, DeviceId, HoldId, Moment, PatchId, PatchState, RingId, Severity,
-    ViewId,
+    Urgency, ViewId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,8 @@ pub enum Approval {
     None,
     /// Approved.
     Approved {
-        /// Skips the soak.
-        urgent: bool,
+        /// What it sets aside.
+        urgent: Urgency,
     },
     /// Denied.
     Denied,

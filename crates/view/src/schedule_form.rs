@@ -88,7 +88,7 @@ pub struct FormCheck {
     pub warnings: Vec<ScheduleWarning>,
     /// What it says, as a sentence.
     pub summary: String,
-    /// A window's next occurrences.
+    /// The next times of a window or of a profile's hours; none of hours that never end.
     pub next: Vec<Occurrence>,
     /// What it would change about approved installs, when that was asked and nothing is wrong.
     pub change: Option<WhatWouldChange>,

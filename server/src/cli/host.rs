@@ -380,11 +380,13 @@ fn field_name(field: Field) -> &'static str {
         Field::Reboot => "expected reboot time",
         Field::Product => "product",
         Field::ViewName => "name of the view",
+        Field::OutsideWindows => "outside maintenance windows",
     }
 }
 
 fn problem_words(problem: Problem) -> String {
     match problem {
+        Problem::OnlyUrgent => "only an urgent approval can".to_owned(),
         Problem::Missing => "is missing".to_owned(),
         Problem::TooShort { min } => format!("needs at least {min} characters"),
         Problem::TooLong { max } => format!("may have at most {max} characters"),

@@ -2,7 +2,7 @@
 
 use super::devices::PLACES;
 use anyhow::{Context as _, Result};
-use domain::{DeviceId, GroupId, LocationId, Moment, RingId, Role, Span};
+use domain::{DeviceId, GroupId, LocationId, Moment, RingId, Role, Span, Urgency};
 use service::{
     Actor, Service,
     commands::{
@@ -112,7 +112,9 @@ impl People {
         };
         let total = service.patches(&self.officer, &filter).await?.total;
         if total > 0 {
-            let verb = Verb::Approve { urgent: false };
+            let verb = Verb::Approve {
+                urgent: Urgency::Normal,
+            };
             service
                 .decide(
                     &self.officer,
@@ -133,7 +135,9 @@ impl People {
             ..PatchFilter::default()
         };
         for row in service.patches(&self.officer, &filter).await?.rows {
-            let page = service.patch(&self.officer, row.id, None, 1).await?;
+            let page = service
+                .patch(&self.officer, row.id, &view::PatchDevices::default())
+                .await?;
             for hold in page.holds.iter().filter(|h| h.resolved.is_none()) {
                 service
                     .resume(

@@ -5,7 +5,7 @@ use crate::state::AppState;
 use axum::extract::{Extension, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::Moment;
+use domain::{Moment, Urgency};
 use view::{Approval, PatchRow, RingName, UiError};
 
 /// Where it is served; the query is the page's.
@@ -122,8 +122,15 @@ fn write(rings: &[RingName], rows: &[PatchRow]) -> Result<Vec<u8>, csv::Error> {
 const fn approval(approval: Approval) -> &'static str {
     match approval {
         Approval::None => "",
-        Approval::Approved { urgent: false } => "approved",
-        Approval::Approved { urgent: true } => "urgent",
+        Approval::Approved {
+            urgent: Urgency::Normal,
+        } => "approved",
+        Approval::Approved {
+            urgent: Urgency::SkipSoak,
+        } => "urgent",
+        Approval::Approved {
+            urgent: Urgency::SkipSoakAndWindows,
+        } => "urgent, outside windows",
         Approval::Denied => "denied",
     }
 }

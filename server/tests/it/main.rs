@@ -3,7 +3,9 @@
 
 mod agent_api;
 mod browser_rules;
+mod counts;
 mod explain;
+mod forms;
 mod live;
 mod matrix;
 mod openapi;

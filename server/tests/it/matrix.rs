@@ -79,11 +79,7 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
         Right(ReadFleet),
         r#"{"filter":{"sort":"severity"}}"#,
     ),
-    (
-        "/api/patches/one",
-        Right(ReadFleet),
-        r#"{"id":999,"bucket":null,"page":1}"#,
-    ),
+    ("/api/patches/one", Right(ReadFleet), r#"{"id":999,"shown":{}}"#),
     (
         "/api/patches/preview",
         Right(ReadFleet),

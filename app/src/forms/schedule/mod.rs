@@ -90,7 +90,11 @@ pub async fn look(
         rings: Vec::new(),
         summary: check.summary,
         next: check.next,
-        own_clock: matches!(&form, ScheduleForm::Window(window) if window.zone == ZoneChoice::Device),
+        own_clock: match &form {
+            ScheduleForm::Window(window) => window.zone == ZoneChoice::Device,
+            ScheduleForm::Profile(profile) => profile.frame.as_ref().is_some_and(|f| f.zone == ZoneChoice::Device),
+            ScheduleForm::Freeze(_) | ScheduleForm::Exception(_) => false,
+        },
         change: check.change,
     })
 }

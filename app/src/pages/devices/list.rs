@@ -1,7 +1,7 @@
 //! The device list.
 
 use super::acts::admit_acts;
-use crate::address::{device_filter, device_query};
+use crate::address::{device_filter, device_query, patch_show_at};
 use crate::api::devices::devices;
 use crate::components::form::get;
 use crate::components::icon::icon;
@@ -15,7 +15,7 @@ use domain::{DeviceState, Permission};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use view::{DeviceFilter, DeviceList, DeviceRow, DeviceShow, Me};
+use view::{DeviceFilter, DeviceList, DeviceRow, DeviceShow, Me, PatchShow};
 
 /// The list.
 #[component]
@@ -171,10 +171,10 @@ fn row(row: &DeviceRow) -> AnyView {
     .into_any()
 }
 
-/// Open patches of a device as numbers that link to its list.
+/// Patches of a device as numbers that link to the list of just those.
 fn open(row: &DeviceRow) -> AnyView {
-    let link = |n: u32, bucket: &'static str, words: &'static str| {
-        (n > 0).then(|| view! { <li data-bucket=bucket><a href=format!("/devices/{}#patches", row.id)><b>{number(n)}</b> " " {words}</a></li> })
+    let link = |n: u32, show: PatchShow, bucket: &'static str, words: &'static str| {
+        (n > 0).then(|| view! { <li data-bucket=bucket><a href=patch_show_at(row.id, show)><b>{number(n)}</b> " " {words}</a></li> })
     };
     let none = (row.open + row.pending + row.failed == 0).then(|| {
         if row.last_scan.is_none() || row.silent {
@@ -185,8 +185,8 @@ fn open(row: &DeviceRow) -> AnyView {
     });
     view! {
         <ul class="numbers">
-            {link(row.failed, "failed", "failed")} {link(row.open, "missing", "open")} {link(row.security, "missing", "security")}
-            {link(row.pending, "pending", "pending")} {none}
+            {link(row.failed, PatchShow::Failed, "failed", "failed")} {link(row.open, PatchShow::Open, "missing", "open")}
+            {link(row.security, PatchShow::Security, "missing", "security")} {link(row.pending, PatchShow::Pending, "pending", "pending")} {none}
         </ul>
     }
     .into_any()

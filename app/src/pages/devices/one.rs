@@ -2,6 +2,7 @@
 
 use super::acts::{device_acts, device_patch_acts};
 use super::facts::{concerns, facts};
+use crate::address::{patch_show, patch_show_at};
 use crate::api::devices::device;
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
@@ -9,23 +10,27 @@ use crate::components::marks;
 use crate::components::section::{ask, empty, named, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{instant, told, when, when_or};
-use crate::words::plural;
+use crate::words::{number, plural};
 use domain::{DeviceId, DeviceState, PatchId};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
-use view::{AttemptView, DevicePage, DevicePatch, Me};
+use leptos_router::hooks::{use_params_map, use_query_map};
+use view::{AttemptView, DevicePage, DevicePatch, Me, PatchShow};
 
 /// The page.
 #[component]
 pub fn OnePage() -> impl IntoView {
-    let params = use_params_map();
+    let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<DeviceId>().ok())));
-    let data = ask(move || id.get(), |id| async move { device(named(id)?).await });
+    let show = Memo::new(move |_| query.with(patch_show));
+    let data = ask(
+        move || (id.get(), show.get()),
+        |(id, _)| async move { device(named(id)?).await },
+    );
     let opened = Opened(RwSignal::new(Vec::new()));
     view! {
         <Title text="Device"/>
-        {section(data, move |me, page| one(&me, &page, opened))}
+        {section(data, move |me, page| one(&me, &page, show.get_untracked(), opened))}
     }
 }
 
@@ -33,7 +38,7 @@ pub fn OnePage() -> impl IntoView {
 #[derive(Clone, Copy)]
 struct Opened(RwSignal<Vec<PatchId>>);
 
-fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
+fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
     let row = &page.row;
     let group = row.group.clone().unwrap_or_else(|| "no group".to_owned());
     let ring = row
@@ -64,7 +69,7 @@ fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
         {concerns(page)}
         <section id="patches" aria-labelledby="patches-title">
             <h2 id="patches-title">"Open patches"</h2>
-            {patches(me, page, opened)}
+            {patches(me, page, show, opened)}
         </section>
         {attempts}
         <div class="columns">
@@ -75,7 +80,21 @@ fn one(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
     .into_any()
 }
 
-fn patches(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
+/// Which patches are shown, and the ways to the others.
+fn tabs(page: &DevicePage, show: PatchShow) -> AnyView {
+    let mut links = Vec::new();
+    for one in PatchShow::ALL {
+        let n = page.patches.iter().filter(|p| one.has(p.state, p.security)).count();
+        if n > 0 || *one == PatchShow::All || *one == show {
+            let words = format!("{} {}", one.label(), number(u32::try_from(n).unwrap_or(u32::MAX)));
+            let to = patch_show_at(page.row.id, *one);
+            links.push(view! { <a href=to aria-current=(*one == show).then_some("page")>{words}</a> });
+        }
+    }
+    view! { <nav class="tabs" aria-label="Patches by state">{links}</nav> }.into_any()
+}
+
+fn patches(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
     let settled = (page.settled > 0).then(|| {
         view! { <p class="sub">{plural(page.settled, "patch is", "patches are")} " settled: installed, or replaced by a newer one."</p> }
     });
@@ -90,9 +109,11 @@ fn patches(me: &Me, page: &DevicePage, opened: Opened) -> AnyView {
     let lines = page
         .patches
         .iter()
+        .filter(|p| show.has(p.state, p.security))
         .map(|p| patch(me, page.row.id, p, opened))
         .collect::<Vec<_>>();
-    view! { <div class="rungs">{lines}</div> {settled} }.into_any()
+    let none = lines.is_empty().then(|| view! { <p class="none">"No patch here."</p> });
+    view! { {tabs(page, show)} {none} <div class="rungs">{lines}</div> {settled} }.into_any()
 }
 
 /// One patch: the first closed gate in a line, all gates when opened.

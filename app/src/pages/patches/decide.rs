@@ -48,8 +48,8 @@ pub const VERBS: [Verb; 4] = [
         label: "Approve, urgent",
         icon: "bolt",
         tone: "plain",
-        explain: "As an approval, but the soak in earlier rings is skipped. Windows are still obeyed. Every device's ladder shows that the \
-                  soak was skipped, by whom and why.",
+        explain: "As an approval, but without the soak in earlier rings; outside maintenance windows only where that is ticked, too. Every \
+                  device's ladder shows what was skipped and by whom. Freezes are obeyed in any case.",
         reason: true,
     },
     Verb {
@@ -157,11 +157,12 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
         )
     });
     let fields = view! {
-        {hidden("verb", verb.word.to_owned())}
+        {hidden("verb", if approves { "approve" } else { verb.word }.to_owned())}
         {hidden("selection", selection)}
         {hidden("back", back.clone())}
         {matching}
         {rings(wanted, &preview)}
+        {approves.then(|| urgency(verb.word == "urgent"))}
         {with_superseded}
         {text_area("reason", "Reason", verb.reason)}
         <p class="row">
@@ -191,6 +192,36 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
                 {more}
             </section>
         </div>
+    }
+    .into_any()
+}
+
+/// What an approval may set aside. With JavaScript the second box can be ticked only when the first one is; without it the server says so.
+fn urgency(preset: bool) -> AnyView {
+    let first = NodeRef::<leptos::html::Input>::new();
+    // Not known before the page is alive: somebody may have ticked it meanwhile.
+    let ticked = RwSignal::new(None);
+    Effect::new(move |_| {
+        if let Some(input) = first.get() {
+            ticked.set(Some(input.checked()));
+        }
+    });
+    view! {
+        <fieldset class="choices">
+            <legend>"What it sets aside"</legend>
+            <label class="tick">
+                <input type="checkbox" name="urgent" value="1" checked=preset node_ref=first
+                    on:change=move |ev| ticked.set(Some(event_target_checked(&ev)))/>
+                <span>"Urgent: skip the soak" <small>"Earlier rings need not have proved it. Needs a reason."</small></span>
+            </label>
+            <label class="tick">
+                <input type="checkbox" name="outside_windows" value="1" prop:disabled=move || ticked.get() == Some(false)/>
+                <span>
+                    "Also install outside maintenance windows"
+                    <small>"Only if it is urgent. The profile's hours do not count either; freezes are still obeyed."</small>
+                </span>
+            </label>
+        </fieldset>
     }
     .into_any()
 }
@@ -261,7 +292,7 @@ fn row(row: &PreviewRow, approves: bool) -> AnyView {
                 <a href=format!("/patches/{}", patch.id)>{patch.product.clone()}</a> " " <code>{patch.version.clone()}</code> " "
                 {marks::severity(patch.severity)} " " {super::table::flags(patch)}
             </p>
-            {bar::counts(&patch.counts, &format!("/patches/{}", patch.id))}
+            {bar::counts(&patch.counts, patch.id, None)}
             {marks::approvals(&patch.approvals)}
         </li>
     }

@@ -2,7 +2,7 @@
 
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
-use crate::address::{bucket, page_of};
+use crate::address::{patch_devices, patch_devices_at};
 use crate::api::patches::patch;
 use crate::components::icon::icon;
 use crate::components::lane::lanes;
@@ -12,35 +12,31 @@ use crate::components::section::{ask, named, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{instant, told, when, when_or};
 use crate::pages::devices::acts::device_patch_acts;
-use crate::words::bytes;
-use domain::{PatchId, Permission};
+use crate::words::{bytes, number};
+use domain::{PatchId, Permission, RingId};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use view::{CountBucket, Me, PAGE_SIZE, PackageLine, PatchDevice, PatchPage};
+use view::{CountBucket, Me, PAGE_SIZE, PackageLine, PatchDevice, PatchDevices, PatchPage};
 
 /// The page.
 #[component]
 pub fn OnePage() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<PatchId>().ok())));
-    let shown = Memo::new(move |_| query.with(|q| (bucket(q), page_of(q))));
+    let shown = Memo::new(move |_| query.with(patch_devices));
     let data = ask(
         move || (id.get(), shown.get()),
-        |(id, (bucket, page))| async move { patch(named(id)?, bucket, page).await },
+        |(id, shown)| async move { patch(named(id)?, shown).await },
     );
     view! {
         <Title text="Patch"/>
-        {section(data, move |me, page| {
-            let (bucket, number) = shown.get_untracked();
-            one(&me, &page, bucket, number)
-        })}
+        {section(data, move |me, page| one(&me, &page, &shown.get_untracked()))}
     }
 }
 
-fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> AnyView {
+fn one(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
     let row = &page.row;
-    let list = format!("/patches/{}", row.id);
     let product = row.product.clone();
     let title = format!("{product} {}", row.version);
     view! {
@@ -57,11 +53,11 @@ fn one(me: &Me, page: &PatchPage, bucket: Option<CountBucket>, number: u32) -> A
         {holds(me, page)}
         <section aria-labelledby="rings">
             <h2 id="rings">"Through the rings"</h2>
-            {lanes(&page.lanes, &list, &|lane| lane_acts(me, page, lane))}
+            {lanes(&page.lanes, row.id, &|lane| lane_acts(me, page, lane))}
         </section>
         <section id="devices" aria-labelledby="devices-title">
             <h2 id="devices-title">"Devices"</h2>
-            {devices(me, page, bucket, number, &list)}
+            {devices(me, page, shown)}
         </section>
         <div class="columns">
             <section class="card" aria-labelledby="facts"><h2 id="facts">"Facts"</h2>{facts(page)}</section>
@@ -106,24 +102,46 @@ fn facts(page: &PatchPage) -> AnyView {
     .into_any()
 }
 
-fn devices(me: &Me, page: &PatchPage, chosen: Option<CountBucket>, number: u32, list: &str) -> AnyView {
-    let tab = |bucket: Option<CountBucket>, words: String| {
-        let to = bucket.map_or_else(
-            || format!("{list}#devices"),
-            |b| format!("{list}?state={}#devices", b.word()),
-        );
-        view! { <a href=to aria-current=(bucket == chosen).then_some("page")>{words}</a> }
+/// What the list of devices is narrowed to, and the ways to another: by state within the ring, by ring within the state.
+fn narrowed(page: &PatchPage, shown: &PatchDevices) -> AnyView {
+    let tab = |state: Option<CountBucket>, ring: Option<RingId>, words: String| {
+        let to = patch_devices_at(page.row.id, &PatchDevices { state, ring, page: 1 });
+        let here = (state, ring) == (shown.state, shown.ring);
+        view! { <a href=to aria-current=here.then_some("page")>{words}</a> }
     };
-    let mut tabs = vec![tab(None, "All".to_owned())];
+    let of_ring = |ring: RingId| {
+        let lane = page.lanes.iter().find(|l| l.ring == ring);
+        lane.map(|l| l.counts).unwrap_or_default()
+    };
+    let counts = shown.ring.map_or(page.row.counts, of_ring);
+    let mut states = vec![tab(None, shown.ring, "All".to_owned())];
     for bucket in CountBucket::ALL {
-        let n = page.row.counts.get(*bucket);
-        if n > 0 || chosen == Some(*bucket) {
-            tabs.push(tab(
-                Some(*bucket),
-                format!("{} {}", bucket.label(), crate::words::number(n)),
-            ));
+        let n = counts.get(*bucket);
+        if n > 0 || shown.state == Some(*bucket) {
+            let words = format!("{} {}", bucket.label(), number(n));
+            states.push(tab(Some(*bucket), shown.ring, words));
         }
     }
+    let mut rings = vec![tab(shown.state, None, "All rings".to_owned())];
+    for lane in &page.lanes {
+        let n = match shown.state {
+            Some(bucket) => lane.counts.get(bucket),
+            None => CountBucket::ALL.iter().map(|b| lane.counts.get(*b)).sum(),
+        };
+        rings.push(tab(
+            shown.state,
+            Some(lane.ring),
+            format!("{} {}", lane.name, number(n)),
+        ));
+    }
+    view! {
+        <nav class="tabs" aria-label="Devices by state">{states}</nav>
+        <nav class="tabs" aria-label="Devices by ring">{rings}</nav>
+    }
+    .into_any()
+}
+
+fn devices(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
     let rows = page
         .devices
         .iter()
@@ -147,16 +165,11 @@ fn devices(me: &Me, page: &PatchPage, chosen: Option<CountBucket>, number: u32, 
         .into_any()
     };
     let pages = page.devices_total.div_ceil(PAGE_SIZE).max(1);
-    let address = |n: u32| {
-        let mut query = crate::address::Query::default();
-        query.some("state", chosen.map_or("", CountBucket::word));
-        query.add("page", &n.to_string());
-        format!("{}#devices", query.on(list))
-    };
+    let address = |n: u32| patch_devices_at(page.row.id, &PatchDevices { page: n, ..*shown });
     view! {
-        <nav class="tabs" aria-label="Devices by state">{tabs}</nav>
+        {narrowed(page, shown)}
         {body}
-        {pager(number, pages, page.devices_total, "device", "devices", &address)}
+        {pager(shown.page, pages, page.devices_total, "device", "devices", &address)}
     }
     .into_any()
 }

@@ -6,7 +6,7 @@ use crate::components::confirm::{Act, act, body};
 use crate::components::icon::icon;
 use crate::components::when::when;
 use crate::words::plural;
-use domain::Permission;
+use domain::{Permission, Urgency};
 use leptos::prelude::*;
 use view::{Approval, HoldView, Me, PatchPage, RingLane};
 
@@ -90,8 +90,13 @@ pub fn lane_acts(me: &Me, page: &PatchPage, lane: &RingLane) -> AnyView {
     let approval = lane.decision.as_ref().map_or(Approval::None, |d| d.approval);
     let fits = |verb: &&Verb| match approval {
         Approval::None => verb.word != "withdraw",
-        Approval::Approved { urgent: false } => matches!(verb.word, "urgent" | "deny" | "withdraw"),
-        Approval::Approved { urgent: true } => matches!(verb.word, "deny" | "withdraw"),
+        // What is urgent already can still be let outside windows.
+        Approval::Approved {
+            urgent: Urgency::Normal | Urgency::SkipSoak,
+        } => matches!(verb.word, "urgent" | "deny" | "withdraw"),
+        Approval::Approved {
+            urgent: Urgency::SkipSoakAndWindows,
+        } => matches!(verb.word, "deny" | "withdraw"),
         Approval::Denied => verb.word == "withdraw",
     };
     let decide = me.role.may(Permission::Decide).then(|| {

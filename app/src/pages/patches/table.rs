@@ -145,7 +145,7 @@ fn row(row: &PatchRow, picked: Option<Picked>) -> AnyView {
             <td data-label="Severity">{marks::severity(row.severity)}</td>
             <td data-label="Category" class="nowrap">{row.category.label()} <p class="sub">{row.basis.label()}</p></td>
             <td data-label="Released" class="nowrap">{day(row)}</td>
-            <td data-label="Devices">{bar::counts(&row.counts, &page)}</td>
+            <td data-label="Devices">{bar::counts(&row.counts, row.id, None)}</td>
             <td data-label="Approval">{marks::approvals(&row.approvals)}</td>
         </tr>
     }

@@ -1,6 +1,7 @@
 //! The ladder of rings, the tree of groups, places, the fleet, and products that must not fail.
 
 use super::words;
+use crate::address::device_query;
 use crate::api::rings::{MoveRing, RemoveRing, SetCritical, rings};
 use crate::components::confirm::{Act, act};
 use crate::components::field::{hidden, text};
@@ -11,7 +12,10 @@ use crate::words::{number, plural};
 use domain::{Permission, RebootPolicy};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use view::{GroupView, LocationView, Me, MissedChoice, RingForm, RingView, RingsPage, RingsWarning, WaveBar};
+use view::{
+    DeviceFilter, DeviceShow, GroupView, LocationView, Me, MissedChoice, RingForm, RingView, RingsPage, RingsWarning,
+    WaveBar,
+};
 
 /// The page.
 #[component]
@@ -159,11 +163,17 @@ fn ring(ring: &RingView, at: usize, count: usize, may: bool) -> AnyView {
         |n| format!("at most {} of one patch", number(n)),
     );
     let id = format!("ring-{}", ring.id);
+    let active = DeviceFilter {
+        show: DeviceShow::Active,
+        ring: Some(ring.id),
+        ..DeviceFilter::default()
+    };
+    let active = device_query(&active).on("/devices");
     view! {
         <li class="ring-step" id=id.clone() aria-labelledby=format!("{id}-name")>
             <p class="ring-place">{format!("{} of {count}", at + 1)}</p>
             <h2 id=format!("{id}-name")>{form.name.clone()}</h2>
-            <p><b>{plural(ring.devices, "device", "devices")}</b> <span class="sub">" · "{groups}</span></p>
+            <p><a href=active><b>{plural(ring.devices, "device", "devices")}</b></a> <span class="sub">" · "{groups}</span></p>
             {proof}
             <h3>"How it is filled"</h3>
             {waves(&ring.waves, ring.devices)}

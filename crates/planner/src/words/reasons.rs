@@ -229,7 +229,8 @@ fn rollout(reason: &Reason, names: &dyn Names) -> Option<String> {
             let done = progress(names.now().since(since + paused), needed);
             let reboots = since_rebooted.map_or_else(String::new, |n| format!("{}; ", rebooted(n, clean)));
             let paused = if paused.0 > 0 {
-                format!(", {} of hold not counted", span(paused))
+                // Holds, and what the server's clock was set ahead: the facts tell only how long both were together (I-12).
+                format!(", {} not counted (holds, steps of the clock)", span(paused))
             } else {
                 String::new()
             };

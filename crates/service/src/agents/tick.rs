@@ -73,7 +73,7 @@ impl Service {
         let mut tx = self.store().write().await?;
         if jumped {
             let (expected, seen) = (reading.expected.unwrap_or(high_water), reading.shown);
-            clock::suspect(&mut tx, reading.off(high_water)).await?;
+            clock::suspect(&mut tx, reading.ahead(high_water)).await?;
             let record = Record {
                 actor: "server".to_owned(),
                 action: Action::ClockSuspect,

@@ -11,7 +11,7 @@ use crate::{
         lists,
     },
 };
-use domain::{AccountId, DecisionId, Moment, PatchId, Permission, RingId};
+use domain::{AccountId, DecisionId, Moment, PatchId, Permission, RingId, Urgency};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
@@ -32,15 +32,23 @@ pub enum Selection {
 /// What to do with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Approve; urgent skips the soak.
+    /// Approve; an urgent approval sets the soak aside, or the soak and the windows, visibly (APR-2). Freezes win over both.
     Approve {
-        /// Skips the soak, visibly.
-        urgent: bool,
+        /// What it sets aside.
+        urgent: Urgency,
     },
     /// Deny: outranks approval, also a later bulk one.
     Deny,
     /// Take the decision in force back.
     Withdraw,
+}
+
+/// What the two ticks of an approval ask for.
+///
+/// # Errors
+/// Outside windows without being urgent.
+pub fn urgency(skip_soak: bool, outside_windows: bool) -> Result<Urgency> {
+    Urgency::of(skip_soak, outside_windows).ok_or_else(|| Error::invalid(Field::OutsideWindows, Problem::OnlyUrgent))
 }
 
 /// What happened to a bulk order.
@@ -83,7 +91,12 @@ impl Service {
         // A decision is somebody's: the host's command line names the account that it acts as.
         let by = actor.account.ok_or(Error::NotSignedIn)?;
         let with_superseded = with_superseded && matches!(verb, Verb::Approve { .. });
-        let reason = checks::reason(reason, verb != Verb::Approve { urgent: false } || with_superseded)?;
+        let reason = checks::reason(
+            reason,
+            verb != Verb::Approve {
+                urgent: Urgency::Normal,
+            } || with_superseded,
+        )?;
         let mut tx = self.store().write().await?;
         if !lists::rings(&mut tx).await?.iter().any(|r| r.id == ring) {
             return Err(Error::invalid(Field::Ring, Problem::Unknown));
@@ -180,8 +193,8 @@ impl Order<'_> {
             (Verb::Approve { .. }, _) if subject.superseded_by.is_some() && !self.with_superseded => {
                 return Ok(Err(Why::Superseded));
             }
-            // An urgent approval is not made an ordinary one by the way: that is withdrawn and approved anew.
-            (Verb::Approve { urgent }, Some(Approval::Approved { urgent: already })) if already || !urgent => {
+            // An approval is not made a less urgent one by the way: that is withdrawn and approved anew.
+            (Verb::Approve { urgent }, Some(Approval::Approved { urgent: already })) if urgent <= already => {
                 return Ok(Err(Why::AlreadyDone));
             }
             (Verb::Deny, Some(Approval::Denied)) | (Verb::Withdraw, None) => return Ok(Err(Why::AlreadyDone)),
@@ -222,7 +235,13 @@ impl Order<'_> {
 
 fn describe(id: DecisionId, approval: Approval, superseded_by: Option<PatchId>) -> Value {
     let mut value = match approval {
-        Approval::Approved { urgent } => json!({ "decision": id, "kind": "approve", "urgent": urgent }),
+        // Two yes-or-no values: records from before there was a second one read the same.
+        Approval::Approved { urgent } => json!({
+            "decision": id,
+            "kind": "approve",
+            "urgent": urgent != Urgency::Normal,
+            "outside_windows": urgent == Urgency::SkipSoakAndWindows,
+        }),
         Approval::Denied | Approval::None => json!({ "decision": id, "kind": "deny" }),
     };
     if let Some(by) = superseded_by {

@@ -2,7 +2,7 @@
 
 use super::{
     foresee::{Step, item_of, product_of},
-    schedule::{groups, occurrences, who},
+    schedule::{groups, hours_to_come, occurrences, who},
 };
 use crate::{
     Actor, Error, Result, Service,
@@ -183,9 +183,14 @@ impl Service {
             return Ok(());
         }
         let after = policy::compile(conn, after, now).await?;
-        if let Item::Window(window) = &item {
-            check.next = occurrences(window, now, SHOWN);
-        }
+        check.next = match &item {
+            Item::Window(window) => occurrences(window, now, SHOWN),
+            Item::Profile(profile) => {
+                let frame = profile.frame.as_ref();
+                frame.map_or_else(Vec::new, |frame| hours_to_come(frame, now, SHOWN))
+            }
+            Item::Freeze(_) | Item::Exception(_) => Vec::new(),
+        };
         let number = old.as_ref().map_or(0, |row| row.id);
         check.warnings = warnings(conn, &before, &after, (item.kind(), number), now).await?;
         let refused = |problem: &FormProblem| matches!(problem, FormProblem::Schedule(_));

@@ -102,6 +102,7 @@ async fn row(
         product,
         version,
         severity,
+        security: line.state.security,
         state: line.state.state,
         since: line.state.since,
         headline: teller.tell(|names| gates::headline(&decision, names)),

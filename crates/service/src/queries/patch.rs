@@ -20,7 +20,7 @@ use planner::{
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
-use view::{CountBucket, Counts, PAGE_SIZE, Part, PatchDevice, PatchPage, RingLane, RingName, SoakView, Text};
+use view::{CountBucket, Counts, Part, PatchDevice, PatchDevices, PatchPage, RingLane, RingName, SoakView, Text};
 
 /// Records that the page shows.
 const HISTORY: u32 = 100;
@@ -168,17 +168,11 @@ impl Page<'_> {
 }
 
 impl Service {
-    /// The page of a patch; `bucket` narrows its device list, `page` from 1.
+    /// The page of a patch; `shown` narrows its device list.
     ///
     /// # Errors
     /// Not allowed, not found.
-    pub async fn patch(
-        &self,
-        actor: &Actor,
-        patch: PatchId,
-        bucket: Option<CountBucket>,
-        page: u32,
-    ) -> Result<PatchPage> {
+    pub async fn patch(&self, actor: &Actor, patch: PatchId, shown: &PatchDevices) -> Result<PatchPage> {
         actor.require(Permission::ReadFleet)?;
         let now = self.now();
         let mut read = self.store().read().await?;
@@ -210,9 +204,9 @@ impl Service {
                 .filter_map(|h| h.opened_by.strip_prefix("device:")?.parse::<i64>().ok()),
         );
         let hosts = pages::hostnames(conn, &ids).await?;
-        let total = pages::count_devices(conn, patch, bucket).await?;
-        let (page, _) = super::pages(page, total);
-        let ids = pages::devices(conn, patch, bucket, PAGE_SIZE, (page - 1) * PAGE_SIZE).await?;
+        let total = pages::count_devices(conn, patch, shown, &groups).await?;
+        let (page, _) = super::pages(shown.page, total);
+        let ids = pages::devices(conn, patch, &PatchDevices { page, ..*shown }, &groups).await?;
         let devices = about.devices(conn, &ids).await?;
         let result = PatchPage {
             packages: pages::packages(conn, patch).await?,

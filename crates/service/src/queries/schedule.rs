@@ -12,8 +12,9 @@ use crate::{
 };
 use domain::{DeviceId, ExceptionId, FreezeId, GroupId, Moment, Permission, ProfileId, WindowId};
 use planner::{
-    Compiled, DeviceFacts, Exception, ExceptionFor, ExceptionOf, Window, ZoneRule, calendar::Zone, next_spans,
-    profile_of,
+    Compiled, DeviceFacts, Exception, ExceptionFor, ExceptionOf, Frame, Window, ZoneRule,
+    calendar::{Open, Zone},
+    next_frames, next_spans, profile_of,
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -27,15 +28,23 @@ const SHOWN: usize = 5;
 
 /// The next times that a window is open, in its zone; where that is each device's own, as the clock on the wall shows.
 pub(crate) fn occurrences(window: &Window, now: Moment, most: usize) -> Vec<Occurrence> {
-    let (zone, named) = match &window.zone {
-        ZoneRule::Utc | ZoneRule::Device => (Zone::UTC, window.zone == ZoneRule::Utc),
+    told(&window.zone, |zone| next_spans(window, zone, now, most))
+}
+
+/// The same of a profile's hours; none: they never end.
+pub(crate) fn hours_to_come(frame: &Frame, now: Moment, most: usize) -> Vec<Occurrence> {
+    told(&frame.zone, |zone| next_frames(frame, zone, now, most))
+}
+
+fn told(rule: &ZoneRule, spans: impl FnOnce(Zone) -> Vec<Open>) -> Vec<Occurrence> {
+    let (zone, named) = match rule {
+        ZoneRule::Utc | ZoneRule::Device => (Zone::UTC, *rule == ZoneRule::Utc),
         ZoneRule::Fixed(name) => (Zone::or_utc(name), true),
     };
     let text = |at: Moment| {
         if named { zone.text_with_zone(at) } else { zone.text(at) }
     };
-    let spans = next_spans(window, zone, now, most);
-    let spans = spans.into_iter().map(|span| Occurrence {
+    let spans = spans(zone).into_iter().map(|span| Occurrence {
         from: span.from,
         to: span.to,
         from_text: text(span.from),

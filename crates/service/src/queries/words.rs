@@ -230,7 +230,9 @@ pub(super) fn entry(
         String::new()
     };
     let text = if is(Action::Approved) {
-        let urgent = if after["urgent"] == true {
+        let urgent = if after["outside_windows"] == true {
+            ", urgent: the soak and the windows are skipped"
+        } else if after["urgent"] == true {
             ", urgent: the soak is skipped"
         } else {
             ""

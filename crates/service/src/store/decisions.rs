@@ -2,7 +2,7 @@
 
 use super::lists::approval;
 use crate::error::Result;
-use domain::{AccountId, DecisionId, Moment, PatchId, RingId};
+use domain::{AccountId, DecisionId, Moment, PatchId, RingId, Urgency};
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 use view::{Approval, DecisionView};
 
@@ -60,7 +60,7 @@ pub async fn insert(
 ) -> Result<DecisionId> {
     let (kind, urgent) = match decided {
         Approval::Approved { urgent } => (1, urgent),
-        Approval::Denied | Approval::None => (2, false),
+        Approval::Denied | Approval::None => (2, Urgency::Normal),
     };
     let id = sqlx::query_scalar(
         "INSERT INTO decision (patch_id, ring_id, kind, urgent, reason, at, account_id) VALUES (?,?,?,?,?,?,?) RETURNING id",
@@ -68,7 +68,7 @@ pub async fn insert(
     .bind(patch.0)
     .bind(ring.0)
     .bind(kind)
-    .bind(urgent)
+    .bind(urgent.code())
     .bind(reason)
     .bind(now.0)
     .bind(by.0)

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     queries::metrics::Gauges,
 };
-use domain::{Category, CategoryBasis, DeviceState, GroupId, LocationId, Moment, PatchId, RingId, Severity};
+use domain::{Category, CategoryBasis, DeviceState, GroupId, LocationId, Moment, PatchId, RingId, Severity, Urgency};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::collections::{BTreeMap, BTreeSet};
 use view::{
@@ -333,10 +333,17 @@ async fn finish(conn: &mut SqliteConnection, rows: &[SqliteRow], rings: &[RingNa
         .collect()
 }
 
+/// A stored urgency: `decision.urgent` holds [`Urgency::code`].
+pub(super) fn urgency(code: i64) -> Result<Urgency> {
+    Urgency::from_code(code).ok_or_else(|| Error::Inconsistent(format!("urgency {code}")))
+}
+
 /// A stored decision.
-pub(super) fn approval(kind: i64, urgent: bool) -> Result<Approval> {
+pub(super) fn approval(kind: i64, urgent: i64) -> Result<Approval> {
     match kind {
-        1 => Ok(Approval::Approved { urgent }),
+        1 => Ok(Approval::Approved {
+            urgent: urgency(urgent)?,
+        }),
         2 => Ok(Approval::Denied),
         _ => Err(Error::Inconsistent(format!("decision kind {kind}"))),
     }

@@ -1,11 +1,11 @@
 //! Rows of the patch's and the device's page, beyond what the lists show.
 
-use super::{attempts::Stage, states::state_of};
+use super::{attempts::Stage, fleet::in_ring, lists::Group, states::state_of};
 use crate::error::{Error, Result};
 use domain::{AttemptId, DeviceId, HoldId, Moment, PatchId, PatchState};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
-use view::{CountBucket, Counts, PackageLine};
+use view::{CountBucket, Counts, PAGE_SIZE, PackageLine, PatchDevices};
 
 /// The exact packages of a patch.
 ///
@@ -132,7 +132,14 @@ pub(crate) fn count_mut(counts: &mut Counts, bucket: CountBucket) -> &mut u32 {
     }
 }
 
-fn in_bucket(query: &mut QueryBuilder<Sqlite>, bucket: Option<CountBucket>) {
+/// Only the devices that are asked for, whatever the page.
+fn narrow(query: &mut QueryBuilder<Sqlite>, shown: &PatchDevices, groups: &[Group]) {
+    if let Some(ring) = shown.ring {
+        query.push(" AND device_id IN (SELECT d.id FROM device d WHERE true");
+        in_ring(query, ring, groups);
+        query.push(")");
+    }
+    let bucket = shown.state;
     query.push(" AND state IN (");
     let mut list = query.separated(", ");
     for state in PatchState::ALL {
@@ -144,36 +151,40 @@ fn in_bucket(query: &mut QueryBuilder<Sqlite>, bucket: Option<CountBucket>) {
     query.push(")");
 }
 
-/// How many devices a patch has in a bucket, or in any.
+/// How many devices a patch has in a bucket and a ring, or in any.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count_devices(conn: &mut SqliteConnection, patch: PatchId, bucket: Option<CountBucket>) -> Result<u32> {
+pub async fn count_devices(
+    conn: &mut SqliteConnection,
+    patch: PatchId,
+    shown: &PatchDevices,
+    groups: &[Group],
+) -> Result<u32> {
     let mut query = QueryBuilder::new("SELECT count(*) FROM device_patch WHERE patch_id = ");
     query.push_bind(patch.0);
-    in_bucket(&mut query, bucket);
+    narrow(&mut query, shown, groups);
     Ok(query.build_query_scalar().fetch_one(conn).await?)
 }
 
-/// Some of those devices, by state and number.
+/// One page of those devices, by state and number; `shown.page` is from 1.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn devices(
     conn: &mut SqliteConnection,
     patch: PatchId,
-    bucket: Option<CountBucket>,
-    most: u32,
-    skip: u32,
+    shown: &PatchDevices,
+    groups: &[Group],
 ) -> Result<Vec<DeviceId>> {
     let mut query = QueryBuilder::new("SELECT device_id FROM device_patch WHERE patch_id = ");
     query.push_bind(patch.0);
-    in_bucket(&mut query, bucket);
+    narrow(&mut query, shown, groups);
     query
         .push(" ORDER BY state, device_id LIMIT ")
-        .push_bind(most)
+        .push_bind(PAGE_SIZE)
         .push(" OFFSET ")
-        .push_bind(skip);
+        .push_bind(i64::from(shown.page.saturating_sub(1)) * i64::from(PAGE_SIZE));
     let ids: Vec<i64> = query.build_query_scalar().fetch_all(conn).await?;
     Ok(ids.into_iter().map(DeviceId).collect())
 }

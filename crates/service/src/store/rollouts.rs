@@ -1,8 +1,9 @@
 //! What the planner asks of a rollout: decisions, holds, rollback orders, what is open.
 
+use super::lists::urgency;
 use super::states::open_states;
 use crate::error::{Error, Result};
-use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, RingId, Span};
+use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, RingId, Span, Urgency};
 use protocol::v1::PackageVersion;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -165,8 +166,8 @@ pub struct DecisionRow {
     pub ring: i64,
     /// 1 approve, 2 deny.
     pub kind: i64,
-    /// Skips the soak.
-    pub urgent: bool,
+    /// What it sets aside, if it approves.
+    pub urgent: Urgency,
     /// When.
     pub at: i64,
     /// Who.
@@ -188,7 +189,7 @@ pub async fn decisions(conn: &mut SqliteConnection, patch: PatchId) -> Result<Ve
                 id: r.try_get(0)?,
                 ring: r.try_get(1)?,
                 kind: r.try_get(2)?,
-                urgent: r.try_get(3)?,
+                urgent: urgency(r.try_get(3)?)?,
                 at: r.try_get(4)?,
                 account: r.try_get(5)?,
             })

@@ -1,8 +1,9 @@
 //! Windows, freezes, profiles and exceptions at the place where they count: permits and check-ins obey them as soon as they are saved.
 
 use crate::support::*;
-use domain::{FreezeId, GroupId, Measured, Moment, PatchId, ProfileId, RebootPolicy, Span, WindowId};
+use domain::{FreezeId, GroupId, Measured, Moment, PatchId, ProfileId, RebootPolicy, Span, Urgency, WindowId};
 use protocol::v1::{CHECK_IN, CheckIn, CheckInReply, Inventory};
+use service::commands::decide::Verb;
 use view::*;
 
 const SCAN: &[(&str, &str)] = &[("a", "1")];
@@ -93,6 +94,35 @@ async fn windows_gate_permits_and_freezes_win() {
         .await
         .unwrap();
     device.permit(&server, patch).await;
+}
+
+#[tokio::test]
+async fn an_urgent_approval_gets_a_permit_outside_windows_only_where_it_says_so() {
+    // I-9, APR-2: and no approval gets one in a freeze.
+    let server = server().await;
+    let officer = server.officer().await;
+    let (mut device, patch) = approved_for_thursdays(&server, inventory(SCAN, OFFER)).await;
+    let approve = async |urgent| server.decide(patch, PILOT, Verb::Approve { urgent }).await;
+    approve(Urgency::SkipSoak).await;
+    assert_eq!(device.refusal(&server, patch).await.0, "window");
+    approve(Urgency::SkipSoakAndWindows).await;
+    device.permit(&server, patch).await;
+    let freeze = FreezeForm {
+        name: "Stocktaking".into(),
+        from: "2026-11-10".into(),
+        to: "2026-12-25".into(),
+        zone: ZoneChoice::Utc,
+        groups: Vec::new(),
+    };
+    server
+        .service
+        .save_freeze(&officer, None, &freeze)
+        .await
+        .unwrap()
+        .unwrap();
+    let (gate, reason, _) = device.refusal(&server, patch).await;
+    assert_eq!(gate, "window");
+    assert!(reason.contains("Stocktaking"), "{reason}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A server on a temporary database, and devices that speak the real protocol to it.
 
-use domain::{Arch, DeviceId, Measured, Moment, PackageName, PatchId, PatchState, RingId, Role, Span, VersionText};
+use domain::{
+    Arch, DeviceId, Measured, Moment, PackageName, PatchId, PatchState, RingId, Role, Span, Urgency, VersionText,
+};
 use ed25519_dalek::SigningKey;
 use protocol::{ShortText, sign, v1::*};
 use serde::{Serialize, de::DeserializeOwned};
@@ -198,7 +200,14 @@ impl Server {
     }
 
     pub async fn approve(&self, patch: PatchId, ring: RingId) {
-        self.decide(patch, ring, Verb::Approve { urgent: false }).await;
+        self.decide(
+            patch,
+            ring,
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
+        )
+        .await;
     }
 
     pub async fn decide(&self, patch: PatchId, ring: RingId, verb: Verb) {

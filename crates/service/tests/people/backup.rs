@@ -1,7 +1,7 @@
 //! Backups that were read back, restores that let nothing run (I-27, I-28), and databases that must not be opened.
 
 use crate::support::*;
-use domain::{PatchState, Role, Span};
+use domain::{PatchState, Role, Span, Urgency};
 use service::{
     Service,
     clock::ManualClock,
@@ -21,7 +21,15 @@ async fn fleet() -> (World, String) {
     for patch in [good, bad] {
         w.state(device, patch, PatchState::Missing, false).await;
     }
-    for (patch, verb) in [(good, Verb::Approve { urgent: false }), (bad, Verb::Deny)] {
+    for (patch, verb) in [
+        (
+            good,
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
+        ),
+        (bad, Verb::Deny),
+    ] {
         w.service
             .decide(
                 &w.administrator,
@@ -110,7 +118,10 @@ async fn a_backup_comes_back_with_everything_held() {
         [("a", true), ("b", false)],
         "whatever may install is held; a denial holds by itself"
     );
-    let page = service.patch(&admin, list.rows[0].id, None, 1).await.unwrap();
+    let page = service
+        .patch(&admin, list.rows[0].id, &view::PatchDevices::default())
+        .await
+        .unwrap();
     assert_eq!(
         (page.holds[0].cause.as_str(), page.holds[0].opened_by.as_str()),
         ("Database restored", "host")

@@ -4,7 +4,7 @@ use crate::{
     schedule::{freeze, profile, window},
     support::*,
 };
-use domain::{DeviceId, GroupId, PatchId, PatchState, ProfileId, Span};
+use domain::{DeviceId, GroupId, PatchId, PatchState, ProfileId, Span, Urgency};
 use service::{
     Error,
     commands::decide::{Selection, Verb},
@@ -13,7 +13,9 @@ use view::*;
 
 async fn approve(w: &World, patch: PatchId) {
     let these = Selection::These(vec![(patch, None)]);
-    let verb = Verb::Approve { urgent: false };
+    let verb = Verb::Approve {
+        urgent: Urgency::Normal,
+    };
     w.service
         .decide(&w.administrator, these, PILOT, verb, "", false)
         .await

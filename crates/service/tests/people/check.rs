@@ -1,7 +1,7 @@
 //! The schedule's forms while they are filled in: a check says what saving would say, and changes nothing.
 
 use crate::support::*;
-use domain::{DeviceId, PatchState, Role, WindowId};
+use domain::{DeviceId, PatchState, Role, Urgency, WindowId};
 use service::{
     Error,
     commands::decide::{Selection, Verb},
@@ -44,7 +44,9 @@ async fn with_an_approval(w: &World) -> DeviceId {
             &w.administrator,
             these,
             PILOT,
-            Verb::Approve { urgent: false },
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
             "",
             false,
         )
@@ -197,4 +199,150 @@ async fn only_who_may_make_exceptions_sees_who_may_answer_for_them() {
             .unwrap();
         assert_eq!(!choices.people.is_empty(), sees, "{role}");
     }
+}
+
+fn hours(days: Vec<u8>, from: &str, to: &str, zone: ZoneChoice) -> ProfileForm {
+    ProfileForm {
+        frame: Some(FrameForm {
+            zone,
+            days,
+            from: from.into(),
+            to: to.into(),
+        }),
+        ..crate::schedule::profile()
+    }
+}
+
+#[tokio::test]
+async fn a_profile_shows_its_next_hours_before_it_is_saved() {
+    // The clock stands on Monday, 2026-11-23.
+    let w = world().await;
+    let next = async |form: &ProfileForm| {
+        let form = ScheduleForm::Profile(form.clone());
+        let check = w.service.check_schedule(&w.administrator, &form, None, false);
+        let check = check.await.unwrap();
+        assert_eq!(check.problems, []);
+        let texts = check.next.into_iter().map(|one| (one.from_text, one.to_text));
+        texts.collect::<Vec<_>>()
+    };
+    let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    let berlin = ZoneChoice::Named("Europe/Berlin".into());
+    let nights = next(&hours(vec![4, 5], "22:00", "06:00", berlin)).await;
+    assert_eq!(nights.len(), 5);
+    assert_eq!(
+        nights[0],
+        pair("Fri 27 Nov 2026 22:00 CET", "Sat 28 Nov 2026 06:00 CET")
+    );
+    assert_eq!(nights[2], pair("Fri 4 Dec 2026 22:00 CET", "Sat 5 Dec 2026 06:00 CET"));
+    let own = next(&hours(vec![2], "20:00", "23:00", ZoneChoice::Device)).await;
+    assert_eq!(own[0], pair("Wed 25 Nov 2026 20:00", "Wed 25 Nov 2026 23:00"));
+    let always = next(&hours((0..7).collect(), "00:00", "00:00", ZoneChoice::Utc)).await;
+    assert_eq!(always, [], "hours that never end have no next time");
+    assert_eq!(next(&crate::schedule::profile()).await, []);
+}
+
+#[tokio::test]
+async fn hours_that_no_window_meets_are_said_before_and_after_saving() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    let device = w.device(1, "web1").await;
+    service
+        .save_window(admin, None, &form("Saturdays"))
+        .await
+        .unwrap()
+        .unwrap();
+    let never = |warnings: &[ScheduleWarning]| {
+        let of = |one: &&ScheduleWarning| matches!(one, ScheduleWarning::NeverMeets { device: d, .. } if *d == device);
+        warnings.iter().filter(of).count()
+    };
+    let check = async |form: &ProfileForm| {
+        let form = ScheduleForm::Profile(form.clone());
+        service.check_schedule(admin, &form, None, false).await.unwrap()
+    };
+    let apart = hours(vec![0], "08:00", "10:00", ZoneChoice::Utc);
+    let together = hours(vec![5], "22:00", "23:59", ZoneChoice::Utc);
+    assert_eq!(never(&check(&apart).await.warnings), 1);
+    assert_eq!(never(&check(&together).await.warnings), 0);
+    let saved = service.save_profile(admin, None, &apart).await.unwrap().unwrap();
+    assert_eq!(never(&saved.warnings), 1, "it may be saved, and that is said");
+    let mondays = WindowForm {
+        when: WindowWhen::Weekly { days: vec![0] },
+        at: "08:00".into(),
+        ..form("Mondays")
+    };
+    let both = ScheduleForm::Window(mondays);
+    let check = service.check_schedule(admin, &both, None, false).await.unwrap();
+    assert_eq!(never(&check.warnings), 0, "with this window they meet");
+}
+
+#[tokio::test]
+async fn exceptions_that_end_at_different_times_are_said() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    w.patch("openssl", "3").await;
+    let until = |date: &str| ExceptionForm {
+        owner: admin.account,
+        expires: date.into(),
+        ..exception(ExceptionAbout::Product("openssl".into()))
+    };
+    let first = service
+        .save_exception(admin, None, &until("2026-12-31"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(first.warnings, []);
+    let later = until("2027-01-31");
+    let form = ScheduleForm::Exception(later.clone());
+    let check = service.check_schedule(admin, &form, None, false).await.unwrap();
+    assert!(
+        matches!(check.warnings[..], [ScheduleWarning::ExceptionsDiffer { one, .. }] if one == first.id),
+        "{:?}",
+        check.warnings
+    );
+    let saved = service.save_exception(admin, None, &later).await.unwrap().unwrap();
+    let (one, other) = (first.id, saved.id);
+    assert_eq!(saved.warnings, [ScheduleWarning::ExceptionsDiffer { one, other }]);
+}
+
+#[tokio::test]
+async fn dates_beyond_the_years_that_are_planned_are_refused() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    w.patch("openssl", "3").await;
+    let before = w.dump().await;
+    let forms = [
+        ScheduleForm::Window(WindowForm {
+            when: WindowWhen::Once {
+                date: "9999-12-01".into(),
+            },
+            ..form("Far")
+        }),
+        ScheduleForm::Freeze(FreezeForm {
+            name: "Far".into(),
+            from: "2026-12-01".into(),
+            to: "9999-12-31".into(),
+            zone: ZoneChoice::Utc,
+            groups: Vec::new(),
+        }),
+        ScheduleForm::Exception(ExceptionForm {
+            owner: admin.account,
+            expires: "9999-12-31".into(),
+            ..exception(ExceptionAbout::Product("openssl".into()))
+        }),
+    ];
+    for form in forms {
+        let check = service.check_schedule(admin, &form, None, true).await.unwrap();
+        let [FormProblem::Schedule(problem)] = &check.problems[..] else {
+            panic!("{form:?}: {:?}", check.problems);
+        };
+        assert!(matches!(problem, ScheduleProblem::DateOutOfRange(_)), "{problem:?}");
+        let saved = match &form {
+            ScheduleForm::Window(form) => service.save_window(admin, None, form).await,
+            ScheduleForm::Freeze(form) => service.save_freeze(admin, None, form).await,
+            ScheduleForm::Exception(form) => service.save_exception(admin, None, form).await,
+            ScheduleForm::Profile(_) => unreachable!("none of them"),
+        };
+        assert_eq!(saved.unwrap().as_ref(), Err(problem), "the check says what saving says");
+    }
+    assert_eq!(w.dump().await, before);
 }

@@ -47,7 +47,14 @@ async fn a_patch_counts_what_its_lists_hold() {
         for bucket in CountBucket::ALL {
             let page = w
                 .service
-                .patch(&w.administrator, row.id, Some(*bucket), 1)
+                .patch(
+                    &w.administrator,
+                    row.id,
+                    &view::PatchDevices {
+                        state: Some(*bucket),
+                        ..view::PatchDevices::default()
+                    },
+                )
                 .await
                 .unwrap();
             let count = row.counts.get(*bucket);
@@ -74,10 +81,30 @@ async fn a_patch_counts_what_its_lists_hold() {
                     bucket.word(),
                     lane.name
                 );
+                let shown = view::PatchDevices {
+                    state: Some(*bucket),
+                    ring: Some(lane.ring),
+                    page: 1,
+                };
+                let narrowed = w.service.patch(&w.administrator, row.id, &shown).await.unwrap();
+                assert_eq!(
+                    (narrowed.devices_total, narrowed.devices.len() as u32),
+                    (of_ring, of_ring)
+                );
+                assert!(
+                    narrowed
+                        .devices
+                        .iter()
+                        .all(|d| d.ring.as_deref() == Some(lane.name.as_str()))
+                );
                 by_ring[at] += of_ring;
             }
         }
-        let all = w.service.patch(&w.administrator, row.id, None, 1).await.unwrap();
+        let all = w
+            .service
+            .patch(&w.administrator, row.id, &view::PatchDevices::default())
+            .await
+            .unwrap();
         assert_eq!((all.devices_total, by_ring.iter().sum::<u32>()), (sum, sum));
     }
 }
@@ -216,7 +243,7 @@ async fn superseded_patches_are_out_of_sight_until_asked_for() {
     );
     let page = w
         .service
-        .patch(&w.administrator, domain::PatchId(2), None, 1)
+        .patch(&w.administrator, domain::PatchId(2), &view::PatchDevices::default())
         .await
         .unwrap();
     assert_eq!(page.supersedes, [(domain::PatchId(1), "1".to_owned())]);

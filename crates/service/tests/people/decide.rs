@@ -1,15 +1,19 @@
 //! Approve, deny, withdraw: one by one and in bulk.
 
 use crate::support::*;
-use domain::{PatchId, PatchState, RingId, Severity};
+use domain::{PatchId, PatchState, RingId, Severity, Urgency};
 use service::{
     Error,
-    commands::decide::{Done, Selection, Verb},
+    commands::decide::{Done, Selection, Verb, urgency},
 };
 use view::{Approval, ApprovalFilter, Field, PatchFilter, Problem, Why};
 
-const APPROVE: Verb = Verb::Approve { urgent: false };
-const URGENT: Verb = Verb::Approve { urgent: true };
+const APPROVE: Verb = Verb::Approve {
+    urgent: Urgency::Normal,
+};
+const URGENT: Verb = Verb::Approve {
+    urgent: Urgency::SkipSoak,
+};
 
 async fn one(w: &World, patch: PatchId, verb: Verb, reason: &str) -> Result<Done, Error> {
     w.service
@@ -26,7 +30,7 @@ async fn one(w: &World, patch: PatchId, verb: Verb, reason: &str) -> Result<Done
 
 async fn approval(w: &World, patch: PatchId) -> Approval {
     w.service
-        .patch(&w.administrator, patch, None, 1)
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
         .await
         .unwrap()
         .row
@@ -65,7 +69,12 @@ async fn you_approve_what_you_saw() {
         }
     );
     assert_eq!(w.revision(a).await, 2);
-    assert_eq!(approval(&w, a).await, Approval::Approved { urgent: false });
+    assert_eq!(
+        approval(&w, a).await,
+        Approval::Approved {
+            urgent: Urgency::Normal
+        }
+    );
 }
 
 #[tokio::test]
@@ -105,13 +114,45 @@ async fn reasons_are_asked_for_where_somebody_will_ask_later() {
     }
     assert_eq!(w.dump().await, before);
     one(&w, patch, URGENT, "exploited in the wild").await.unwrap();
-    assert_eq!(approval(&w, patch).await, Approval::Approved { urgent: true });
+    assert_eq!(
+        approval(&w, patch).await,
+        Approval::Approved {
+            urgent: Urgency::SkipSoak
+        }
+    );
     let same = one(&w, patch, APPROVE, "").await.unwrap();
     assert_eq!(
         same.left_out,
         [(patch, Why::AlreadyDone)],
         "urgency is not lost by the way"
     );
+    let outside = Verb::Approve {
+        urgent: Urgency::SkipSoakAndWindows,
+    };
+    one(&w, patch, outside, "even by day").await.unwrap();
+    assert_eq!(
+        one(&w, patch, URGENT, "only the soak").await.unwrap().left_out,
+        [(patch, Why::AlreadyDone)],
+        "nor is a part of it"
+    );
+    let urgent = Urgency::SkipSoakAndWindows;
+    assert_eq!(approval(&w, patch).await, Approval::Approved { urgent });
+    let stored = w.number("SELECT urgent FROM decision WHERE withdrawn_at IS NULL").await;
+    assert_eq!(stored, urgent.code());
+}
+
+#[test]
+fn nobody_goes_outside_windows_without_being_urgent() {
+    assert_eq!(urgency(false, false).unwrap(), Urgency::Normal);
+    assert_eq!(urgency(true, false).unwrap(), Urgency::SkipSoak);
+    assert_eq!(urgency(true, true).unwrap(), Urgency::SkipSoakAndWindows);
+    assert!(matches!(
+        urgency(false, true),
+        Err(Error::Invalid {
+            field: Field::OutsideWindows,
+            problem: Problem::OnlyUrgent
+        })
+    ));
 }
 
 #[tokio::test]
@@ -149,7 +190,7 @@ async fn deny_outranks_approve_until_it_is_withdrawn() {
     one(&w, patch, APPROVE, "").await.unwrap();
     let texts: Vec<String> = w
         .service
-        .patch(&w.administrator, patch, None, 1)
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
         .await
         .unwrap()
         .timeline

@@ -106,11 +106,21 @@ async fn pages_cost_their_rows_not_the_fleet() {
     })
     .await;
     median("patch on every device", async || {
-        drop(w.service.patch(admin, domain::PatchId(1), None, 1).await.unwrap())
+        drop(
+            w.service
+                .patch(admin, domain::PatchId(1), &view::PatchDevices::default())
+                .await
+                .unwrap(),
+        )
     })
     .await;
     median("patch on 100 devices", async || {
-        drop(w.service.patch(admin, domain::PatchId(2), None, 1).await.unwrap())
+        drop(
+            w.service
+                .patch(admin, domain::PatchId(2), &view::PatchDevices::default())
+                .await
+                .unwrap(),
+        )
     })
     .await;
     median("gauges", async || drop(w.service.gauges().await.unwrap())).await;

@@ -1,11 +1,11 @@
 //! Why not yet: ladders, lanes, soak.
 
 use crate::support::*;
-use domain::{DeviceId, PatchId, PatchState, RingId, Span};
+use domain::{DeviceId, PatchId, PatchState, RingId, Span, Urgency};
 use service::commands::decide::{Selection, Verb};
 use view::{Part, RingLane, StepStatus};
 
-async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: bool) {
+async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: Urgency) {
     let these = Selection::These(vec![(patch, None)]);
     w.service
         .decide(
@@ -21,7 +21,11 @@ async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: bool) {
 }
 
 async fn lanes(w: &World, patch: PatchId) -> Vec<RingLane> {
-    w.service.patch(&w.administrator, patch, None, 1).await.unwrap().lanes
+    w.service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap()
+        .lanes
 }
 
 /// One pilot and one production device that miss the same patch.
@@ -61,13 +65,13 @@ async fn the_ladder_shows_every_gate_and_the_headline_is_the_first_closed_one() 
     );
     assert_eq!(*line, w.service.explain(&w.administrator, pilot, patch).await.unwrap());
 
-    approve(&w, patch, PILOT, false).await;
+    approve(&w, patch, PILOT, Urgency::Normal).await;
     let line = w.service.explain(&w.administrator, pilot, patch).await.unwrap();
     assert_eq!(
         (line.headline.to_string().as_str(), line.earliest.is_some()),
         ("May be installed now", true)
     );
-    approve(&w, patch, PRODUCTION, false).await;
+    approve(&w, patch, PRODUCTION, Urgency::Normal).await;
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
     assert!(
         line.headline.to_string().contains("No device in Pilot has it yet"),
@@ -86,8 +90,8 @@ async fn the_ladder_shows_every_gate_and_the_headline_is_the_first_closed_one() 
 #[tokio::test]
 async fn soak_counts_from_the_first_proof_stops_at_a_hold_and_opens_production() {
     let (w, patch, pilot, production) = two().await;
-    approve(&w, patch, PILOT, false).await;
-    approve(&w, patch, PRODUCTION, false).await;
+    approve(&w, patch, PILOT, Urgency::Normal).await;
+    approve(&w, patch, PRODUCTION, Urgency::Normal).await;
     let soak = lanes(&w, patch).await[0].soak.unwrap();
     assert_eq!(
         (soak.started, soak.needed, soak.elapsed, soak.unseen_per_mille),
@@ -133,7 +137,7 @@ async fn moments_are_told_on_the_devices_clock_and_in_utc() {
     w.run("UPDATE device SET zone = 'Europe/Helsinki' WHERE group_id = 2")
         .await
         .unwrap();
-    approve(&w, patch, PRODUCTION, false).await;
+    approve(&w, patch, PRODUCTION, Urgency::Normal).await;
     w.installed(pilot, patch, 1).await;
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
     let soaked = line.ladder.iter().find(|s| s.gate == "soaked").unwrap();
@@ -160,7 +164,7 @@ async fn moments_are_told_on_the_devices_clock_and_in_utc() {
 #[tokio::test]
 async fn an_urgent_approval_skips_the_soak_where_everybody_sees_it() {
     let (w, patch, _, production) = two().await;
-    approve(&w, patch, PRODUCTION, true).await;
+    approve(&w, patch, PRODUCTION, Urgency::SkipSoak).await;
     let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
     assert_eq!(line.headline.to_string(), "May be installed now");
     let soaked = line.ladder.iter().find(|s| s.gate == "soaked").unwrap();
@@ -170,11 +174,82 @@ async fn an_urgent_approval_skips_the_soak_where_everybody_sees_it() {
     );
     let timeline = w
         .service
-        .patch(&w.administrator, patch, None, 1)
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
         .await
         .unwrap()
         .timeline;
     assert_eq!(timeline[0].text, "Approved for Production, urgent: the soak is skipped");
+}
+
+#[tokio::test]
+async fn an_approval_outside_windows_says_so_at_every_gate_that_it_passes() {
+    let (w, patch, _, production) = two().await;
+    let window = view::WindowForm {
+        name: "Thursday night".into(),
+        when: view::WindowWhen::Weekly { days: vec![3] },
+        at: "02:00".into(),
+        minutes: 240,
+        zone: view::ZoneChoice::Utc,
+        groups: Vec::new(),
+    };
+    w.service
+        .save_window(&w.administrator, None, &window)
+        .await
+        .unwrap()
+        .unwrap();
+    let gates = async || {
+        let line = w.service.explain(&w.administrator, production, patch).await.unwrap();
+        let of = |gate: &str| {
+            let step = line.ladder.iter().find(|s| s.gate == gate).unwrap();
+            (step.status, step.text.to_string())
+        };
+        (line.headline.to_string(), of("approved").1, of("soaked"), of("window"))
+    };
+    approve(&w, patch, PRODUCTION, Urgency::SkipSoak).await;
+    let (headline, _, soaked, window) = gates().await;
+    assert_eq!(
+        soaked,
+        (StepStatus::Open, "Skipped by the urgent approval of anna".into())
+    );
+    assert_eq!(window.0, StepStatus::Opens, "it still waits for its window: {headline}");
+    approve(&w, patch, PRODUCTION, Urgency::SkipSoakAndWindows).await;
+    let (headline, approved, soaked, window) = gates().await;
+    assert_eq!(headline, "May be installed now");
+    assert!(approved.ends_with(", urgent, outside windows too"), "{approved}");
+    for gate in [soaked, window] {
+        assert_eq!(
+            gate,
+            (StepStatus::Open, "Skipped by the urgent approval of anna".into())
+        );
+    }
+    let page = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        page.timeline[0].text,
+        "Approved for Production, urgent: the soak and the windows are skipped"
+    );
+    let shown = page.lanes[1].decision.as_ref().map(|d| d.approval);
+    let urgent = Urgency::SkipSoakAndWindows;
+    assert_eq!(shown, Some(view::Approval::Approved { urgent }));
+
+    let freeze = view::FreezeForm {
+        name: "Stocktaking".into(),
+        from: "2026-11-01".into(),
+        to: "2026-12-31".into(),
+        zone: view::ZoneChoice::Utc,
+        groups: Vec::new(),
+    };
+    w.service
+        .save_freeze(&w.administrator, None, &freeze)
+        .await
+        .unwrap()
+        .unwrap();
+    let (headline, _, _, window) = gates().await;
+    assert_eq!(window.0, StepStatus::Opens, "a freeze wins: {headline}");
+    assert!(window.1.contains("Stocktaking"), "{}", window.1);
 }
 
 #[tokio::test]
@@ -210,7 +285,12 @@ async fn what_a_device_did_is_told_in_sentences() {
         (*of, title.as_str(), attempt.outcome.to_string().as_str()),
         (patch, "openssl 3.0.17", "Failed: exit 100, E: broken")
     );
-    let devices = w.service.patch(&w.administrator, patch, None, 1).await.unwrap().devices;
+    let devices = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap()
+        .devices;
     let line = devices.iter().find(|d| d.device == pilot).unwrap();
     assert_eq!(line.attempt.as_ref().unwrap().log, "the log");
 }

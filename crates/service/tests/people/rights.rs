@@ -1,7 +1,7 @@
 //! Every command × every role: who may, may; who may not, changes nothing (I-7). A change leaves its records, a refusal none (I-24).
 
 use crate::support::*;
-use domain::{DeviceId, GroupId, HoldId, LocationId, PatchId, PatchState, Permission, Role, TokenId};
+use domain::{DeviceId, GroupId, HoldId, LocationId, PatchId, PatchState, Permission, Role, TokenId, Urgency};
 use service::{
     Actor, Error,
     commands::{decide::*, tokens::TokenRequest},
@@ -111,7 +111,16 @@ async fn scene() -> Scene {
     let these = Selection::These(vec![(approved, None)]);
     world
         .service
-        .decide(&admin, these, PILOT, Verb::Approve { urgent: false }, "", false)
+        .decide(
+            &admin,
+            these,
+            PILOT,
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
+            "",
+            false,
+        )
         .await
         .unwrap();
     let hold = world.service.hold(&admin, approved, "why").await.unwrap();
@@ -178,7 +187,9 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
                 actor,
                 one(scene.open),
                 PILOT,
-                Verb::Approve { urgent: false },
+                Verb::Approve {
+                    urgent: Urgency::Normal,
+                },
                 "",
                 false,
             )
@@ -301,7 +312,10 @@ async fn every_page_for_every_role() {
             ),
             (
                 Permission::ReadFleet,
-                service.patch(&actor, scene.open, None, 1).await.err(),
+                service
+                    .patch(&actor, scene.open, &view::PatchDevices::default())
+                    .await
+                    .err(),
             ),
             (
                 Permission::ReadFleet,

@@ -32,7 +32,11 @@ async fn a_hold_ends_with_a_note() {
     ));
     w.pass(Span::hours(1));
     w.service.resume(&w.administrator, hold, "was the fan").await.unwrap();
-    let page = w.service.patch(&w.administrator, patch, None, 1).await.unwrap();
+    let page = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap();
     let view = &page.holds[0];
     assert_eq!(
         (view.cause.as_str(), view.detail.as_str(), view.opened_by.as_str()),
@@ -57,7 +61,11 @@ async fn a_problem_report_holds_in_the_same_breath() {
         .await
         .unwrap();
     assert_eq!(w.number("SELECT count(*) FROM problem_report").await, 1);
-    let page = w.service.patch(&w.administrator, patch, None, 1).await.unwrap();
+    let page = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap();
     assert!(page.row.held);
     assert_eq!(page.holds[0].device, Some((device, "web1".to_owned())));
     assert!(
@@ -93,7 +101,12 @@ async fn going_back_needs_a_recorded_way_and_holds_forward() {
         w.service.roll_back(&w.administrator, device, patch, "").await,
         Err(Error::Invalid { .. })
     ));
-    let line = w.service.patch(&w.administrator, patch, None, 1).await.unwrap().devices;
+    let line = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap()
+        .devices;
     assert_eq!(
         line.iter().map(|d| (d.can_roll_back, d.blocked)).collect::<Vec<_>>(),
         [(true, false), (false, false)]
@@ -114,7 +127,12 @@ async fn going_back_needs_a_recorded_way_and_holds_forward() {
     );
     let again = w.service.roll_back(&w.administrator, device, patch, "again").await;
     assert!(matches!(again, Err(Error::Refused(Why::RollbackInForce))));
-    let line = &w.service.patch(&w.administrator, patch, None, 1).await.unwrap().devices[0];
+    let line = &w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap()
+        .devices[0];
     assert!(line.blocked && !line.can_roll_back);
 
     w.state(device, patch, PatchState::RolledBack, true).await;
@@ -124,7 +142,11 @@ async fn going_back_needs_a_recorded_way_and_holds_forward() {
         .unwrap();
     let row = w.service.explain(&w.administrator, device, patch).await.unwrap();
     assert_eq!((row.state, row.blocked), (PatchState::Missing, false));
-    let page = w.service.patch(&w.administrator, patch, None, 1).await.unwrap();
+    let page = w
+        .service
+        .patch(&w.administrator, patch, &view::PatchDevices::default())
+        .await
+        .unwrap();
     assert_eq!((page.row.counts.rolled_back, page.row.counts.missing), (0, 1));
     let again = w.service.lift_block(&w.administrator, device, patch, "again").await;
     assert!(matches!(again, Err(Error::Refused(Why::AlreadyDone))));

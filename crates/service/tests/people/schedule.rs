@@ -1,7 +1,7 @@
 //! The schedule pages: who may change what, what is refused, what is recorded, and how many devices follow it.
 
 use crate::support::*;
-use domain::{ExceptionId, FreezeId, GroupId, PatchState, Permission, ProfileId, Role, Span, WindowId};
+use domain::{ExceptionId, FreezeId, GroupId, PatchState, Permission, ProfileId, Role, Span, Urgency, WindowId};
 use service::{
     Actor, Error,
     commands::decide::{Selection, Verb},
@@ -328,7 +328,16 @@ async fn what_would_change_and_the_week_are_seen_before_it_is_saved() {
     w.state(device, patch, PatchState::Missing, false).await;
     let these = Selection::These(vec![(patch, None)]);
     service
-        .decide(admin, these, PILOT, Verb::Approve { urgent: false }, "", false)
+        .decide(
+            admin,
+            these,
+            PILOT,
+            Verb::Approve {
+                urgent: Urgency::Normal,
+            },
+            "",
+            false,
+        )
         .await
         .unwrap();
     let form = ScheduleForm::Window(window());

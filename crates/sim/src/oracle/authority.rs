@@ -2,7 +2,7 @@
 
 use super::{AttemptBook, Oracle, PatchBook, RINGS, Ruling, UNNOTICED, Violation, What};
 use crate::computer::{number_of, product_of};
-use domain::{DeviceId, DeviceState, Moment, PatchId, RingId};
+use domain::{DeviceId, DeviceState, Moment, PatchId, RingId, Urgency};
 use protocol::v1::{ActionKind, Permit, PermitRequest};
 
 impl Oracle {
@@ -157,7 +157,7 @@ impl Oracle {
         if self.devices.get(&device).is_some_and(|d| d.blocked.contains(&patch)) {
             return say("I-33", "it was rolled back here and nobody has lifted that".to_owned());
         }
-        if !urgent {
+        if urgent == Urgency::Normal {
             self.has_soaked(book, ring, now)
                 .map_err(|why| Violation::new("I-2", format!("device {device}, patch {patch}: {why}")))?;
         }
@@ -171,7 +171,7 @@ impl Oracle {
             return say("I-34", format!("its successor {:?} is approved", by.what));
         }
         self.goes_alone(device, ring, patch, book.what, now)?;
-        self.may_start(device, patch, book.what, now)
+        self.may_start(device, patch, book.what, urgent, now)
     }
 
     /// I-2, by the oracle's own arithmetic in true time: every earlier ring has had it for long enough.

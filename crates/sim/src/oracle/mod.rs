@@ -9,7 +9,7 @@ pub mod schedule;
 mod tests;
 
 use crate::{archive::PRODUCTS, computer::Computer, queue::Place};
-use domain::{AttemptId, DeviceId, DeviceState, GroupId, HoldId, Moment, PatchId, RingId, Span};
+use domain::{AttemptId, DeviceId, DeviceState, GroupId, HoldId, Moment, PatchId, RingId, Span, Urgency};
 use protocol::v1::{ActionKind, Digest, Outcome, PackageVersion};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,8 +63,8 @@ pub type What = (usize, usize, u32);
 pub enum Ruling {
     /// Approved.
     Approved {
-        /// Without soak.
-        urgent: bool,
+        /// What it sets aside.
+        urgent: Urgency,
     },
     /// Denied.
     Denied,

@@ -2,7 +2,7 @@
 
 use super::{Oracle, Violation, What};
 use crate::archive::PRODUCTS;
-use domain::{DeviceId, GroupId, Moment, PatchId, Span};
+use domain::{DeviceId, GroupId, Moment, PatchId, Span, Urgency};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
@@ -149,6 +149,7 @@ impl Oracle {
         device: DeviceId,
         patch: PatchId,
         what: What,
+        urgent: Urgency,
         now: Moment,
     ) -> Result<Moment, Violation> {
         let chain = self.chain(device);
@@ -191,7 +192,8 @@ impl Oracle {
                 Scheduled::Window(_) | Scheduled::Freeze(_) => {}
             }
         }
-        if windows.is_empty() {
+        // Freezes and exceptions were looked at above: no urgency passes them.
+        if windows.is_empty() || urgent == Urgency::SkipSoakAndWindows {
             return Ok(latest);
         }
         let end = windows.iter().filter_map(|w| w.open(now)).map(|(_, to)| to).max();

@@ -1,7 +1,7 @@
 //! An oracle that says nothing proves nothing: each promise is broken once here.
 
 use super::*;
-use domain::{Arch, PackageName, RebootPolicy, VersionText};
+use domain::{Arch, PackageName, RebootPolicy, Urgency, VersionText};
 use protocol::v1::{AttemptEvent, AttemptRecord, Permit, PermitRequest, Results, ResultsReply};
 
 const PATCH: PatchId = PatchId(5);
@@ -32,8 +32,18 @@ fn world() -> Oracle {
             .unwrap();
     }
     let book = oracle.meets(PATCH, WHAT);
-    book.rulings.insert(PILOT, Ruling::Approved { urgent: false });
-    book.rulings.insert(PRODUCTION, Ruling::Approved { urgent: false });
+    book.rulings.insert(
+        PILOT,
+        Ruling::Approved {
+            urgent: Urgency::Normal,
+        },
+    );
+    book.rulings.insert(
+        PRODUCTION,
+        Ruling::Approved {
+            urgent: Urgency::Normal,
+        },
+    );
     oracle
 }
 
@@ -133,10 +143,12 @@ fn authority_is_checked() {
     oracle.clock_wrong = true;
     assert_eq!(install(&mut oracle, 1, 1, 50), "I-12");
     let mut oracle = world();
-    oracle
-        .meets(PatchId(6), (0, 3, 9))
-        .rulings
-        .insert(PILOT, Ruling::Approved { urgent: false });
+    oracle.meets(PatchId(6), (0, 3, 9)).rulings.insert(
+        PILOT,
+        Ruling::Approved {
+            urgent: Urgency::Normal,
+        },
+    );
     assert_eq!(install(&mut oracle, 1, 1, 50), "I-34", "its successor is approved");
 }
 
@@ -171,7 +183,18 @@ fn what_is_scheduled_is_obeyed() {
     assert_eq!(with(freeze.clone(), 9_000), "");
     assert_eq!(with(freeze.clone(), 9_700), "I-9", "it would run into the freeze");
     assert_eq!(with(freeze.clone(), 15_000), "I-9");
-    assert_eq!(with(freeze, 20_000), "");
+    assert_eq!(with(freeze.clone(), 20_000), "");
+    let urgent = |urgent: Urgency, scheduled: Scheduled, at: i64| {
+        let mut oracle = world();
+        oracle.schedule.insert(1, (1, scheduled));
+        let book = oracle.patches.get_mut(&PATCH).unwrap();
+        book.rulings.insert(PILOT, Ruling::Approved { urgent });
+        install(&mut oracle, 1, 1, at)
+    };
+    assert_eq!(urgent(Urgency::SkipSoak, window(&[]), 1_000), "I-9");
+    assert_eq!(urgent(Urgency::SkipSoakAndWindows, window(&[]), 1_000), "");
+    let frozen = urgent(Urgency::SkipSoakAndWindows, freeze, 15_000);
+    assert_eq!(frozen, "I-9", "no urgency passes a freeze");
     let exception = |whom, patch| {
         Scheduled::Exception(ExceptionBook {
             whom,
@@ -202,12 +225,12 @@ fn soak_is_counted_without_pauses() {
     assert_eq!(install(&mut paused, 2, 2, soaked), "I-2", "a day of it was held");
     assert_eq!(install(&mut paused, 2, 2, soaked + DAY), "");
     let mut urgent = proven();
-    urgent
-        .patches
-        .get_mut(&PATCH)
-        .unwrap()
-        .rulings
-        .insert(PRODUCTION, Ruling::Approved { urgent: true });
+    urgent.patches.get_mut(&PATCH).unwrap().rulings.insert(
+        PRODUCTION,
+        Ruling::Approved {
+            urgent: Urgency::SkipSoak,
+        },
+    );
     assert_eq!(install(&mut urgent, 2, 2, 200), "");
 }
 
