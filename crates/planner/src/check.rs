@@ -166,6 +166,16 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
             );
         }
     }
+    let follows = profile(policy, device);
+    // Rounds of installs, for what is neither urgent nor a try after a failure: in the first hours of the last one, or an interval later.
+    if let (Some(began), Some(profile)) = (device.round_started, follows) {
+        let counts = urgency == Some(Urgency::Normal) && facts.attempts_failed == 0;
+        let gone = input.now.0 - began.0;
+        rule(
+            counts && gone >= 4 * 3_600 && gone < profile.install_every.0,
+            "the device installed not long ago",
+        );
+    }
     let needed = input.policy.expected(patch, device);
     let frozen = policy.freezes.iter().any(|f| {
         let zone = zone_of(&f.zone, device);
@@ -175,9 +185,8 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
     });
     rule(frozen, "a freeze forbids it");
     let outside = urgency == Some(Urgency::SkipSoakAndWindows);
-    let profile = profile(policy, device);
-    rule(profile.is_none(), "no profile covers the device");
-    let hours = profile.and_then(|p| p.frame.as_ref()).filter(|_| !outside);
+    rule(follows.is_none(), "no profile covers the device");
+    let hours = follows.and_then(|p| p.frame.as_ref()).filter(|_| !outside);
     let in_hours = hours.is_none_or(|f| lasts(input.now, needed, |at| frame_end(f, zone_of(&f.zone, device), at)));
     rule(!in_hours, "the profile's hours do not have room");
     let mut windows = policy

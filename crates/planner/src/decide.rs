@@ -3,7 +3,7 @@
 use crate::calendar::Open;
 use crate::compile::{Compiled, Tables};
 use crate::facts::{DeviceFacts, PairFacts, PatchFacts};
-use crate::gates::{Ctx, RULES, frame, window};
+use crate::gates::{Ctx, RULES, frame, interval, window};
 use crate::profile::{WhyProfile, winner};
 use crate::reason::{Decision, Gate, GateReport, GateStatus, Verdict};
 use crate::schedule::ZoneRule;
@@ -107,6 +107,13 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// Whether a permit for this patch at `now` begins a round of installs on the device. Whoever gives the permit writes that down as
+    /// `round_started`, in the same transaction (SCH-1, I-41).
+    #[must_use]
+    pub fn begins_round(&self, patch: &PatchFacts, pair: &PairFacts, now: Moment) -> bool {
+        interval::begins(&Ctx::new(self, patch, pair, now), now)
+    }
+
     /// The next moment after `now` at which the decision about this patch can change although no fact does; `None`: never inside the
     /// horizon, or settled. Every moment before it gives the same decision.
     #[must_use]
@@ -130,7 +137,9 @@ impl<'a> Schedule<'a> {
             GateStatus::OpensAt { at, .. } => Some(at),
             GateStatus::Open { .. } | GateStatus::Closed { .. } => None,
         });
-        let edges = frame::edges(&ctx).chain(window::edges(&ctx));
+        let edges = interval::edges(&ctx)
+            .chain(frame::edges(&ctx))
+            .chain(window::edges(&ctx));
         gates.chain(edges).filter(|at| *at > now).min()
     }
 
@@ -219,19 +228,26 @@ fn since(report: &GateReport) -> Option<Moment> {
 
 /// The last moment at which an install that may start now may start.
 fn latest_start(ctx: &Ctx) -> Option<Moment> {
-    [frame::latest_start(ctx), window::latest_start(ctx)]
-        .into_iter()
-        .flatten()
-        .min()
+    [
+        interval::latest_start(ctx),
+        frame::latest_start(ctx),
+        window::latest_start(ctx),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
 }
 
-/// The earliest moment at which time alone opens every gate: after the last gate that time opens, where the profile's hours and a window meet.
+/// The earliest moment at which time alone opens every gate: after the last gate that time opens, where a round, the profile's
+/// hours and a window meet.
 fn earliest(ctx: &Ctx, ladder: &[GateReport]) -> Option<Moment> {
     let mut at = ctx.now;
     for report in ladder {
         match report.status {
             GateStatus::Closed { .. } => return None,
-            GateStatus::OpensAt { at: opens, .. } if !matches!(report.gate, Gate::Frame | Gate::Window) => {
+            GateStatus::OpensAt { at: opens, .. }
+                if !matches!(report.gate, Gate::Interval | Gate::Frame | Gate::Window) =>
+            {
                 at = at.max(opens)
             }
             GateStatus::OpensAt { .. } | GateStatus::Open { .. } => {}
@@ -240,12 +256,12 @@ fn earliest(ctx: &Ctx, ladder: &[GateReport]) -> Option<Moment> {
     meet(ctx, at)
 }
 
-/// The first moment from `at` on at which the profile's hours and the windows both have room.
+/// The first moment from `at` on at which a round is open or may begin, and the profile's hours and the windows have room.
 pub(crate) fn meet(ctx: &Ctx, mut at: Moment) -> Option<Moment> {
     loop {
-        let framed = frame::next_start(ctx, at)?;
-        let start = window::next_start(ctx, framed)?;
-        if start == framed {
+        let round = interval::next_start(ctx, at);
+        let start = window::next_start(ctx, frame::next_start(ctx, round)?)?;
+        if start == round {
             return Some(start);
         }
         at = start;

@@ -42,6 +42,9 @@ pub struct DeviceFacts {
     pub critical: Vec<ProductId>,
     /// Windows in a row that it slept through.
     pub missed_windows: u32,
+    /// When its latest round of installs began (SCH-1); `None`: it had none yet.
+    #[serde(default)]
+    pub round_started: Option<Moment>,
     /// What else runs just now.
     pub load: Load,
     /// How fast it was the last time.
@@ -78,6 +81,7 @@ impl DeviceFacts {
             open_attempt: None,
             critical: Vec::new(),
             missed_windows: 0,
+            round_started: None,
             load: Load::default(),
             measured: Measured::default(),
         }

@@ -6,7 +6,7 @@
 use crate::decide::{Schedule, is_settled, meet};
 use crate::facts::{Evidence, PairFacts, PatchFacts};
 use crate::fleet::{Pair, PlanInput, shuffle};
-use crate::gates::Ctx;
+use crate::gates::{Ctx, interval};
 use crate::policy::Ring;
 use crate::reason::{Gate, GateStatus, Reason};
 use domain::{DeviceId, LocationId, Moment, PatchId, ProductId, RingId, Span, Urgency};
@@ -63,6 +63,8 @@ struct Candidate<'a> {
 struct Promised {
     until: Moment,
     device_free: BTreeMap<DeviceId, Moment>,
+    /// When the last round that was promised on a device begins. Installs on one device are promised in the order of their starts.
+    rounds: BTreeMap<DeviceId, Moment>,
     /// When the slots of a location become free, soonest first.
     location: BTreeMap<LocationId, BinaryHeap<Reverse<Moment>>>,
     fleet: Option<BinaryHeap<Reverse<Moment>>>,
@@ -152,7 +154,7 @@ fn candidate<'a>(
                 },
             ) => return Err(reason),
             (Gate::Soaked, GateStatus::OpensAt { reason, .. } | GateStatus::Closed { reason }) => soak = Some(reason),
-            (Gate::Frame | Gate::Window, GateStatus::OpensAt { .. }) => {}
+            (Gate::Interval | Gate::Frame | Gate::Window, GateStatus::OpensAt { .. }) => {}
             (_, GateStatus::OpensAt { at, .. }) => ready = ready.max(at),
             (_, GateStatus::Closed { reason }) => return Err(reason),
         }
@@ -188,6 +190,7 @@ impl Promised {
         Self {
             until: input.now + Span::days(i64::from(days)),
             device_free: BTreeMap::new(),
+            rounds: BTreeMap::new(),
             location: locations.collect(),
             fleet: full(policy.permits.fleet_in_flight, input.in_fleet),
             found: Forecast::default(),
@@ -287,7 +290,7 @@ impl Promised {
                 .get(&candidate.schedule.device.id)
                 .copied()
                 .unwrap_or(input.now);
-            let ctx = Ctx::new(candidate.schedule, patch, candidate.pair, input.now);
+            let ctx = self.ctx(input, patch, candidate);
             if let Some(start) = meet(&ctx, (*ready).max(free).max(after)).filter(|start| *start < self.until) {
                 order.push((start, *tie, i));
             }
@@ -314,10 +317,17 @@ impl Promised {
         last
     }
 
+    /// The pair now, with the rounds of installs that were promised on its device.
+    fn ctx<'a>(&self, input: &PlanInput, patch: &'a PatchFacts, candidate: &Candidate<'a>) -> Ctx<'a> {
+        let ctx = Ctx::new(candidate.schedule, patch, candidate.pair, input.now);
+        let round = self.rounds.get(&candidate.schedule.device.id).copied().or(ctx.round);
+        Ctx { round, ..ctx }
+    }
+
     /// Finds room in the location and the fleet from `start` on.
     fn place(&mut self, input: &PlanInput, patch: &PatchFacts, candidate: &Candidate, start: Moment) -> Option<Run> {
         let device = candidate.schedule.device;
-        let ctx = Ctx::new(candidate.schedule, patch, candidate.pair, input.now);
+        let ctx = self.ctx(input, patch, candidate);
         let free =
             |heap: Option<&BinaryHeap<Reverse<Moment>>>| heap.and_then(|h| h.peek()).map_or(start, |Reverse(at)| *at);
         let in_location = device.location.and_then(|id| self.location.get(&id));
@@ -335,6 +345,9 @@ impl Promised {
         for heap in heaps {
             heap.pop();
             heap.push(Reverse(end));
+        }
+        if interval::begins(&ctx, start) {
+            self.rounds.insert(device.id, start);
         }
         self.device_free.insert(device.id, end);
         let pair = (device.id, patch.id);

@@ -39,6 +39,7 @@ pub use facts::{
 };
 pub use fleet::{BadInput, Pair, Plan, PlanInput, plan};
 pub use forecast::{Forecast, Run, forecast};
+pub use gates::interval::ROUND;
 pub use missed::{missed_windows, window_open};
 pub use policy::Policy;
 pub use policy::{

@@ -17,7 +17,7 @@ macro_rules! gates {
 
         impl Gate {
             /// Every gate, in order.
-            pub const ALL: [Self; 14] = [$(Self::$name),+];
+            pub const ALL: [Self; 15] = [$(Self::$name),+];
             /// The word used in addresses and in the API.
             #[must_use]
             pub const fn word(self) -> &'static str { match self { $(Self::$name => $word),+ } }
@@ -51,6 +51,8 @@ gates! {
     Retries = "retries", "Retries left";
     /// The device can take an install.
     DeviceReady = "device_ready", "Device ready";
+    /// The device's latest round of installs is open, or the next one may begin.
+    Interval = "interval", "Install interval";
     /// The profile's hours.
     Frame = "frame", "Profile frame";
     /// A maintenance window is open for long enough, and there is no freeze.
@@ -342,6 +344,37 @@ pub enum Reason {
     },
     /// On battery.
     OnBattery,
+    // Interval
+    /// Note: the latest round is still open.
+    InRound {
+        /// When it began.
+        began: Moment,
+        /// When it is over.
+        until: Moment,
+    },
+    /// The latest round is over, and the next one may not begin yet.
+    IntervalNotOver {
+        /// The profile that says how often.
+        profile: ProfileId,
+        /// When the latest round began.
+        began: Moment,
+        /// How long after that the next one may begin.
+        every: Span,
+        /// When that is.
+        until: Moment,
+    },
+    /// Note: an urgent approval does not wait for a round.
+    UrgentSkipsInterval {
+        /// The decision.
+        decision: DecisionId,
+        /// Who.
+        by: AccountId,
+    },
+    /// Note: a try after a failure does not wait for a round.
+    RetrySkipsInterval {
+        /// Failures so far.
+        failed: u32,
+    },
     // Frame
     /// No profile covers the device: a finding, never an install (SCH-3).
     NoProfile,

@@ -67,9 +67,9 @@ pub struct Scope {
     pub not_devices: Vec<DeviceId>,
 }
 
-/// How often devices scan and in which hours they may install (SCH-1, SCH-2). Within its hours a device installs what is due at its next
-/// check-in: gates, windows and waves limit installs, and a second interval would only add a wait that no gate names. Where several cover a device, the most specific wins: one that names the device, then the one that
-/// names the deepest group, then the one for everything; between equals the lower `position`, then the lower id (SCH-3).
+/// How often devices scan, how often and in which hours they may install (SCH-1, SCH-2). Where several cover a device, the most specific
+/// wins: one that names the device, then the one that names the deepest group, then the one for everything; between equals the lower
+/// `position`, then the lower id (SCH-3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// Its id.
@@ -78,10 +78,20 @@ pub struct Profile {
     pub position: u32,
     /// How often a device looks what is missing.
     pub scan_every: Span,
+    /// The least time from the beginning of one round of installs to that of the next, 1 hour to 30 days. A round is open for
+    /// [`ROUND`](crate::ROUND), so that an interval that is not longer than that means no waiting. Profiles that were stored without one
+    /// have the default.
+    #[serde(default = "daily")]
+    pub install_every: Span,
     /// The allowed hours; `None`: all day, every day.
     pub frame: Option<Frame>,
     /// Which devices.
     pub scope: Scope,
+}
+
+/// The default interval of installs, and of scans (SCH-1).
+const fn daily() -> Span {
+    Span::hours(24)
 }
 
 impl Default for Profile {
@@ -89,7 +99,8 @@ impl Default for Profile {
         Self {
             id: ProfileId(1),
             position: 0,
-            scan_every: Span::hours(24),
+            scan_every: daily(),
+            install_every: daily(),
             frame: None,
             scope: Scope {
                 everything: true,

@@ -18,6 +18,10 @@ const LONGEST_WINDOW: Span = Span::days(31);
 const CLOSEST: Span = Span::hours(1);
 /// An interval below this would have devices scan all the time.
 const SHORTEST_INTERVAL: Span = Span::minutes(15);
+/// An interval between rounds of installs below a round means no waiting already; the shortest is a plain word for that.
+const SHORTEST_ROUNDS: Span = Span::hours(1);
+/// A device that installs less often than monthly is not kept up to date.
+const LONGEST_ROUNDS: Span = Span::days(30);
 
 /// Why a policy is not saved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +53,9 @@ pub enum Refusal {
     /// It would have devices scan all the time.
     #[error("profile {0} scans more often than every 15 minutes")]
     IntervalTooShort(ProfileId),
+    /// No waiting needs no less than an hour, and patches may not wait for more than a month.
+    #[error("profile {0} must install at most every 1 hour to 30 days")]
+    RoundsOutOfRange(ProfileId),
     /// It ends before it begins.
     #[error("freeze {0} ends before it begins")]
     FreezeWithoutLength(FreezeId),
@@ -111,6 +118,11 @@ pub enum Warning {
     /// Below the recommendation (SCH-1).
     #[error("profile {0} scans more often than the recommended 24 hours: that is a load on devices and server")]
     ShortInterval(ProfileId),
+    /// Below the recommendation (SCH-1).
+    #[error(
+        "profile {0} installs more often than the recommended 24 hours: the people there are disturbed more than once a day"
+    )]
+    ShortRounds(ProfileId),
     /// Occurrences overlap, so that it is always open.
     #[error("window {0} lasts until it begins again: it is always open")]
     AlwaysOpen(WindowId),
@@ -135,6 +147,9 @@ pub fn validate(policy: &Policy, now: Moment) -> Vec<Refusal> {
     for profile in &policy.profiles {
         if profile.scan_every < SHORTEST_INTERVAL {
             found.push(Refusal::IntervalTooShort(profile.id));
+        }
+        if !(SHORTEST_ROUNDS..=LONGEST_ROUNDS).contains(&profile.install_every) {
+            found.push(Refusal::RoundsOutOfRange(profile.id));
         }
         if let Some(frame) = &profile.frame {
             zone(&frame.zone, &mut found);
@@ -395,6 +410,9 @@ pub fn warnings(policy: &Compiled, devices: &[DeviceFacts], now: Moment) -> Vec<
         }
         if profile.scan_every < Span::hours(24) {
             found.push(Warning::ShortInterval(profile.id));
+        }
+        if profile.install_every < Span::hours(24) {
+            found.push(Warning::ShortRounds(profile.id));
         }
     }
     exceptions(&policy.exceptions, now, &mut found);

@@ -146,6 +146,32 @@ proptest! {
         prop_assert!(false, "it goes on for ever");
     }
 
+    /// From change to change everything that may start starts and succeeds: no device begins a round sooner than its interval allows
+    /// (I-41), and the planner calls the same permits the beginning of a round as the plain reading of the rule does.
+    #[test]
+    fn no_round_begins_early(fleet in fleet()) {
+        let policy = fleet.compile();
+        let (mut now, mut rounds) = (fleet.clone(), fleets::Rounds::of(&fleet));
+        for _ in 0..25 {
+            let made = plan(&now.input(&policy));
+            for pair in &made.starts {
+                let device = now.devices.iter().find(|d| d.id == pair.0).expect("device").clone();
+                let patch = now.patches.iter().find(|p| p.id == pair.1).expect("patch").clone();
+                let facts = now.pairs.iter().find(|(id, _)| id == pair).expect("pair").1;
+                let says = Schedule::new(&policy, &device).begins_round(&patch, &facts, now.now);
+                let first = device.round_started.is_none();
+                let begins = rounds.installs(&policy, *pair, now.now);
+                rounds.tell(&mut now.devices);
+                let new = now.devices.iter().find(|d| d.id == pair.0).expect("device").round_started;
+                prop_assert_eq!(says, new != device.round_started, "{:?} at {:?}", pair, now.now);
+                prop_assert!(begins.is_none_or(|(least, real)| real >= least) || first, "{pair:?}: {begins:?}");
+                now.succeed(*pair);
+            }
+            let Some(next) = made.next_change_at else { break };
+            now.now = next;
+        }
+    }
+
     /// A hold more never adds an install.
     #[test]
     fn a_hold_never_adds_an_install(fleet in fleet(), which in any::<prop::sample::Index>(), ring in prop::option::of(1i64..=3)) {
@@ -219,6 +245,13 @@ proptest! {
             let decision = fleet.decide(&policy, run.pair, run.start);
             let against = decision.ladder.iter().find(|r| !r.status.is_open() && !matches!(r.gate, Gate::Soaked | Gate::Slot));
             prop_assert!(against.is_none(), "{run:?}: {against:?}");
+        }
+        // A promised install begins a round, which the later ones of the same device obey.
+        let mut rounds = fleets::Rounds::of(&fleet);
+        for run in &found.runs {
+            if let Some((least, real)) = rounds.installs(&policy, run.pair, run.start) {
+                prop_assert!(real >= least, "{run:?} begins a round {real:?} after the last one, of {least:?}");
+            }
         }
         prop_assert!(found.waits.keys().all(|pair| !seen.contains(pair)));
     }

@@ -23,7 +23,7 @@ use domain::{
 };
 use planner::{
     Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load,
-    MissedWindows, PairFacts, PatchFacts, decide, missed_windows,
+    MissedWindows, PairFacts, PatchFacts, Schedule, decide, missed_windows,
 };
 use sqlx::SqliteConnection;
 use std::{collections::BTreeMap, sync::Arc};
@@ -46,6 +46,12 @@ impl Pair {
     #[must_use]
     pub fn decide(&self, now: Moment) -> Decision {
         decide(&self.policy, &self.device, &self.patch, &self.pair, now)
+    }
+
+    /// Whether a permit now begins a round of installs on the device.
+    #[must_use]
+    pub fn begins_round(&self, now: Moment) -> bool {
+        Schedule::new(&self.policy, &self.device).begins_round(&self.patch, &self.pair, now)
     }
 }
 
@@ -176,6 +182,7 @@ fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRo
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
         measured: row.measured,
+        round_started: row.round_started,
         open_attempt: known.open_attempt,
         critical: known.critical,
         ..DeviceFacts::new(row.id, row.os_release, RingId(0))

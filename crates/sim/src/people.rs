@@ -19,7 +19,7 @@ use service::{
     },
 };
 use std::collections::BTreeSet;
-use view::{Approval, GroupForm, MissedChoice, PatchDevices, PatchFilter, PatchRow, RingForm};
+use view::{Approval, GroupForm, MissedChoice, PatchDevices, PatchFilter, PatchRow, ProfileForm, RingForm};
 
 /// A group in the pilots' group.
 const INNER_PILOT: GroupId = GroupId(3);
@@ -27,6 +27,9 @@ const INNER_PILOT: GroupId = GroupId(3);
 const INNER_PRODUCTION: GroupId = GroupId(5);
 /// The group of the last ring.
 const LATE: GroupId = GroupId(6);
+
+/// Hours between rounds of installs in groups with a profile of their own; the others install daily.
+const INTERVALS: [(GroupId, u32); 3] = [(INNER_PILOT, 1), (GroupId(4), 6), (LATE, 36)];
 
 /// Who they are and how they are inclined.
 pub struct People {
@@ -149,6 +152,25 @@ impl World {
                 return Err(Violation::new("sim", format!("group {id} has number {}", saved.id)));
             }
             self.oracle.groups.insert(id, GroupBook { parent, ring, alone });
+        }
+        for (group, hours) in INTERVALS {
+            let form = ProfileForm {
+                name: format!("every {hours} hours"),
+                position: 0,
+                scan_minutes: 1_440,
+                install_minutes: hours * 60,
+                frame: None,
+                everything: false,
+                groups: vec![group],
+                devices: Vec::new(),
+                not_groups: Vec::new(),
+                not_devices: Vec::new(),
+            };
+            let saved = service.save_profile(admin, None, &form).await;
+            saved
+                .map_err(Violation::world)?
+                .map_err(|problem| Violation::new("sim", format!("a good profile is refused: {problem:?}")))?;
+            self.oracle.intervals.insert(group, Span::hours(i64::from(hours)));
         }
         if ring.id == LAST.0 {
             Ok(())

@@ -88,6 +88,8 @@ pub struct ProfileForm {
     pub position: u32,
     /// Minutes between scans.
     pub scan_minutes: u32,
+    /// The least minutes between the beginnings of two rounds of installs; not longer than a round (4 hours): no waiting.
+    pub install_minutes: u32,
     /// The allowed hours; none: all day, every day.
     pub frame: Option<FrameForm>,
     /// Every device.
@@ -174,6 +176,8 @@ pub enum ScheduleProblem {
     UnknownZone(String),
     /// More often than every 15 minutes.
     IntervalTooShort,
+    /// Installs more often than hourly or less often than every 30 days.
+    RoundsOutOfRange,
     /// A freeze that ends before it begins.
     EndsBeforeItBegins,
     /// Before 2000 or after 2099.
@@ -238,6 +242,8 @@ pub enum ScheduleWarning {
     FreezeOver,
     /// More often than the recommended 24 hours.
     ShortInterval,
+    /// Installs more often than the recommended 24 hours.
+    ShortRounds,
     /// The window lasts until it begins again.
     AlwaysOpen,
     /// The window is shorter than an install is expected to take.

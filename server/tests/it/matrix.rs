@@ -162,7 +162,7 @@ const FUNCTIONS: &[(&str, Needs, &str)] = &[
     (
         "/api/schedule/save",
         Right(ManageSchedule),
-        "what=profiles&act=save&name=a&scan=24&scan_unit=hours&scope=some&group1=1",
+        "what=profiles&act=save&name=a&scan=24&scan_unit=hours&install=24&install_unit=hours&scope=some&group1=1",
     ),
     (
         "/api/schedule/save",

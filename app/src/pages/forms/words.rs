@@ -60,6 +60,7 @@ fn of_schedule(problem: &ScheduleProblem) -> String {
             format!("“{name}” is not a time zone. Zones are named after a place, e.g. Europe/Berlin.")
         }
         ScheduleProblem::IntervalTooShort => "At most every 15 minutes. 24 hours are recommended.".to_owned(),
+        ScheduleProblem::RoundsOutOfRange => "Between 1 hour and 30 days. 24 hours are recommended.".to_owned(),
         ScheduleProblem::EndsBeforeItBegins => "It ends before it begins.".to_owned(),
         ScheduleProblem::DateOutOfRange(date) => format!("{date} is not between 2000 and 2099."),
         ScheduleProblem::UnknownGroup(_) => "Choose a group. The one chosen does not exist any more.".to_owned(),
@@ -102,6 +103,9 @@ pub fn warning(warning: &ScheduleWarning) -> String {
         ScheduleWarning::FreezeOver => "It is over already and stops nothing.".to_owned(),
         ScheduleWarning::ShortInterval => {
             "More often than every 24 hours is a load on devices and server, and seldom finds more.".to_owned()
+        }
+        ScheduleWarning::ShortRounds => {
+            "Installing more often than every 24 hours disturbs the people there more than once a day.".to_owned()
         }
         ScheduleWarning::AlwaysOpen => "It lasts until it begins again: it is always open.".to_owned(),
         ScheduleWarning::WindowTooShort => {

@@ -25,6 +25,15 @@ pub fn profile(form: &Inputs<'_>, page: &FormPage) -> AnyView {
             <small>"Every 24 hours is recommended. More often is a load on devices and server."</small>
             {every(form, "scan", "scan_unit", "Scan every")}
         </fieldset>
+        <fieldset>
+            <legend>"How often devices install"</legend>
+            <small>
+                "A device installs in rounds: whatever is due within 4 hours of a round’s first install goes along. The \
+                 next round begins no sooner than this after the last one began; 4 hours or less mean no waiting. \
+                 Urgent approvals, rollbacks and tries after a failure do not wait. Every 24 hours is recommended."
+            </small>
+            {every(form, "install", "install_unit", "Install at most every")}
+        </fieldset>
         <fieldset class="choices" aria-describedby="wrong-hours">
             <legend>"In which hours installs may start"</legend>
             {form.choice("hours", "any", "Any hour", "maintenance windows may still limit it", None)}

@@ -6,6 +6,7 @@ mod covered;
 mod denied;
 pub(crate) mod frame;
 mod held;
+pub(crate) mod interval;
 mod package;
 mod ready;
 mod retries;
@@ -36,6 +37,8 @@ pub(crate) struct Ctx<'a> {
     pub approval: Option<(&'a DecisionFact, Urgency)>,
     /// The expected length of the install.
     pub needed: Span,
+    /// When the device's latest round of installs began; a forecast puts those in its place that it has promised itself.
+    pub round: Option<Moment>,
 }
 
 impl<'a> Ctx<'a> {
@@ -61,6 +64,7 @@ impl<'a> Ctx<'a> {
             ring,
             approval,
             needed: policy.expected(patch, device),
+            round: device.round_started,
         }
     }
 
@@ -81,7 +85,7 @@ impl<'a> Ctx<'a> {
 pub(crate) type Rule = fn(&Ctx) -> GateStatus;
 
 /// The gates with their rules, in [`Gate::ALL`]'s order.
-pub(crate) const RULES: [(Gate, Rule); 14] = [
+pub(crate) const RULES: [(Gate, Rule); 15] = [
     (Gate::Covered, covered::gate),
     (Gate::Applicable, applicable::gate),
     (Gate::NotSuperseded, superseded::gate),
@@ -93,6 +97,7 @@ pub(crate) const RULES: [(Gate, Rule); 14] = [
     (Gate::Package, package::gate),
     (Gate::Retries, retries::gate),
     (Gate::DeviceReady, ready::gate),
+    (Gate::Interval, interval::gate),
     (Gate::Frame, frame::gate),
     (Gate::Window, window::gate),
     (Gate::Slot, slot::gate),

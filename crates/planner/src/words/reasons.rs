@@ -116,6 +116,34 @@ fn pair(reason: &Reason, names: &dyn Names) -> String {
             format!("Failed {failed} of {max} times; next try {}", names.time(until))
         }
         Reason::RetriesUsed { failed, max } => format!("Failed {failed} times; {max} are tried"),
+        Reason::InRound { began, until } => {
+            format!(
+                "The device installs since {}; that round is open until {}",
+                names.time(began),
+                names.time(until)
+            )
+        }
+        Reason::IntervalNotOver {
+            profile,
+            began,
+            every,
+            until,
+        } => {
+            format!(
+                "{} installs at most every {}; the device began its latest round {}, the next one may begin {}",
+                names.profile(profile),
+                span(every),
+                names.time(began),
+                names.time(until)
+            )
+        }
+        Reason::UrgentSkipsInterval { by, .. } => {
+            format!(
+                "The urgent approval by {} does not wait for a round of installs",
+                names.account(by)
+            )
+        }
+        Reason::RetrySkipsInterval { .. } => "A try after a failure does not wait for a round of installs".to_owned(),
         Reason::ManagerBroken => "The device's package manager is in a state that it cannot leave by itself".to_owned(),
         Reason::RebootOwed { since } => format!("The device owes a reboot since {}", names.time(since)),
         Reason::DiskLow { free_mib, needed_mib } => format!("{free_mib} MiB are free, {needed_mib} MiB are needed"),

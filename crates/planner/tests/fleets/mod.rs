@@ -113,6 +113,53 @@ impl Fleet {
     }
 }
 
+/// The rounds in which devices install, kept as plainly as the rule is written, to compare with what the planner does.
+pub struct Rounds<'a> {
+    fleet: &'a Fleet,
+    began: BTreeMap<DeviceId, Moment>,
+}
+
+impl<'a> Rounds<'a> {
+    pub fn of(fleet: &'a Fleet) -> Self {
+        let began = fleet.devices.iter().filter_map(|d| Some((d.id, d.round_started?)));
+        Self {
+            fleet,
+            began: began.collect(),
+        }
+    }
+
+    /// Counts an install and gives `(least, real)` hours since the round before where this one begins a round; `None` where it begins none.
+    pub fn installs(&mut self, policy: &Compiled, pair: Pair, at: Moment) -> Option<(Span, Span)> {
+        let device = self.fleet.devices.iter().find(|d| d.id == pair.0).expect("device");
+        let patch = self.fleet.patches.iter().find(|p| p.id == pair.1).expect("patch");
+        let facts = self.fleet.pairs.iter().find(|(id, _)| *id == pair).expect("pair").1;
+        let urgent = patch.decisions.iter().any(|d| {
+            Some(d.ring) == device.ring
+                && matches!(d.kind, DecisionKind::Approve { urgent } if urgent != Urgency::Normal)
+        });
+        let before = self.began.get(&pair.0).copied();
+        if urgent || facts.attempts_failed > 0 || before.is_some_and(|before| at < before + Span::hours(4)) {
+            return None;
+        }
+        self.began.insert(pair.0, at);
+        let profile = profile_of(policy, device).expect("an install by a profile").profile;
+        let profile = policy
+            .policy()
+            .profiles
+            .iter()
+            .find(|p| p.id == profile)
+            .expect("profile");
+        before.map(|before| (profile.install_every, at.since(before)))
+    }
+
+    /// What the planner is told of it.
+    pub fn tell(&self, devices: &mut [DeviceFacts]) {
+        for device in devices {
+            device.round_started = self.began.get(&device.id).copied();
+        }
+    }
+}
+
 /// Whether every gate but the slot lets it through.
 pub fn may(decision: &Decision) -> bool {
     decision.installs()
@@ -175,6 +222,7 @@ pub fn without(fleet: &Fleet, pair: Pair, facts: &PairFacts, reason: &Reason) ->
             id: ProfileId(99),
             ..Profile::default()
         }),
+        Reason::IntervalNotOver { .. } => device.round_started = None,
         Reason::OutsideFrame { profile, .. } | Reason::FrameTooShort { profile, .. } => {
             cured.policy.profiles.iter_mut().find(|p| p.id == profile)?.frame = None;
         }
@@ -263,10 +311,12 @@ fn profile(id: i64) -> impl Strategy<Value = Profile> {
             from_minute,
             minutes,
         });
-    (maybe(3, frame), any::<bool>(), groups(), groups(), 0u32..2).prop_map(
-        move |(frame, named, groups, not_groups, position)| Profile {
+    let every = prop::sample::select(vec![1i64, 4, 5, 24, 24, 30 * 24]);
+    (maybe(3, frame), any::<bool>(), groups(), groups(), 0u32..2, every).prop_map(
+        move |(frame, named, groups, not_groups, position, every)| Profile {
             id: ProfileId(id),
             position,
+            install_every: Span::hours(every),
             frame,
             scope: Scope {
                 everything: !named,
@@ -478,9 +528,13 @@ pub fn fleet() -> impl Strategy<Value = Fleet> {
         patches,
         proptest::collection::vec(pair(), 18),
         0i64..20 * 86_400,
+        proptest::collection::vec(maybe(5, 0i64..60 * 60), 6),
     )
-        .prop_map(|(policy, d, p, facts, second)| {
-            let devices = vec![d.0, d.1, d.2, d.3, d.4, d.5];
+        .prop_map(|(policy, d, p, facts, second, rounds)| {
+            let mut devices = vec![d.0, d.1, d.2, d.3, d.4, d.5];
+            for (device, ago) in devices.iter_mut().zip(rounds) {
+                device.round_started = ago.map(|minutes| Moment(START + second - minutes * 60));
+            }
             let patches = vec![p.0, p.1, p.2];
             let ids = devices.iter().flat_map(|d| patches.iter().map(|p| (d.id, p.id)));
             let pairs = ids.zip(facts).collect();

@@ -1,7 +1,7 @@
 //! Sentences that change facts.
 //!
 //! `device d1 ring=Pilot release=Debian-12 zone=… groups=… location=… critical=… disk=2000 missed=2 [scan-only] [broken] [battery]` (adds or changes;
-//! `ring=none`, `state=pending|quarantined|revoked`, `reboot-owed=since|no`, `attempt=5|no`) · `patch p release=… size=50MB product=… category=… install=20m [reboot]` ·
+//! `ring=none`, `round=2026-11-02T08:00`, `state=pending|quarantined|revoked`, `reboot-owed=since|no`, `attempt=5|no`) · `patch p release=… size=50MB product=… category=… install=20m [reboot]` ·
 //! `supersede old by=new` · `approve p ring [urgent|urgent-outside-windows] by=…` · `deny p ring by=…` · `withdraw p ring` ·
 //! `hold p [ring] [problem=3] by=…` · `resolve p` · `start d p` · `succeed d p [rebooted]` · `fail d p` · `vanish d p` · `reset d p` ·
 //! `roll-back d p` · `pair d p state=… brake=held|pinned|phased:20 ready=yes|no` · `cache p fetching|at-hand` · `plan-back p [waived]`.
@@ -89,6 +89,7 @@ impl World {
                     }
                 }
                 "attempt" => device.open_attempt = value.parse().ok(),
+                "round" => device.round_started = Some(self.moment(value)?),
                 "rate" => device.measured.download_rate = Some(value.parse().map_err(|_| "rate=1000000")?),
                 "restart" => device.measured.restart = Some(span(value)?),
                 _ => {}
@@ -225,6 +226,9 @@ impl World {
 
     fn attempt_sentence(&mut self, s: &Sentence) -> Told<()> {
         let (key, now) = (self.key(s)?, self.now);
+        if s.verb == "start" {
+            self.begin_round(s)?;
+        }
         let pair = self
             .pairs
             .entry(key)
@@ -277,6 +281,20 @@ impl World {
                 }
             }
             verb => return Err(format!("what is {verb}?")),
+        }
+        Ok(())
+    }
+
+    /// What a permit writes down.
+    fn begin_round(&mut self, s: &Sentence) -> Told<()> {
+        let (device, patch) = (self.device(s.name(0)?)?, self.patch(s.name(1)?)?);
+        let pair = self.pairs.get(&(device.id, patch.id)).copied();
+        let pair = pair.unwrap_or_else(|| PairFacts::new(PatchState::Missing));
+        let policy = self.compiled(&self.policy);
+        let begins = Schedule::new(&policy, device).begins_round(patch, &pair, self.now);
+        let (now, device) = (self.now, self.devices.get_mut(s.name(0)?));
+        if let Some(device) = device.filter(|_| begins) {
+            device.round_started = Some(now);
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! `ring Early position=2 soak=3d min=2 share=10 [own=no] [rebooted] [critical]` (changes or adds) · `rings none` ·
 //! `group berlin [in=germany] [blocks] [missed=wait|catch-up:2]` · `profiles none` ·
-//! `profile night [everything] groups=… devices=… not-groups=… not-devices=… frame=22:00+8h days=Mon,Tue zone=… position=1` ·
+//! `profile night [everything] groups=… devices=… not-groups=… not-devices=… frame=22:00+8h days=Mon,Tue zone=… position=1 every=24h (scans)
+//! installs=24h` ·
 //! `window w once=2026-11-07T22:00 | rule=FREQ=… start=… | nth=2 day=Tue plus=3 at=02:00 length=4h zone=device|UTC|Europe/Berlin groups=…` ·
 //! `freeze f from=2026-12-20 to=2027-01-04 zone=… groups=…` · `exception e device=|group=|all patch=|product= until=… by=…` ·
 //! `location site cap=2 rate=125000 zone=…` · `set retry=3,1h,24h waves=none|1,5%,25% rest=1h fleet=10 ring-cap=5 rollback=plan package=required
@@ -188,6 +189,7 @@ impl World {
             id,
             position: s.number("position", 0)?,
             scan_every: s.option("every").map_or(Ok(Span::hours(24)), span)?,
+            install_every: s.option("installs").map_or(Ok(Span::hours(24)), span)?,
             frame,
             scope,
         };

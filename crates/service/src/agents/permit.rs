@@ -1,4 +1,5 @@
-//! No permit, no start: one transaction asks the planner with the facts of this very moment, and records what it grants (I-1, I-6, I-9).
+//! No permit, no start: one transaction asks the planner with the facts of this very moment, and records what it grants
+//! (I-1, I-6, I-9, I-41).
 
 use super::{Answer, Refused, WireReply, authenticate::Caller, ok, orders::packages};
 use crate::{
@@ -32,6 +33,8 @@ const ROLLBACK_WAIT: Span = Span::minutes(15);
 struct Leave {
     packages: Vec<PackageVersion>,
     not_after: Option<Moment>,
+    /// It begins a round of installs on the device (SCH-1).
+    begins_round: bool,
 }
 
 impl Leave {
@@ -118,6 +121,9 @@ impl Service {
             }
             ActionKind::RollBack => may_roll_back(conn, device, message.patch, open.as_ref(), now).await?,
         };
+        if may.as_ref().is_ok_and(|leave| leave.begins_round) {
+            devices::begin_round(conn, device.id, now).await?;
+        }
         match (may, same) {
             (Ok(leave), Some(same)) => {
                 let start_by = leave.start_by(same.start_by);
@@ -219,7 +225,11 @@ async fn may_install(
             "The last scan does not offer these versions; scan again.",
         )));
     }
-    Ok(Ok(Leave { packages, not_after }))
+    Ok(Ok(Leave {
+        packages,
+        not_after,
+        begins_round: pair.begins_round(now),
+    }))
 }
 
 fn without(pair: &mut Pair, attempt: &Attempt) {
@@ -284,6 +294,7 @@ async fn may_roll_back(
     Ok(Ok(Leave {
         packages: order.packages,
         not_after: None,
+        begins_round: false,
     }))
 }
 

@@ -60,9 +60,10 @@ pub(crate) fn refusal(before: &Policy, after: &Policy, now: Moment) -> Option<Sc
 /// Whether a warning is about this very row.
 fn is_about(warning: Warning, kind: Kind, id: i64) -> bool {
     match warning {
-        Warning::ProfileMatchesNothing(p) | Warning::ShortInterval(p) | Warning::NeverMeets(p, _) => {
-            kind == Kind::Profile && p.0 == id
-        }
+        Warning::ProfileMatchesNothing(p)
+        | Warning::ShortInterval(p)
+        | Warning::ShortRounds(p)
+        | Warning::NeverMeets(p, _) => kind == Kind::Profile && p.0 == id,
         Warning::ExceptionsDiffer(one, other) => kind == Kind::Exception && (one.0 == id || other.0 == id),
         Warning::ExceptionOver(e) => kind == Kind::Exception && e.0 == id,
         Warning::FreezeOver(f) => kind == Kind::Freeze && f.0 == id,

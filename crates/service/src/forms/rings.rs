@@ -296,6 +296,7 @@ pub fn refused(refusal: &Refusal) -> Error {
         | Refusal::WindowOutOfRange(..)
         | Refusal::BadFrame(..)
         | Refusal::IntervalTooShort(_)
+        | Refusal::RoundsOutOfRange(_)
         | Refusal::FreezeWithoutLength(_)
         | Refusal::DateOutOfRange(_) => Error::Inconsistent(refusal.to_string()),
     }

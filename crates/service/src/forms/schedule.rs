@@ -2,7 +2,7 @@
 
 use domain::{Moment, ProfileId, Span, WindowId};
 use planner::{
-    Days, Frame, Freeze, Local, Profile, Recurrence, Refusal, Scope, Warning, Window, ZoneRule, words::span,
+    Days, Frame, Freeze, Local, Profile, ROUND, Recurrence, Refusal, Scope, Warning, Window, ZoneRule, words::span,
 };
 use view::{Checked, FrameForm, FreezeForm, ProfileForm, ScheduleProblem, WindowForm, WindowWhen, ZoneChoice};
 
@@ -192,6 +192,7 @@ pub fn profile(form: &ProfileForm) -> Checked<Profile> {
         id: ProfileId(0),
         position: form.position,
         scan_every: Span::minutes(i64::from(form.scan_minutes)),
+        install_every: Span::minutes(i64::from(form.install_minutes)),
         frame,
         scope: Scope {
             everything: form.everything,
@@ -211,6 +212,7 @@ pub fn profile_form(name: &str, profile: &Profile) -> ProfileForm {
         name: name.to_owned(),
         position: profile.position,
         scan_minutes: minutes(profile.scan_every),
+        install_minutes: minutes(profile.install_every),
         frame: profile.frame.as_ref().map(|frame| FrameForm {
             zone: zone_choice(&frame.zone),
             days: listed(frame.days),
@@ -271,6 +273,7 @@ pub fn problem(refusal: Refusal) -> ScheduleProblem {
         Refusal::WindowOutOfRange(_, why) | Refusal::BadFrame(_, why) => ScheduleProblem::OutOfRange(why.to_owned()),
         Refusal::UnknownZone(name) => ScheduleProblem::UnknownZone(short(&name)),
         Refusal::IntervalTooShort(_) => ScheduleProblem::IntervalTooShort,
+        Refusal::RoundsOutOfRange(_) => ScheduleProblem::RoundsOutOfRange,
         Refusal::FreezeWithoutLength(_) => ScheduleProblem::EndsBeforeItBegins,
         Refusal::DateOutOfRange(date) => ScheduleProblem::DateOutOfRange(date),
         Refusal::UnknownGroup(group) => ScheduleProblem::UnknownGroup(group),
@@ -302,6 +305,7 @@ pub fn warning(warning: Warning, devices: u32) -> Option<view::ScheduleWarning> 
         Warning::ExceptionOver(_) => W::ExceptionOver,
         Warning::FreezeOver(_) => W::FreezeOver,
         Warning::ShortInterval(_) => W::ShortInterval,
+        Warning::ShortRounds(_) => W::ShortRounds,
         Warning::AlwaysOpen(_) => W::AlwaysOpen,
         Warning::WindowTooShort(_) => W::WindowTooShort,
         Warning::RingWithoutDevices(_) | Warning::ShortSoak(_) | Warning::BlocksWithoutWindow(_) => return None,
@@ -363,7 +367,8 @@ pub fn window_words(window: &Window) -> String {
     format!("{when} for {}, {}", span(window.length), zone_words(&window.zone))
 }
 
-/// `Scans every 24 h, installs every 24 h; every day 20:00 to 06:00, UTC`.
+/// `Scans every 1 day; installs at most every 1 day, every day 20:00 to 06:00, UTC`; an interval that is not longer than a round is
+/// `installs as soon as allowed`.
 #[must_use]
 pub fn profile_words(profile: &Profile) -> String {
     let hours = profile.frame.as_ref().map_or_else(
@@ -378,7 +383,12 @@ pub fn profile_words(profile: &Profile) -> String {
             )
         },
     );
-    format!("Scans every {}; may install {hours}", span(profile.scan_every))
+    let often = if profile.install_every <= ROUND {
+        "as soon as allowed".to_owned()
+    } else {
+        format!("at most every {}", span(profile.install_every))
+    };
+    format!("Scans every {}; installs {often}, {hours}", span(profile.scan_every))
 }
 
 /// `Sun 20 Dec 2026 00:00 to Mon 4 Jan 2027 00:00, UTC`.

@@ -65,7 +65,8 @@ pub async fn confirmed(conn: &mut SqliteConnection, now: Moment) -> Result<()> {
     was_right(conn, now).await
 }
 
-/// Remembers a step forward, and takes no window that it jumped over for one that a device has missed.
+/// Remembers a step forward. No window that it jumped over counts as missed, and no time that it jumped over as waited for
+/// the next round of installs: that waits as long as it would have without the step.
 ///
 /// # Errors
 /// When the database fails.
@@ -75,8 +76,9 @@ pub async fn stepped(conn: &mut SqliteConnection, from: Moment, to: Moment) -> R
         .bind(to.0)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("UPDATE device SET in_window_at = ?")
+    sqlx::query("UPDATE device SET in_window_at = ?1, round_started = min(round_started + ?1 - ?2, ?1)")
         .bind(to.0)
+        .bind(from.0)
         .execute(conn)
         .await?;
     Ok(())
@@ -125,7 +127,7 @@ pub async fn clamp(conn: &mut SqliteConnection, now: Moment, waits: Waits) -> Re
     .await?;
     sqlx::query(
         "UPDATE device SET last_contact_at = min(last_contact_at, ?1), last_scan_at = min(last_scan_at, ?1),
-                in_window_at = min(coalesce(in_window_at, enrolled_at), ?1)",
+                in_window_at = min(coalesce(in_window_at, enrolled_at), ?1), round_started = min(round_started, ?1)",
     )
     .bind(now.0)
     .execute(&mut *conn)

@@ -65,6 +65,8 @@ pub struct Device {
     pub in_window: Moment,
     /// How fast it was the last time.
     pub measured: Measured,
+    /// When its latest round of installs began (SCH-1).
+    pub round_started: Option<Moment>,
     /// Something that it lacks is approved in some ring, or was ordered to be taken back: its check-in is worth more questions. Looked up
     /// where a device speaks, and taken for granted elsewhere.
     pub has_work: bool,
@@ -96,7 +98,7 @@ macro_rules! device_sql {
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
-                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, ",
+                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, d.round_started, ",
             $has_work,
             "
              FROM device d LEFT JOIN device_group g ON g.id = d.group_id WHERE ",
@@ -143,7 +145,8 @@ fn device(row: &SqliteRow) -> Result<Device> {
             download_rate: row.try_get::<Option<i64>, _>(26)?.and_then(|r| u64::try_from(r).ok()),
             restart: row.try_get::<Option<i64>, _>(27)?.map(Span),
         },
-        has_work: row.try_get(28)?,
+        round_started: row.try_get::<Option<i64>, _>(28)?.map(Moment),
+        has_work: row.try_get(29)?,
     })
 }
 
@@ -441,6 +444,19 @@ pub async fn write_presence(conn: &mut SqliteConnection, present: &[(DeviceId, M
     .bind(super::states::json(&present)?)
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// A permit begins a round of installs on the device.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_round(conn: &mut SqliteConnection, device: DeviceId, now: Moment) -> Result<()> {
+    sqlx::query("UPDATE device SET round_started = ? WHERE id = ?")
+        .bind(now.0)
+        .bind(device.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

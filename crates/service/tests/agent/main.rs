@@ -13,6 +13,7 @@ mod reports;
 mod results;
 mod rings;
 mod rollback;
+mod rounds;
 mod schedule;
 mod seen;
 mod support;

@@ -40,6 +40,7 @@ async fn approved_for_thursdays(server: &Server, inventory: Inventory) -> (Devic
 #[tokio::test]
 async fn windows_gate_permits_and_freezes_win() {
     let server = server().await;
+    server.without_rounds().await;
     let officer = server.officer().await;
     let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
     let patch = server.patch("a", "2").await;

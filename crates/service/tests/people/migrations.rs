@@ -117,6 +117,54 @@ async fn rings_of_earlier_versions_go_on_as_they_did() {
     );
 }
 
+/// SCH-1: intervals that nothing obeyed come into the range that is obeyed now, and no device waits for a round that nobody counted.
+#[tokio::test]
+async fn intervals_of_earlier_versions_count_from_now_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder);
+    let file = SqliteConnectOptions::new()
+        .filename(settings.database())
+        .create_if_missing(true)
+        .foreign_keys(true);
+    let mut old = SqliteConnection::connect_with(&file).await.unwrap();
+    let early = MIGRATIONS.iter().filter(|m| m.version < 9).cloned().collect();
+    Migrator::with_migrations(early).run(&mut old).await.unwrap();
+    sqlx::raw_sql(FILLED).execute(&mut old).await.unwrap();
+    for (id, interval) in [
+        (2, ""),
+        (3, r#""install_every":900,"#),
+        (4, r#""install_every":9000000,"#),
+    ] {
+        let rule = format!(
+            r#"{{"id":{id},"position":0,"scan_every":86400,{interval}"frame":null,"scope":{{"devices":[{id}]}}}}"#
+        );
+        sqlx::query("INSERT INTO schedule (id, kind, name, rule, version, created_at, created_by, updated_at, updated_by) VALUES (?1, 1, ?1, ?2, 1, 0, '', 0, '')")
+            .bind(id)
+            .bind(rule)
+            .execute(&mut old)
+            .await
+            .unwrap();
+    }
+    old.close().await.unwrap();
+
+    let service = Service::open(settings, Arc::new(ManualClock::at(START))).await.unwrap();
+    let mut found = Vec::new();
+    for id in 1..=4 {
+        let page = service
+            .schedule_profile(&Actor::host(), domain::ProfileId(id))
+            .await
+            .unwrap();
+        found.push(page.form.install_minutes);
+    }
+    assert_eq!(found, [1_440, 1_440, 60, 43_200]);
+    let mut sql = SqliteConnection::connect_with(&file).await.unwrap();
+    let round: Option<i64> = sqlx::query_scalar("SELECT round_started FROM device")
+        .fetch_one(&mut sql)
+        .await
+        .unwrap();
+    assert_eq!(round, None);
+}
+
 /// Whether the policy has changed is asked of one text: a column that is missing there would be a change that nobody follows.
 #[tokio::test]
 async fn nothing_of_the_policy_can_change_unseen() {

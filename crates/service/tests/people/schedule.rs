@@ -34,6 +34,7 @@ pub(crate) fn profile() -> ProfileForm {
         name: "Pilots".into(),
         position: 1,
         scan_minutes: 1_440,
+        install_minutes: 1_440,
         frame: None,
         everything: false,
         groups: vec![GroupId(1)],
@@ -187,6 +188,18 @@ async fn what_is_refused_changes_nothing() {
     };
     let refused = service.save_profile(admin, None, &often).await.unwrap();
     assert_eq!(refused, Err(ScheduleProblem::IntervalTooShort));
+    for install_minutes in [0, 59, 43_201] {
+        let form = ProfileForm {
+            install_minutes,
+            ..profile()
+        };
+        let refused = service.save_profile(admin, None, &form).await.unwrap();
+        assert_eq!(
+            refused,
+            Err(ScheduleProblem::RoundsOutOfRange),
+            "SCH-1: {install_minutes}"
+        );
+    }
     let unknown = ExceptionForm {
         covers: ExceptionCovers::All,
         about: ExceptionAbout::Product("nothing".into()),

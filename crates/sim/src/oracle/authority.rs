@@ -59,6 +59,9 @@ impl Oracle {
                     format!("repeated, it may start {until} s after it was first granted"),
                 );
             }
+            if request.kind == ActionKind::Install {
+                self.may_begin(device, now);
+            }
             return Ok(());
         }
         if permit.fence <= fence {
@@ -66,6 +69,9 @@ impl Oracle {
         }
         if i64::from(permit.start_within) > self.permit_seconds {
             return say("I-6", format!("it may start {} s from now", permit.start_within));
+        }
+        if request.kind == ActionKind::Install {
+            self.installs(device, ring, request.patch, now)?;
         }
         if let Some(book) = self.devices.get_mut(&device) {
             book.fence = permit.fence;

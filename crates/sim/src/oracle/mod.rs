@@ -4,6 +4,7 @@
 mod attempts;
 mod authority;
 mod copies;
+mod rounds;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
@@ -172,6 +173,9 @@ pub struct Oracle {
     /// When a ring first showed a version.
     first: BTreeMap<(RingId, What), Moment>,
     epochs: BTreeMap<Place, u64>,
+    /// How often devices of a group install at most, by the profiles that name it.
+    pub intervals: BTreeMap<GroupId, Span>,
+    rounds: BTreeMap<DeviceId, rounds::RoundBook>,
     copies: BTreeMap<String, copies::CopyBook>,
     permit_seconds: i64,
     vanish_seconds: i64,

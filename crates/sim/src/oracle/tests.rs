@@ -335,3 +335,47 @@ fn copies_are_found() {
     oracle.accepted(DeviceId(1));
     assert_eq!(install(&mut oracle, 1, 1, 50), "");
 }
+
+#[test]
+fn rounds_keep_their_interval() {
+    const HOUR: i64 = 3_600;
+    let other = PatchId(PATCH.0 + 1);
+    let third = PatchId(PATCH.0 + 2);
+    // Device 1 installs PATCH at 0; then another one after so many hours, and a third one.
+    let second = |urgent: bool, every: Option<i64>, hours: i64, then: i64| {
+        let mut oracle = world();
+        oracle
+            .intervals
+            .extend(every.map(|hours| (GroupId(1), Span::hours(hours))));
+        let start = Moment(10 * DAY);
+        for (patch, urgent) in [(PATCH, false), (other, urgent), (third, false)] {
+            let book = oracle.meets(patch, WHAT);
+            book.rulings.insert(PILOT, Ruling::Approved { urgent });
+        }
+        let mut asked =
+            |patch, at| broken(oracle.installs(DeviceId(1), Some(PILOT), patch, Moment(start.0 + at * HOUR)));
+        assert_eq!(asked(PATCH, 0), "");
+        let first = asked(other, hours);
+        (first, asked(third, then))
+    };
+    assert_eq!(second(false, None, 3, 25), ("", ""), "in the round, and a day later");
+    assert_eq!(
+        second(false, None, 3, 23),
+        ("", "I-41"),
+        "a round counts from its beginning"
+    );
+    assert_eq!(second(false, None, 5, 30).0, "I-41", "a day is the default");
+    assert_eq!(second(false, Some(6), 5, 30).0, "I-41");
+    assert_eq!(second(false, Some(6), 7, 10), ("", ""));
+    assert_eq!(
+        second(false, Some(1), 5, 10),
+        ("", ""),
+        "no longer than a round: no waiting"
+    );
+    assert_eq!(
+        second(true, None, 5, 8),
+        ("", ""),
+        "an emergency does not wait, and may have begun one as far as is seen"
+    );
+    assert_eq!(second(true, None, 5, 12), ("", "I-41"), "but no later one");
+}

@@ -37,6 +37,7 @@ pub fn place(kind: ScheduleKind, fields: &Fields, problem: &FormProblem) -> Stri
         ScheduleProblem::OutOfRange(_) => when,
         ScheduleProblem::UnknownZone(_) => "zone_name",
         ScheduleProblem::IntervalTooShort => "scan",
+        ScheduleProblem::RoundsOutOfRange => "install",
         ScheduleProblem::EndsBeforeItBegins => "to",
         ScheduleProblem::DateOutOfRange(typed) | ScheduleProblem::BadDate(typed) => match kind {
             ScheduleKind::Window if text("when") == "rule" => "rule_date",

@@ -180,6 +180,7 @@ async fn profile(service: &Service, actor: &Actor, mut reader: Reader<'_>) -> se
         name: reader.owned("name"),
         position: reader.number("position"),
         scan_minutes: reader.every("scan"),
+        install_minutes: reader.every("install"),
         frame,
         everything: reader.text("scope") == "all",
         groups: reader.groups("group"),

@@ -104,6 +104,7 @@ fn write_profile(writer: &mut Writer, form: &ProfileForm) {
     writer.put("name", &form.name);
     writer.put("position", form.position.to_string());
     writer.every("scan", form.scan_minutes);
+    writer.every("install", form.install_minutes);
     let all_night = FrameForm {
         zone: ZoneChoice::Device,
         days: (0..7).collect(),
@@ -165,6 +166,7 @@ pub fn blank(kind: ScheduleKind) -> Fields {
             name: String::new(),
             position: 10,
             scan_minutes: 1_440,
+            install_minutes: 1_440,
             frame: None,
             everything: false,
             groups: Vec::new(),
