@@ -350,6 +350,7 @@ fn rounds_keep_their_interval() {
         let start = Moment(10 * DAY);
         for (patch, urgent) in [(PATCH, false), (other, urgent), (third, false)] {
             let book = oracle.meets(patch, WHAT);
+            let urgent = if urgent { Urgency::SkipSoak } else { Urgency::Normal };
             book.rulings.insert(PILOT, Ruling::Approved { urgent });
         }
         let mut asked =
