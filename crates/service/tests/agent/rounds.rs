@@ -1,7 +1,7 @@
 //! A device installs in rounds (SCH-1, I-41): orders and permits obey the interval of its profile.
 
 use crate::support::*;
-use domain::{Moment, PatchId, ProfileId, Span};
+use domain::{Moment, PatchId, ProfileId, Span, Urgency};
 use protocol::v1::{ActionKind, PermitReply};
 use service::commands::decide::Verb;
 use view::*;
@@ -103,7 +103,15 @@ async fn emergencies_and_rollbacks_neither_wait_nor_begin_a_round() {
     device.install(&server, b).await;
     server.pass(Span::hours(5));
     assert_eq!(device.refusal(&server, c).await.0, "interval");
-    server.decide(c, PILOT, Verb::Approve { urgent: true }).await;
+    server
+        .decide(
+            c,
+            PILOT,
+            Verb::Approve {
+                urgent: Urgency::SkipSoak,
+            },
+        )
+        .await;
     device.install(&server, c).await;
     assert_eq!(began(&server).await, start.0, "an emergency begins none");
     server
