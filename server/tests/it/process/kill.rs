@@ -6,14 +6,14 @@ use domain::{Moment, PatchId, Permission};
 use fleet::{Device, Message, Os, Releases};
 use protocol::LongText;
 use protocol::v1::{
-    AttemptEvent, AttemptRecord, CheckInReply, EnrollReply, Outcome, PERMIT, PermitReply, PermitRequest, RESULTS,
-    ReportReply, Results, ResultsReply,
+    ActionKind, AttemptEvent, AttemptRecord, CheckInReply, EnrollReply, Outcome, PERMIT, PermitReply, PermitRequest,
+    RESULTS, ReportReply, Results, ResultsReply,
 };
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Patches that the device needs: more than it can install before the last kill.
@@ -36,8 +36,14 @@ struct Ledger {
     results: Vec<AttemptRecord>,
     /// Patches whose successful end was acknowledged.
     installed: BTreeSet<PatchId>,
-    /// Permits by patch.
+    /// Permits to install, by patch.
     permits: BTreeMap<PatchId, BTreeSet<i64>>,
+    /// Patches whose rollback was ordered.
+    rolled_back: BTreeSet<PatchId>,
+    /// Reasons of acts on patches and devices: the audit log has them in the transaction of the act (I-24).
+    reasons: Vec<String>,
+    /// Names of windows and locations, and the pages that show them.
+    named: Vec<(&'static str, String)>,
 }
 
 /// Whoever writes: an administrator's browser and devices.
@@ -96,9 +102,14 @@ impl Writer<'_> {
             Moment(0),
             3,
         );
-        let _: EnrollReply = self.tell(&other.enroll(token))?;
+        let enrolled: EnrollReply = self.tell(&other.enroll(token))?;
         self.ledger.devices.push(host);
         self.report(&mut other, true)?;
+        if number % 3 == 1 {
+            // Done or not, when the answer is lost: the list shows no revoked devices.
+            self.ledger.devices.pop();
+            self.reasoned("/api/devices/revoke", &format!("device={}", enrolled.device), number)?;
+        }
 
         let patch = i64::try_from(number % PATCHES as u64).expect("fits") + 1;
         if !self.ledger.approved.contains(&patch) {
@@ -106,7 +117,71 @@ impl Writer<'_> {
             self.act("/api/patches/decide", &form)?;
             self.ledger.approved.insert(patch);
         }
-        self.carry_out(device)
+        self.carry_out(device)?;
+        self.stop_and_go_on(patch, number)?;
+        self.plan(number)
+    }
+
+    /// An act with a reason that nothing else has.
+    fn reasoned(&mut self, path: &str, form: &str, number: u64) -> Result<()> {
+        let verb = path.rsplit('/').next().unwrap_or_default();
+        let reason = format!("{verb}-{number}-{}", self.sent.load(Ordering::Relaxed));
+        self.act(path, &format!("{form}&reason={reason}"))?;
+        self.ledger.reasons.push(reason);
+        Ok(())
+    }
+
+    /// The number that stands behind some text on a patch's page.
+    fn number_on(&self, patch: i64, text: &str) -> Result<i64> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let (_, _, html) = self.server.ask("GET", &format!("/patches/{patch}"), &self.cookie, "")?;
+        let behind = html.split(text).nth(1).unwrap_or_default();
+        let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().map_err(|_| {
+            // Cut off by the kill, or never there.
+            assert!(!html.contains("</html>"), "patch {patch} shows no {text}: {html}");
+            ErrorKind::UnexpectedEof.into()
+        })
+    }
+
+    /// A denial and its withdrawal, a hold and its end, and the way back from what is installed.
+    fn stop_and_go_on(&mut self, patch: i64, number: u64) -> Result<()> {
+        for verb in ["deny", "withdraw"] {
+            let revision = self.number_on(patch, &format!("sel={patch}."))?;
+            let form = format!("verb={verb}&ring=2&selection={patch}.{revision}");
+            self.reasoned("/api/patches/decide", &form, number)?;
+        }
+        self.reasoned("/api/patches/hold", &format!("patch={patch}"), number)?;
+        let hold = self.number_on(patch, "name=\"hold\" value=\"")?;
+        self.reasoned("/api/patches/resume", &format!("patch={patch}&hold={hold}"), number)?;
+        let back = self
+            .ledger
+            .installed
+            .difference(&self.ledger.rolled_back)
+            .next()
+            .copied();
+        if let Some(back) = back.filter(|_| number % 4 == 3) {
+            // Ordered or not, when the answer is lost: it is not ordered a second time here.
+            self.ledger.rolled_back.insert(back);
+            self.reasoned("/api/patches/roll_back", &format!("device=1&patch={back}"), number)?;
+        }
+        Ok(())
+    }
+
+    /// What is scheduled, and where devices are.
+    fn plan(&mut self, number: u64) -> Result<()> {
+        let window = format!("window-{number}");
+        // For production: the device that installs here is a pilot.
+        let form = "what=windows&act=save&when=weekly&day5=1&at=22%3A00&hours=4&zone=utc&group2=1";
+        self.act("/api/schedule/save", &format!("{form}&name={window}"))?;
+        self.ledger.named.push(("/schedule", window));
+        let place = format!("place-{number}");
+        self.act(
+            "/api/rings/save",
+            &format!("what=location&act=save&name={place}&zone=Europe%2FVienna"),
+        )?;
+        self.ledger.named.push(("/rings", place));
+        Ok(())
     }
 
     /// What the device's agent does on a visit.
@@ -116,8 +191,9 @@ impl Writer<'_> {
             self.report(device, true)?;
         }
         for order in &reply.orders {
+            let installs = order.kind == ActionKind::Install;
             assert!(
-                !self.ledger.installed.contains(&order.patch),
+                !installs || !self.ledger.installed.contains(&order.patch),
                 "patch {} is ordered again",
                 order.patch
             );
@@ -131,11 +207,10 @@ impl Writer<'_> {
             let PermitReply::Granted(permit) = self.tell(&message)? else {
                 continue;
             };
-            self.ledger
-                .permits
-                .entry(order.patch)
-                .or_default()
-                .insert(permit.attempt.0);
+            if installs {
+                let permits = self.ledger.permits.entry(order.patch).or_default();
+                permits.insert(permit.attempt.0);
+            }
             device.install(self.releases, &permit.packages);
             let finished = AttemptEvent::Finished {
                 outcome: Outcome::Succeeded,
@@ -166,7 +241,9 @@ impl Writer<'_> {
             };
             assert_eq!(reply.acknowledged.len(), 2, "{:?}", reply.refused);
             self.ledger.results.extend(results);
-            self.ledger.installed.insert(order.patch);
+            if installs {
+                self.ledger.installed.insert(order.patch);
+            }
             self.report(device, false)?;
         }
         Ok(())
@@ -202,6 +279,22 @@ impl Writer<'_> {
                 "the approval of patch {patch} is gone"
             );
         }
+        for reason in &self.ledger.reasons {
+            // The search box repeats what was searched for, the record has the rest too.
+            let (half, _) = reason.rsplit_once('-').expect("three parts");
+            let (status, _, html) = self
+                .server
+                .ask("GET", &format!("/audit?q={half}"), &self.cookie, "")
+                .expect("an answer");
+            assert!(status == 200 && html.contains(reason.as_str()), "{reason} is gone");
+        }
+        for (page, name) in &self.ledger.named {
+            let (status, _, html) = self.server.ask("GET", page, &self.cookie, "").expect("an answer");
+            assert!(
+                status == 200 && html.contains(name.as_str()),
+                "{name} is gone from {page}"
+            );
+        }
         // Records that were sent before: known already, or (their acknowledgement was lost) taken now; a forgery of one is refused.
         for known in self.ledger.results.chunks(2) {
             let message = device.seal(
@@ -230,6 +323,15 @@ impl Writer<'_> {
             );
         }
         assert!(good(data, &["audit", "verify"]).contains("records hold"));
+    }
+}
+
+/// Says so when the writer ends, also by a failed check: nobody then waits for it to go on.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -270,16 +372,18 @@ fn every_kind_of_write_survives_a_kill() {
             break;
         }
         let pid = rustix::process::Pid::from_child(&server.child);
-        // A step has about eleven requests: each round ends in another one, at another moment of it.
-        let last = sent.load(Ordering::Relaxed) + 20 + 3 * round;
+        // A step has about twenty requests: each round ends in another one, at another moment of it.
+        let over = AtomicBool::new(false);
+        let last = sent.load(Ordering::Relaxed) + 30 + 5 * round;
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                while sent.load(Ordering::Relaxed) < last {
+                while sent.load(Ordering::Relaxed) < last && !over.load(Ordering::Relaxed) {
                     std::thread::yield_now();
                 }
                 std::thread::park_timeout(Duration::from_micros(700 * round));
                 rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a signal");
             });
+            let _over = Over(&over);
             // Until the server is gone.
             while writer.step(&mut device, &token, number).is_ok() {
                 number += 1;
@@ -289,7 +393,7 @@ fn every_kind_of_write_survives_a_kill() {
         let _ = server.child.wait();
     }
     assert!(
-        ledger.installed.len() > 2,
+        ledger.installed.len() > 2 && !ledger.rolled_back.is_empty(),
         "the kills came too early: {:?}",
         ledger.installed
     );
