@@ -16,8 +16,8 @@ export default defineConfig({
   grepInvert: process.env.PATCHWARD_SCREENSHOTS ? undefined : /@screenshots/,
   forbidOnly: !!process.env.CI,
   // A test takes seconds; on a machine that builds at the same time, many more.
-  timeout: 240_000,
-  expect: { timeout: 20_000 },
+  timeout: 480_000,
+  expect: { timeout: 40_000 },
   reporter: 'list',
   use: {
     browserName: 'chromium',

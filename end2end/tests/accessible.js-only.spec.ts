@@ -21,8 +21,9 @@ const SIGNED_OUT = ['/sign-in', '/sign-in/link/none'];
 const unfold = (page: Page, which: string) =>
   page.locator(which).evaluateAll((all) => all.forEach((d) => d.setAttribute('open', '')));
 
+// Both look at some thirty pages, each with a checker that computes for seconds: far longer than a test of one thing.
 test('every page is accessible on a desktop, in both colour schemes', async ({ adminPage: page, server, pageErrors }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(900_000);
   pageErrors.allow(/status of 404/);
   const both = async (part?: string) => {
     await page.emulateMedia({ colorScheme: 'light' });
@@ -59,7 +60,7 @@ test.describe('on a phone', () => {
   test.use({ viewport: { width: 390, height: 844 } });
 
   test('every page is accessible and fits', async ({ adminPage: page, server, pageErrors }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(900_000);
     pageErrors.allow(/status of 404/);
     for (const path of await prepared(page, server)) {
       await page.goto(path);
