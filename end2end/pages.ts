@@ -11,6 +11,8 @@ export const PAGES: { path: string; title: string; roles: readonly string[] }[] 
   { path: '/devices/1', title: 'pilot-1', roles: ROLES },
   { path: '/schedule', title: 'Schedule', roles: ROLES },
   { path: '/schedule/calendar?of=all&view=week', title: 'Calendar: All devices', roles: ROLES },
+  { path: '/schedule/calendar?of=patch:1&view=week', title: 'Calendar: openssl', roles: ROLES },
+  { path: '/schedule/calendar?of=ring:1&view=month', title: 'Calendar: Ring Pilot', roles: ROLES },
   { path: '/schedule/calendar?of=group:1&view=month', title: 'Calendar: Pilot', roles: ROLES },
   { path: '/rings', title: 'Rings', roles: ROLES },
   { path: '/rings/ring/1', title: 'Pilot', roles: ROLES },

@@ -198,7 +198,7 @@ impl Promised {
     }
 
     fn waits(&mut self, pair: Pair, reason: Reason) {
-        if matches!(reason, Reason::FrameTooShort { .. } | Reason::NoWindowFits { .. }) {
+        if reason.is_misfit() {
             self.found.misfits.push(pair);
         }
         self.found.waits.insert(pair, reason);

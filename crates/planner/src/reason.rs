@@ -554,6 +554,14 @@ pub enum GateStatus {
     },
 }
 
+impl Reason {
+    /// No hours and no window is long enough for the install.
+    #[must_use]
+    pub const fn is_misfit(&self) -> bool {
+        matches!(self, Self::FrameTooShort { .. } | Self::NoWindowFits { .. })
+    }
+}
+
 impl GateStatus {
     /// Open, without more to say.
     pub const OPEN: Self = Self::Open {

@@ -1,7 +1,7 @@
 //! The calendar of the schedule: a week or a month, and the hours in which devices are seen.
 
-use crate::GroupName;
-use domain::{DeviceId, GroupId, Moment, PatchId};
+use crate::{GroupName, LocationName, RingName};
+use domain::{DeviceId, GroupId, LocationId, Moment, PatchId, RingId};
 use serde::{Deserialize, Serialize};
 
 /// What a calendar is drawn for.
@@ -15,16 +15,25 @@ pub enum ScheduleOf {
     Group(GroupId),
     /// One device.
     Device(DeviceId),
+    /// The devices of a ring.
+    Ring(RingId),
+    /// The devices of a location.
+    Location(LocationId),
+    /// One patch, on the devices that lack it.
+    Patch(PatchId),
 }
 
 impl ScheduleOf {
-    /// As in addresses: `all`, `group:3`, `device:7`.
+    /// As in addresses: `all`, `group:3`, `device:7`, `ring:2`, `location:1`, `patch:12`.
     #[must_use]
     pub fn word(self) -> String {
         match self {
             Self::All => "all".to_owned(),
             Self::Group(id) => format!("group:{id}"),
             Self::Device(id) => format!("device:{id}"),
+            Self::Ring(id) => format!("ring:{id}"),
+            Self::Location(id) => format!("location:{id}"),
+            Self::Patch(id) => format!("patch:{id}"),
         }
     }
 
@@ -35,6 +44,9 @@ impl ScheduleOf {
             None => (text == "all").then_some(Self::All),
             Some(("group", id)) => id.parse().ok().map(|id| Self::Group(GroupId(id))),
             Some(("device", id)) => id.parse().ok().map(|id| Self::Device(DeviceId(id))),
+            Some(("ring", id)) => id.parse().ok().map(|id| Self::Ring(RingId(id))),
+            Some(("location", id)) => id.parse().ok().map(|id| Self::Location(LocationId(id))),
+            Some(("patch", id)) => id.parse().ok().map(|id| Self::Patch(PatchId(id))),
             Some(_) => None,
         }
     }
@@ -129,6 +141,32 @@ pub struct Block {
     pub to_text: String,
 }
 
+/// What runs in a time, summed up: a forecast, never a permission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Installs that begin in it.
+    pub installs: u32,
+    /// The devices on which they run.
+    pub devices: u32,
+    /// How long they take, one after the other, in seconds.
+    pub seconds: i64,
+    /// Bytes that the devices download for them.
+    pub bytes: u64,
+}
+
+/// Approved installs that do not begin in the days looked at, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotForeseen {
+    /// The reason, as on the gate ladder.
+    pub reason: String,
+    /// How many installs.
+    pub installs: u32,
+    /// No hours or no window has room for them.
+    pub misfit: bool,
+    /// The first of them: device, its name, patch, product and version.
+    pub examples: Vec<(DeviceId, String, PatchId, String)>,
+}
+
 /// A day of the calendar: from midnight to midnight on its clock, 23 to 25 hours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalendarDay {
@@ -150,8 +188,8 @@ pub struct CalendarDay {
     pub blocks: Vec<Block>,
     /// Blocks that are left out.
     pub more: u32,
-    /// Installs forecast that begin on this day.
-    pub installs: u32,
+    /// The installs forecast that begin on this day.
+    pub load: Load,
     /// Minutes in which a window is open; none: no window limits installs.
     pub open_minutes: Option<u32>,
 }
@@ -236,12 +274,16 @@ pub struct CalendarPage {
     pub looked: u32,
     /// There is more than was looked at.
     pub cut: bool,
-    /// Approved installs that no hours or windows have room for.
-    pub misfits: u32,
-    /// The first of them.
-    pub misfit_examples: Vec<(DeviceId, String, PatchId, String)>,
+    /// All installs forecast that begin on these days; none: nothing is told of days that are over or far away.
+    pub load: Option<Load>,
+    /// What does not begin on these days, by reason: first what nothing has room for, then most first.
+    pub not_foreseen: Vec<NotForeseen>,
     /// Groups to choose from.
     pub groups: Vec<GroupName>,
+    /// Rings to choose from.
+    pub rings: Vec<RingName>,
+    /// Locations to choose from.
+    pub locations: Vec<LocationName>,
     /// In which hours these devices are seen.
     pub seen: SeenHours,
 }
@@ -256,10 +298,13 @@ mod tests {
             ScheduleOf::All,
             ScheduleOf::Group(GroupId(3)),
             ScheduleOf::Device(DeviceId(7)),
+            ScheduleOf::Ring(RingId(2)),
+            ScheduleOf::Location(LocationId(1)),
+            ScheduleOf::Patch(PatchId(12)),
         ] {
             assert_eq!(ScheduleOf::parse(&of.word()), Some(of));
         }
-        for nonsense in ["", "group:", "group:x", "patch:1", "all:1", "device"] {
+        for nonsense in ["", "group:", "group:x", "patch:", "ring:-", "site:1", "all:1", "device"] {
             assert_eq!(ScheduleOf::parse(nonsense), None, "{nonsense}");
         }
     }

@@ -48,7 +48,7 @@ fn one(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
                 <p class="marks">{marks::severity(row.severity)} <span>{row.category.label()} " " <small>{row.basis.label()}</small></span> {flags(row)}</p>
                 <p>{row.summary.clone()}</p>
             </div>
-            <div class="acts">{except(me, page)} {top_acts(me, page)}</div>
+            <div class="acts"><a class="button" href=format!("/schedule/calendar?of=patch:{}", row.id)>{icon("clock")} <span>"Calendar"</span></a> {except(me, page)} {top_acts(me, page)}</div>
         </header>
         {holds(me, page)}
         <section aria-labelledby="rings">

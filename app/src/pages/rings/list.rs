@@ -174,6 +174,7 @@ fn ring(ring: &RingView, at: usize, count: usize, may: bool) -> AnyView {
             <p class="ring-place">{format!("{} of {count}", at + 1)}</p>
             <h2 id=format!("{id}-name")>{form.name.clone()}</h2>
             <p><a href=active><b>{plural(ring.devices, "device", "devices")}</b></a> <span class="sub">" · "{groups}</span></p>
+            <p><a href=format!("/schedule/calendar?of=ring:{}", ring.id)>"Its calendar"</a></p>
             {proof}
             <h3>"How it is filled"</h3>
             {waves(&ring.waves, ring.devices)}
@@ -423,6 +424,7 @@ fn place(place: &LocationView) -> AnyView {
             <h3><a href=format!("/rings/location/{}", place.id)>{form.name.clone()}</a></h3>
             <p>{plural(place.devices, "device", "devices")} ", " {form.zone.clone()}</p>
             <p class="sub">{at_once} ", " {rate} {running(place.in_flight)}</p>
+            <p><a href=format!("/schedule/calendar?of=location:{}", place.id)>"Its calendar"</a></p>
         </li>
     }
     .into_any()

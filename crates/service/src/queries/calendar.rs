@@ -1,22 +1,23 @@
 //! The calendar of the schedule: windows, hours and freezes of a week or a month, and the installs forecast in them.
 
 use super::{
+    forecast::{load, not_foreseen},
     hours::{self, MOST_DEVICES},
     schedule::groups,
     waiting::{Look, Waiting},
 };
 use crate::{
     Actor, Error, Result, Service, snapshot,
-    store::{devices, lists, seen::SeenDevice},
+    store::{catalog, devices, lists, seen::SeenDevice, waiting as rows},
 };
-use domain::{DeviceId, GroupId, Moment, PatchId, Permission, Span};
+use domain::{DeviceId, GroupId, Moment, PatchId, Permission, ProfileId, Span};
 use planner::{
     Compiled, DeviceFacts, Forecast, Local, Run, Schedule,
     calendar::{Open, Zone},
     forecast, frame_spans_of, profile_of,
 };
 use sqlx::{Acquire as _, SqliteConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use view::{Band, BandKind, Block, CalendarAsk, CalendarDay, CalendarPage, CalendarSpan, ScheduleOf};
 
 /// Days that a forecast looks ahead; later ones are drawn without installs.
@@ -25,8 +26,6 @@ const MOST_DAYS: i64 = 60;
 const MOST_BLOCKS: usize = 40;
 /// Devices that a block names.
 const MOST_NAMED: usize = 5;
-/// Installs without room that are named.
-const MOST_MISFITS: usize = 5;
 /// Installs of one patch that begin so soon after each other are one block.
 const TOGETHER: Span = Span::minutes(30);
 /// The calendar's first and last day: 2000-01-01 and 2099-12-31.
@@ -153,16 +152,15 @@ struct Drawn {
 }
 
 impl Drawn {
-    /// For `about`; several groups: what is for any of them.
-    fn new(policy: &Compiled, about: &DeviceFacts, every_profile: bool, range: Open) -> Self {
+    /// For `about`; several groups: what is for any of them. The hours are those of `followed`.
+    fn new(policy: &Compiled, about: &DeviceFacts, followed: &BTreeSet<ProfileId>, range: Open) -> Self {
         let schedule = Schedule::new(policy, about);
         let drawn = schedule.drawn(range);
         let windows = drawn.windows.iter().map(|(id, span)| (BandKind::Window, id.0, *span));
         let freezes = drawn.freezes.iter().map(|(id, span)| (BandKind::Freeze, id.0, *span));
         let mut bands: Vec<_> = windows.chain(freezes).collect();
-        let followed = profile_of(policy, about).map(|choice| choice.profile);
         for (index, profile) in policy.policy().profiles.iter().enumerate() {
-            if every_profile || followed == Some(profile.id) {
+            if followed.contains(&profile.id) {
                 let spans = frame_spans_of(policy, index, &about.zone);
                 bands.extend(spans.into_iter().map(|span| (BandKind::Hours, profile.id.0, span)));
             }
@@ -256,7 +254,6 @@ impl Days<'_> {
         } else {
             (Vec::new(), 0)
         };
-        let begins = self.runs.iter().filter(|run| open.has(run.start)).count();
         let windows = self
             .drawn
             .bands
@@ -295,38 +292,105 @@ impl Days<'_> {
                 .collect(),
             blocks,
             more,
-            installs: u32::try_from(begins).unwrap_or(u32::MAX),
+            load: load(&self.runs, open),
             open_minutes: self.drawn.windows.then(|| minutes(windows, open)),
         }
     }
 }
 
-/// The name of what is drawn, and a device that stands for it.
-async fn about(
-    conn: &mut SqliteConnection,
+/// What a calendar is drawn for.
+struct Whom {
     of: ScheduleOf,
-    policy: &Compiled,
-    now: Moment,
-) -> Result<(String, DeviceFacts)> {
-    let of_groups = |groups: Vec<GroupId>| DeviceFacts {
-        groups,
-        ..DeviceFacts::new(DeviceId(0), domain::OsReleaseId(0), domain::RingId(0))
-    };
-    Ok(match of {
-        ScheduleOf::All => (
-            "All devices".to_owned(),
-            of_groups(policy.policy().groups.iter().map(|g| g.id).collect()),
-        ),
-        ScheduleOf::Group(id) => {
-            let group = lists::group(conn, id).await?.ok_or(Error::NotFound)?;
-            (group.name, of_groups(vec![id]))
+    /// Its name.
+    name: String,
+    /// The groups in a ring.
+    groups: BTreeSet<GroupId>,
+    /// The devices that lack the patch.
+    lacking: BTreeSet<DeviceId>,
+    /// The device.
+    device: Option<DeviceFacts>,
+}
+
+impl Whom {
+    async fn read(conn: &mut SqliteConnection, of: ScheduleOf, policy: &Compiled, now: Moment) -> Result<Self> {
+        let mut whom = Self {
+            of,
+            name: "All devices".to_owned(),
+            groups: BTreeSet::new(),
+            lacking: BTreeSet::new(),
+            device: None,
+        };
+        match of {
+            ScheduleOf::All => {}
+            ScheduleOf::Group(id) => whom.name = lists::group(conn, id).await?.ok_or(Error::NotFound)?.name,
+            ScheduleOf::Device(id) => {
+                let row = devices::by_id(conn, id).await?.ok_or(Error::NotFound)?;
+                whom.device = Some(snapshot::device_facts(conn, policy, now, &row).await?);
+                whom.name = row.hostname;
+            }
+            ScheduleOf::Ring(id) => {
+                let ring = lists::rings(conn).await?.into_iter().find(|ring| ring.id == id);
+                whom.name = format!("Ring {}", ring.ok_or(Error::NotFound)?.name);
+                let groups = lists::groups(conn).await?.into_iter();
+                whom.groups = groups.filter(|g| g.ring == Some(id)).map(|g| g.id).collect();
+            }
+            ScheduleOf::Location(id) => {
+                let places = lists::locations(conn).await?;
+                let place = places.into_iter().find(|place| place.id == id).ok_or(Error::NotFound)?;
+                whom.name = format!("Location {}", place.name);
+            }
+            ScheduleOf::Patch(id) => {
+                whom.name = catalog::title(conn, id).await?.ok_or(Error::NotFound)?;
+                whom.lacking = rows::lacking(conn, id).await?;
+            }
         }
-        ScheduleOf::Device(id) => {
-            let row = devices::by_id(conn, id).await?.ok_or(Error::NotFound)?;
-            let facts = snapshot::device_facts(conn, policy, now, &row).await?;
-            (row.hostname, facts)
+        Ok(whom)
+    }
+
+    /// Whether a device is among them, by its number, group and location.
+    fn has(&self, policy: &Compiled, device: &DeviceFacts) -> bool {
+        match self.of {
+            ScheduleOf::All => true,
+            ScheduleOf::Group(group) => policy.lies_in(device, group),
+            ScheduleOf::Device(id) => device.id == id,
+            ScheduleOf::Ring(_) => device.groups.iter().any(|group| self.groups.contains(group)),
+            ScheduleOf::Location(id) => device.location == Some(id),
+            ScheduleOf::Patch(_) => self.lacking.contains(&device.id),
         }
-    })
+    }
+
+    /// Whether installs of a patch are among what is asked for.
+    fn has_patch(&self, patch: PatchId) -> bool {
+        !matches!(self.of, ScheduleOf::Patch(id) if id != patch)
+    }
+
+    /// A device that stands for these, on this clock.
+    fn stands_for(&self, policy: &Compiled, devices: &[SeenDevice], zone: &Zone) -> DeviceFacts {
+        let groups: BTreeSet<GroupId> = match self.of {
+            ScheduleOf::All => policy.policy().groups.iter().map(|g| g.id).collect(),
+            ScheduleOf::Group(id) => BTreeSet::from([id]),
+            ScheduleOf::Ring(_) | ScheduleOf::Location(_) | ScheduleOf::Patch(_) | ScheduleOf::Device(_) => {
+                devices.iter().flat_map(|d| d.facts.groups.iter().copied()).collect()
+            }
+        };
+        self.device.clone().unwrap_or_else(|| DeviceFacts {
+            groups: groups.into_iter().collect(),
+            zone: zone.name().to_owned(),
+            ..DeviceFacts::new(DeviceId(0), domain::OsReleaseId(0), domain::RingId(0))
+        })
+    }
+
+    /// The profiles whose hours are drawn.
+    fn profiles(&self, policy: &Compiled, about: &DeviceFacts, devices: &[SeenDevice]) -> BTreeSet<ProfileId> {
+        let of = |facts: &DeviceFacts| profile_of(policy, facts).map(|choice| choice.profile);
+        match self.of {
+            ScheduleOf::All => policy.policy().profiles.iter().map(|p| p.id).collect(),
+            ScheduleOf::Group(_) | ScheduleOf::Device(_) => of(about).into_iter().collect(),
+            ScheduleOf::Ring(_) | ScheduleOf::Location(_) | ScheduleOf::Patch(_) => {
+                devices.iter().filter_map(|d| of(&d.facts)).collect()
+            }
+        }
+    }
 }
 
 /// A device by its name or `#12`.
@@ -369,12 +433,8 @@ impl Service {
             None => None,
         };
         let of = found.map_or(ask.of, ScheduleOf::Device);
-        let (name, mut about) = about(conn, of, &policy, now).await?;
-        let wanted = |device: &DeviceFacts| match of {
-            ScheduleOf::All => true,
-            ScheduleOf::Group(group) => policy.lies_in(device, group),
-            ScheduleOf::Device(id) => device.id == id,
-        };
+        let whom = Whom::read(conn, of, &policy, now).await?;
+        let wanted = |device: &DeviceFacts| whom.has(&policy, device);
         let devices = hours::devices(conn, wanted).await?;
         let waiting = Waiting::read(
             conn,
@@ -384,44 +444,48 @@ impl Service {
             wanted,
         )
         .await?;
-        let groups = groups(conn).await?;
+        let (groups, rings) = (groups(conn).await?, lists::rings(conn).await?);
+        let locations = lists::locations(conn).await?;
+        let words = snapshot::words(conn, now, &waiting.patches()).await?;
         tx.commit().await?;
         let zones = zones(&devices);
         let asked = ask.zone.as_deref().filter(|name| name.parse::<Zone>().is_ok());
-        let own = match of {
-            ScheduleOf::Device(_) => Some(about.zone.as_str()),
-            ScheduleOf::All | ScheduleOf::Group(_) => zones.first().map(|(zone, _)| zone.as_str()),
-        };
+        let most = zones.first().map(|(zone, _)| zone.as_str());
+        let own = whom.device.as_ref().map(|device| device.zone.as_str()).or(most);
         let zone = Zone::or_utc(asked.or(own).unwrap_or("UTC"));
-        if !matches!(of, ScheduleOf::Device(_)) {
-            about.zone = zone.name().to_owned();
-        }
+        let about = whom.stands_for(&policy, &devices, &zone);
         let today = Day::of(zone.wall(now));
         let day = ask.from.as_deref().and_then(Day::parse).unwrap_or(today);
         let range = Range::new(ask.span, day, zone);
         let open = range.open();
         let foreseen = foresee(&policy, &waiting, now, open)?;
+        let asked_for =
+            |(device, patch): (DeviceId, PatchId)| waiting.wanted.contains(&device) && whom.has_patch(patch);
+        let told = foreseen.is_some();
+        let foreseen = foreseen.unwrap_or_default();
         let runs = foreseen.runs.into_iter();
-        let runs = runs.filter(|r| waiting.wanted.contains(&r.pair.0) && r.start < open.to && r.end > open.from);
+        let runs: Vec<Run> = runs
+            .filter(|run| asked_for(run.pair) && run.start < open.to && run.end > open.from)
+            .collect();
+        let waits: Vec<_> = foreseen
+            .waits
+            .into_iter()
+            .filter(|(pair, _)| asked_for(*pair))
+            .collect();
         // The policy in force is worked out for the days around now: this one for the days that are looked at.
         let looked = Compiled::new(policy.policy().clone(), open, [about.zone.as_str()]);
         let days = Days {
             range: &range,
             span: ask.span,
-            drawn: Drawn::new(&looked, &about, of == ScheduleOf::All, open),
-            runs: runs.collect(),
+            drawn: Drawn::new(&looked, &about, &whom.profiles(&policy, &about, &devices), open),
+            runs,
             waiting: &waiting,
             names: &names,
         };
-        let misfits: Vec<_> = foreseen
-            .misfits
-            .into_iter()
-            .filter(|(device, _)| waiting.wanted.contains(device))
-            .collect();
         let there = |day: Day| DAYS.contains(&day.0).then(|| day.date());
         Ok(CalendarPage {
             of,
-            name,
+            name: whom.name,
             no_device: named.filter(|_| found.is_none()).map(str::to_owned),
             span: ask.span,
             zone: zone.name().to_owned(),
@@ -436,26 +500,24 @@ impl Service {
             waiting: u32::try_from(waiting.all).unwrap_or(u32::MAX),
             looked: u32::try_from(waiting.wanted.len()).unwrap_or(u32::MAX),
             cut: waiting.is_cut(),
-            misfits: u32::try_from(misfits.len()).unwrap_or(u32::MAX),
-            misfit_examples: misfits
-                .into_iter()
-                .take(MOST_MISFITS)
-                .map(|(device, patch)| (device, waiting.host(device), patch, waiting.title(patch)))
-                .collect(),
+            load: told.then(|| load(&days.runs, open)),
+            not_foreseen: not_foreseen(&waits, &waiting, &words),
             groups,
+            rings,
+            locations,
             seen: hours::hours(&policy, &names, &devices, &waiting, now),
         })
     }
 }
 
 /// What is forecast until the end of `open`; nothing where that is over, or too far away to be told.
-fn foresee(policy: &Compiled, waiting: &Waiting, now: Moment, open: Open) -> Result<Forecast> {
+fn foresee(policy: &Compiled, waiting: &Waiting, now: Moment, open: Open) -> Result<Option<Forecast>> {
     let days = open.to.since(now).0.div_euclid(86_400) + 1;
     if !(1..=MOST_DAYS).contains(&days) {
-        return Ok(Forecast::default());
+        return Ok(None);
     }
     let input = waiting.input(policy, now)?;
-    Ok(forecast(&input, u32::try_from(days).unwrap_or(0)))
+    Ok(Some(forecast(&input, u32::try_from(days).unwrap_or(0))))
 }
 
 #[cfg(test)]

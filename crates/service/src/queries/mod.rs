@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod check;
 pub mod device;
 pub mod devices;
+mod forecast;
 pub mod foresee;
 pub mod hours;
 pub mod metrics;

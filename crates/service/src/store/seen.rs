@@ -2,7 +2,7 @@
 
 use super::devices::Contact;
 use crate::error::{Error, Result};
-use domain::{DeviceId, DeviceState, GroupId};
+use domain::{DeviceId, DeviceState, GroupId, LocationId};
 use planner::{DeviceFacts, Presence, WallHour};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub async fn write(conn: &mut SqliteConnection, contacts: &[Contact]) -> Result<
 /// An active device with what its schedule depends on, and its hours.
 #[derive(Clone, Debug)]
 pub struct SeenDevice {
-    /// Number, group and zone only.
+    /// Number, group, zone and location only.
     pub facts: DeviceFacts,
     /// Its hours; none: not seen since they are kept.
     pub seen: Option<Presence>,
@@ -74,7 +74,7 @@ pub struct SeenDevice {
 /// When the database fails.
 pub async fn all(conn: &mut SqliteConnection) -> Result<Vec<SeenDevice>> {
     let rows = sqlx::query(
-        "SELECT d.id, d.group_id, d.zone, s.since_hour, s.last_hour, s.weeks FROM device d
+        "SELECT d.id, d.group_id, d.zone, s.since_hour, s.last_hour, s.weeks, d.location_id FROM device d
          LEFT JOIN device_seen s ON s.device_id = d.id WHERE d.state = ? ORDER BY d.id",
     )
     .bind(DeviceState::Active.code())
@@ -86,6 +86,7 @@ pub async fn all(conn: &mut SqliteConnection) -> Result<Vec<SeenDevice>> {
             let facts = DeviceFacts {
                 groups: row.try_get::<Option<i64>, _>(1)?.map(GroupId).into_iter().collect(),
                 zone: row.try_get(2)?,
+                location: row.try_get::<Option<i64>, _>(6)?.map(LocationId),
                 ..DeviceFacts::new(DeviceId(row.try_get(0)?), domain::OsReleaseId(0), domain::RingId(0))
             };
             let seen = since.map(|_| presence(row, 3)).transpose()?;

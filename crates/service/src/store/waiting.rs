@@ -4,7 +4,7 @@ use super::states::{self, State, open_states};
 use crate::error::Result;
 use domain::{AttemptId, Category, DeviceId, Moment, PatchId, ProductId, RingId};
 use sqlx::{Row as _, SqliteConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One patch that some ring approved, on a device that still needs it.
 #[derive(Clone, Debug)]
@@ -57,6 +57,21 @@ pub async fn patches(conn: &mut SqliteConnection, devices: &[DeviceId], most: u3
             })
         })
         .collect()
+}
+
+/// The devices that lack a patch, approved or not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lacking(conn: &mut SqliteConnection, patch: PatchId) -> Result<BTreeSet<DeviceId>> {
+    let rows: Vec<i64> = sqlx::query_scalar(concat!(
+        "SELECT device_id FROM device_patch WHERE patch_id = ? AND state IN ",
+        open_states!()
+    ))
+    .bind(patch.0)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(DeviceId).collect())
 }
 
 /// The attempts that are open, by device.

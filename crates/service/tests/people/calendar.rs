@@ -4,7 +4,7 @@ use crate::{
     schedule::{freeze, profile, window},
     support::*,
 };
-use domain::{DeviceId, GroupId, PatchId, PatchState, ProfileId, Span, Urgency};
+use domain::{DeviceId, GroupId, LocationId, PatchId, PatchState, ProfileId, RingId, Span, Urgency};
 use service::{
     Error,
     commands::decide::{Selection, Verb},
@@ -63,7 +63,7 @@ async fn installs_lie_in_the_windows_of_whom_it_is_drawn_for() {
             today.bands.is_empty() && today.open_minutes.is_none(),
             "nothing limits it"
         );
-        assert_eq!((today.installs, today.blocks[0].from), (1, START), "{who:?}");
+        assert_eq!((today.load.installs, today.blocks[0].from), (1, START), "{who:?}");
         assert_eq!(today.blocks[0].devices, [(device, "web1".to_owned())]);
     }
     w.service
@@ -85,14 +85,18 @@ async fn installs_lie_in_the_windows_of_whom_it_is_drawn_for() {
             band.to_text.as_str(),
         );
         assert_eq!(said, (BandKind::Window, "Weekend", "21:00", "24:00"), "{who:?}");
-        assert_eq!((saturday.open_minutes, saturday.installs), (Some(180), 1), "{who:?}");
+        assert_eq!(
+            (saturday.open_minutes, saturday.load.installs),
+            (Some(180), 1),
+            "{who:?}"
+        );
         let block = &saturday.blocks[0];
         assert_eq!((block.patch, block.count, block.from), (patch, 1, band.from));
         assert_eq!((block.from_text.as_str(), block.to_text.as_str()), ("21:00", "21:10"));
     }
     let other = ask(&w, of(ScheduleOf::Group(GroupId(2)))).await;
     assert_eq!(
-        (other.waiting, other.days[5].installs),
+        (other.waiting, other.days[5].load.installs),
         (0, 0),
         "another group's installs"
     );
@@ -123,7 +127,7 @@ async fn a_month_sums_up_its_days_and_ends_where_the_calendar_does() {
     let november = ask(&w, month("2026-11-09")).await;
     assert_eq!((november.title.as_str(), november.days.len()), ("November 2026", 42));
     assert_eq!(november.days.iter().filter(|d| d.inside).count(), 30);
-    assert_eq!(november.days.iter().map(|d| d.installs).sum::<u32>(), 1);
+    assert_eq!(november.days.iter().map(|d| d.load.installs).sum::<u32>(), 1);
     assert!(november.days.iter().all(|d| d.blocks.is_empty() && d.bands.is_empty()));
     let open: u32 = november.days.iter().filter_map(|d| d.open_minutes).sum();
     // Five Saturdays and Sundays and what the Sunday before the first Monday left, without a time change among them.
@@ -247,5 +251,103 @@ async fn hours_are_judged_by_what_waits() {
             .iter()
             .all(|d| d.bands.len() == 1 && d.bands[0].kind == BandKind::Hours)
     );
-    assert_eq!((week.days[0].installs, week.days[1].installs), (1, 1), "one an evening");
+    assert_eq!(
+        (week.days[0].load.installs, week.days[1].load.installs),
+        (1, 1),
+        "one an evening"
+    );
+}
+
+#[tokio::test]
+async fn a_ring_a_location_and_a_patch_have_a_forecast_with_sums() {
+    let w = world().await;
+    let (pilot, openssl) = waiting(&w).await;
+    let bash = w.patch("bash", "5").await;
+    w.state(pilot, bash, PatchState::Missing, false).await;
+    approve(&w, bash).await;
+    let production = w.device(2, "db1").await;
+    w.state(production, openssl, PatchState::Missing, false).await;
+    for sql in [
+        "INSERT INTO location (id, name, zone) VALUES (7, 'Graz', 'UTC')",
+        "UPDATE device SET location_id = 7 WHERE hostname = 'web1'",
+        "UPDATE patch SET size = 3000000 WHERE source = 'openssl'",
+        "UPDATE patch SET size = 500000 WHERE source = 'bash'",
+    ] {
+        sqlx::query(sql).execute(&mut w.conn().await).await.unwrap();
+    }
+    let both = Load {
+        installs: 2,
+        devices: 1,
+        // Twice the assumed ten minutes, and the download.
+        seconds: 1_204,
+        bytes: 3_500_000,
+    };
+    let one = Load {
+        installs: 1,
+        seconds: 603,
+        bytes: 3_000_000,
+        ..both
+    };
+    for (who, name, load) in [
+        (ScheduleOf::All, "All devices", both),
+        (ScheduleOf::Ring(PILOT), "Ring Pilot", both),
+        (ScheduleOf::Ring(PRODUCTION), "Ring Production", Load::default()),
+        (ScheduleOf::Location(LocationId(7)), "Location Graz", both),
+        (ScheduleOf::Patch(openssl), "openssl 3", one),
+    ] {
+        let week = ask(&w, of(who)).await;
+        assert_eq!((week.name.as_str(), week.load), (name, Some(load)), "{who:?}");
+        assert_eq!(
+            week.days.iter().map(|d| d.load.bytes).sum::<u64>(),
+            load.bytes,
+            "{who:?}"
+        );
+        let drawn: u32 = week.days.iter().flat_map(|d| &d.blocks).map(|b| b.count).sum();
+        assert_eq!(drawn, load.installs, "{who:?}: what is drawn is what is counted");
+        assert!(week.not_foreseen.is_empty(), "{who:?}");
+    }
+    let past = CalendarAsk {
+        from: Some("2026-11-01".to_owned()),
+        ..of(ScheduleOf::All)
+    };
+    assert_eq!(
+        ask(&w, past).await.load,
+        None,
+        "nothing is foretold of days that are over"
+    );
+    for nobody in [
+        ScheduleOf::Ring(RingId(99)),
+        ScheduleOf::Location(LocationId(99)),
+        ScheduleOf::Patch(PatchId(99)),
+    ] {
+        let none = w.service.calendar(&w.administrator, &of(nobody)).await;
+        assert!(matches!(none, Err(Error::NotFound)), "{nobody:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_named_with_its_reason() {
+    let w = world().await;
+    let (device, patch) = waiting(&w).await;
+    let short = WindowForm { minutes: 5, ..window() };
+    w.service
+        .save_window(&w.administrator, None, &short)
+        .await
+        .unwrap()
+        .unwrap();
+    for who in [ScheduleOf::All, ScheduleOf::Ring(PILOT), ScheduleOf::Patch(patch)] {
+        let week = ask(&w, of(who)).await;
+        assert_eq!(week.load, Some(Load::default()), "{who:?}");
+        let [one] = &week.not_foreseen[..] else {
+            panic!("{who:?}: {:?}", week.not_foreseen);
+        };
+        assert!(one.misfit && one.installs == 1, "{who:?}: {one:?}");
+        assert_eq!(
+            one.examples,
+            [(device, "web1".to_owned(), patch, "openssl 3".to_owned())]
+        );
+        assert!(one.reason.contains("min"), "{}", one.reason);
+    }
+    let other = ask(&w, of(ScheduleOf::Ring(PRODUCTION))).await;
+    assert!(other.not_foreseen.is_empty());
 }

@@ -155,7 +155,7 @@ async fn a_calendar_looks_at_so_many_devices() {
         };
         median(what, async || {
             let page = w.service.calendar(admin, &ask).await.unwrap();
-            assert!(page.waiting > 0 && page.days.iter().any(|d| d.installs > 0));
+            assert!(page.waiting > 0 && page.days.iter().any(|d| d.load.installs > 0));
         })
         .await
     };

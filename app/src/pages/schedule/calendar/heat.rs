@@ -12,7 +12,7 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// The part of the calendar's page.
 pub fn heat(me: &Me, page: &CalendarPage) -> AnyView {
     let may = me.role.may(Permission::ManageSchedule);
-    let link = |hours: &SuggestedHours| may.then(|| new_profile(page.of, hours));
+    let link = |hours: &SuggestedHours| may.then(|| new_profile(page.of, hours)).flatten();
     view! {
         <section aria-labelledby="seen" class="seen">
             <div class="section-head">
@@ -79,8 +79,8 @@ pub fn strip(seen: &SeenHours) -> AnyView {
     .into_any()
 }
 
-/// The form of a new profile with these hours filled in.
-fn new_profile(of: ScheduleOf, hours: &SuggestedHours) -> String {
+/// The form of a new profile with these hours filled in; none where a profile cannot be for those.
+fn new_profile(of: ScheduleOf, hours: &SuggestedHours) -> Option<String> {
     let mut query = Query::default();
     query.add("hours", "some");
     query.add("from", &hours.from);
@@ -93,12 +93,13 @@ fn new_profile(of: ScheduleOf, hours: &SuggestedHours) -> String {
         ScheduleOf::All => None,
         ScheduleOf::Group(id) => Some(format!("group{id}")),
         ScheduleOf::Device(id) => Some(format!("device{id}")),
+        ScheduleOf::Ring(_) | ScheduleOf::Location(_) | ScheduleOf::Patch(_) => return None,
     };
     query.add("scope", if whom.is_some() { "some" } else { "all" });
     if let Some(whom) = whom {
         query.add(&whom, "1");
     }
-    query.on("/schedule/profiles/new")
+    Some(query.on("/schedule/profiles/new"))
 }
 
 /// Hours that would suit; `link` is where they are made a profile of.

@@ -1,5 +1,6 @@
 //! The calendar: windows, allowed hours, freezes, and the installs forecast in them, for a week or a month.
 
+mod forecast;
 pub(super) mod heat;
 mod month;
 mod week;
@@ -60,6 +61,12 @@ fn whole(me: &Me, zone_chosen: bool, page: &CalendarPage) -> AnyView {
         ScheduleOf::Device(id) => {
             Some(view! { <p class="sub"><a href=format!("/devices/{id}")>"The page of this device"</a></p> })
         }
+        ScheduleOf::Patch(id) => {
+            Some(view! { <p class="sub"><a href=format!("/patches/{id}")>"The page of this patch"</a></p> })
+        }
+        ScheduleOf::Ring(_) | ScheduleOf::Location(_) => {
+            Some(view! { <p class="sub"><a href="/rings".to_owned()>"Rings and locations"</a></p> })
+        }
         ScheduleOf::All | ScheduleOf::Group(_) => None,
     };
     view! {
@@ -80,6 +87,7 @@ fn whole(me: &Me, zone_chosen: bool, page: &CalendarPage) -> AnyView {
             {notes(page)}
             {drawn}
         </section>
+        {forecast::forecast(page)}
         {heat::heat(me, page)}
     }
     .into_any()
@@ -126,8 +134,14 @@ fn choose(page: &CalendarPage, here: &CalendarAsk) -> AnyView {
             .iter()
             .map(|g| (format!("group:{}", g.id), format!("Group {}", g.name))),
     );
-    if let ScheduleOf::Device(_) = page.of {
-        of.push((page.of.word(), format!("Device {}", page.name)));
+    let rings = page.rings.iter();
+    of.extend(rings.map(|r| (ScheduleOf::Ring(r.id).word(), format!("Ring {}", r.name))));
+    let places = page.locations.iter();
+    of.extend(places.map(|l| (ScheduleOf::Location(l.id).word(), format!("Location {}", l.name))));
+    match page.of {
+        ScheduleOf::Device(_) => of.push((page.of.word(), format!("Device {}", page.name))),
+        ScheduleOf::Patch(_) => of.push((page.of.word(), format!("Patch {}", page.name))),
+        ScheduleOf::All | ScheduleOf::Group(_) | ScheduleOf::Ring(_) | ScheduleOf::Location(_) => {}
     }
     let mut zones = vec![(String::new(), "Of most devices".to_owned())];
     if let ScheduleOf::Device(_) = page.of {
@@ -169,11 +183,11 @@ fn clock(page: &CalendarPage) -> AnyView {
     let whose = match page.of {
         ScheduleOf::Device(_) if own(page) => ", the device's own clock".to_owned(),
         ScheduleOf::Device(_) => ", not the device's own clock".to_owned(),
-        ScheduleOf::All | ScheduleOf::Group(_) if all == 0 => String::new(),
-        ScheduleOf::All | ScheduleOf::Group(_) if same == all => {
+        _ if all == 0 => String::new(),
+        _ if same == all => {
             format!(", the clock of {}", plural(all, "device", "devices"))
         }
-        ScheduleOf::All | ScheduleOf::Group(_) => {
+        _ => {
             let rest = "what runs on each device's own clock is drawn as it is there";
             format!(", the clock of {same} of {}; {rest}", plural(all, "device", "devices"))
         }
@@ -207,18 +221,6 @@ fn notes(page: &CalendarPage) -> AnyView {
         );
         view! { <p class="sub" role="note">{icon("alert")} " " {words}</p> }
     });
-    let misfits = (page.misfits > 0).then(|| {
-        let named = page.misfit_examples.iter().map(|(device, host, patch, title)| {
-            view! { <li><a href=format!("/patches/{patch}")>{title.clone()}</a> " on " <a href=format!("/devices/{device}")>{host.clone()}</a></li> }
-        });
-        let named = named.collect::<Vec<_>>();
-        let words = plural(page.misfits, "approved install fits", "approved installs fit");
-        let more = page.misfits.saturating_sub(u32::try_from(named.len()).unwrap_or(0));
-        let more = (more > 0).then(|| view! { <li>{format!("and {more} more")}</li> });
-        view! {
-            <div class="finding" role="note">{icon("alert")} <div><b>{words}</b> " into no hours and no window:" <ul>{named} {more}</ul></div></div>
-        }
-    });
     let none = (page.waiting == 0).then(|| view! { <p class="sub">"No approved install waits here."</p> });
-    view! { {cut} {misfits} {none} }.into_any()
+    view! { {cut} {none} }.into_any()
 }

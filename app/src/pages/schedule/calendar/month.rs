@@ -1,7 +1,7 @@
 //! A month: each day with its sums; a day leads to its week.
 
 use crate::components::icon::icon;
-use crate::words::{number, plural};
+use crate::words::{bytes, number, plural};
 use leptos::prelude::*;
 use view::{CalendarDay, CalendarPage};
 
@@ -9,7 +9,7 @@ const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// The month; `week` is the address of a date's week.
 pub fn month(page: &CalendarPage, week: &dyn Fn(&str) -> String) -> AnyView {
-    let most = page.days.iter().map(|d| d.installs).max().unwrap_or(0).max(1);
+    let most = page.days.iter().map(|d| d.load.installs).max().unwrap_or(0).max(1);
     let rows = page.days.chunks(7).map(|days| {
         let cells = days
             .iter()
@@ -36,10 +36,11 @@ fn cell(page: &CalendarPage, day: &CalendarDay, most: u32, week: String) -> AnyV
     let today = day.date == page.today;
     let (weekday, date) = day.label.split_once(' ').unwrap_or(("", &day.label));
     let (weekday, date) = (format!("{weekday} "), date.to_owned());
-    let installs = (day.installs > 0).then(|| {
-        let width = format!("{}%", (u64::from(day.installs) * 100 / u64::from(most)).max(4));
+    let load = day.load;
+    let installs = (load.installs > 0).then(|| {
+        let width = format!("{}%", (u64::from(load.installs) * 100 / u64::from(most)).max(4));
         view! {
-            <p class="installs"><b>{number(day.installs)}</b> {if day.installs == 1 { " install" } else { " installs" }}</p>
+            <p class="installs"><b>{number(load.installs)}</b> {if load.installs == 1 { " install" } else { " installs" }} ", " {bytes(load.bytes)}</p>
             <svg class="bar" width="100%" height="8" aria-hidden="true"><rect class="track" width="100%" height="8"></rect><rect width=width height="8" data-kind="install"></rect></svg>
         }
     });
