@@ -28,6 +28,15 @@ test('a week shows what is forecast, and leads to its neighbours', async ({ admi
     await expectAccessible(page);
   }
   await sane(page);
+  // The same in figures: one install, and its sums.
+  const figures = page.getByRole('table').filter({ has: page.getByRole('columnheader', { name: 'Download' }) });
+  await expect(figures.locator('tbody tr')).toHaveCount(1);
+  await expect(figures.locator('tbody td').first()).toHaveText('1');
+  await page.goto(`${CALENDAR}?of=ring:2`);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Calendar: Ring Production');
+  await expect(figures).toHaveCount(0);
+  await page.goto(`${CALENDAR}?of=patch:1`);
+  await expect(figures.locator('tbody tr')).toHaveCount(1);
 
   const title = page.locator('#drawn');
   const before = await title.textContent();

@@ -82,7 +82,7 @@ struct TestArgs {
     /// Only what needs no browser: format, imports, lints, cargo test
     #[arg(long)]
     quick: bool,
-    /// Seeds of the simulation, from 1; none with --quick. 200 take 14 minutes on two cores
+    /// Seeds of the simulation, from 1; none with --quick. 200 take 15 to 20 minutes on two cores
     #[arg(long, default_value_t = 200)]
     seeds: u32,
     /// Also build the browser part for release and check its size
