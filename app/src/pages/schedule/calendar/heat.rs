@@ -113,7 +113,7 @@ pub fn suggestions(seen: &SeenHours, link: &dyn Fn(&SuggestedHours) -> Option<St
             Some(to) => view! { <a class="button" href=to>{icon("clock")} <span>{name}</span></a> }.into_any(),
             None => view! { <b>{name}</b> }.into_any(),
         };
-        view! { <li>{name} <span>{format!("{} % of the devices are on then. ", hours.share)} {hours.text.clone()} "."</span></li> }
+        view! { <li>{name} " " <span>{format!("{} % of the devices are on then. ", hours.share)} {hours.text.clone()} "."</span></li> }
     });
     let hours = hours.collect::<Vec<_>>();
     view! { <h3>"Hours that would suit"</h3> <ul class="suits">{hours}</ul> }.into_any()
