@@ -21,6 +21,15 @@ pub fn number(n: u32) -> String {
     out
 }
 
+/// `24 h`, `1 h 30 min`, `10 min`.
+pub fn length(minutes: u32) -> String {
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// `1.2 MB`.
 pub fn bytes(n: u64) -> String {
     let mut tenths = n.saturating_mul(10);

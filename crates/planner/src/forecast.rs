@@ -35,10 +35,9 @@ pub struct Run {
 pub struct Forecast {
     /// What runs, by its start.
     pub runs: Vec<Run>,
-    /// What waits for a person, an event or a later time, each with its first reason.
+    /// What waits for a person, an event or a later time, each with its first reason. What no window and no hours have room for is among
+    /// them: [`Reason::is_misfit`].
     pub waits: BTreeMap<Pair, Reason>,
-    /// Those of `waits` that no window or profile has room for.
-    pub misfits: Vec<Pair>,
 }
 
 impl Forecast {
@@ -198,9 +197,6 @@ impl Promised {
     }
 
     fn waits(&mut self, pair: Pair, reason: Reason) {
-        if reason.is_misfit() {
-            self.found.misfits.push(pair);
-        }
         self.found.waits.insert(pair, reason);
     }
 

@@ -8,7 +8,7 @@ use crate::components::field::{hidden, text};
 use crate::components::form::post;
 use crate::components::icon::icon;
 use crate::components::section::{ask, section};
-use crate::words::{number, plural};
+use crate::words::{length, number, plural};
 use domain::{Permission, RebootPolicy};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -191,15 +191,6 @@ fn rest(form: &RingForm) -> String {
     match form.rest_minutes {
         0 => String::new(),
         n => format!("{} between waves. ", plural(n, "minute", "minutes")),
-    }
-}
-
-/// `24 h`, `1 h 30 min`, `10 min`.
-fn length(minutes: u32) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 

@@ -219,9 +219,10 @@ impl World {
         );
         lines.extend(
             found
-                .misfits
+                .waits
                 .iter()
-                .map(|pair| format!("misfit {}", self.pair_name(*pair))),
+                .filter(|(_, reason)| reason.is_misfit())
+                .map(|(pair, _)| format!("misfit {}", self.pair_name(*pair))),
         );
         Ok(lines)
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Actor, Error, Result, Service, snapshot,
-    store::{catalog, devices, lists, seen::SeenDevice, waiting as rows},
+    store::{devices, lists, pages, seen::SeenDevice, waiting as rows},
 };
 use domain::{DeviceId, GroupId, Moment, PatchId, Permission, ProfileId, Span};
 use planner::{
@@ -340,7 +340,8 @@ impl Whom {
                 whom.name = format!("Location {}", place.name);
             }
             ScheduleOf::Patch(id) => {
-                whom.name = catalog::title(conn, id).await?.ok_or(Error::NotFound)?;
+                let (product, version, _) = pages::title(conn, id).await?.ok_or(Error::NotFound)?;
+                whom.name = format!("{product} {version}");
                 whom.lacking = rows::lacking(conn, id).await?;
             }
         }
@@ -458,7 +459,7 @@ impl Service {
         let day = ask.from.as_deref().and_then(Day::parse).unwrap_or(today);
         let range = Range::new(ask.span, day, zone);
         let open = range.open();
-        let foreseen = foresee(&policy, &waiting, now, open)?;
+        let foreseen = forecast_until(&policy, &waiting, now, open)?;
         let asked_for =
             |(device, patch): (DeviceId, PatchId)| waiting.wanted.contains(&device) && whom.has_patch(patch);
         let told = foreseen.is_some();
@@ -511,7 +512,7 @@ impl Service {
 }
 
 /// What is forecast until the end of `open`; nothing where that is over, or too far away to be told.
-fn foresee(policy: &Compiled, waiting: &Waiting, now: Moment, open: Open) -> Result<Option<Forecast>> {
+fn forecast_until(policy: &Compiled, waiting: &Waiting, now: Moment, open: Open) -> Result<Option<Forecast>> {
     let days = open.to.since(now).0.div_euclid(86_400) + 1;
     if !(1..=MOST_DAYS).contains(&days) {
         return Ok(None);

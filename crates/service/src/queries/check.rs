@@ -1,7 +1,7 @@
 //! The schedule's forms while they are filled in: everything that saving would say, said without saving.
 
 use super::{
-    foresee::{Step, item_of, product_of},
+    preview::{Step, item_of, product_of},
     schedule::{groups, hours_to_come, occurrences, who},
 };
 use crate::{

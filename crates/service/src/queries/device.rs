@@ -92,7 +92,10 @@ async fn row(
     now: Moment,
 ) -> Result<DevicePatch> {
     let decision = decide(policy, device, &line.patch, &line.pair, now);
-    let (product, version, severity) = pages::title(conn, line.state.patch).await?;
+    let patch = line.state.patch;
+    let (product, version, severity) = pages::title(conn, patch)
+        .await?
+        .ok_or_else(|| Error::Inconsistent(format!("patch {patch} is gone")))?;
     let severity = Severity::from_code(severity).ok_or_else(|| Error::Inconsistent(format!("severity {severity}")))?;
     let blocked = line.pair.rolled_back_block;
     let can_roll_back =

@@ -1,7 +1,7 @@
 //! The page of rings: the ladder, the tree of groups, places, and what counts for the whole fleet.
 
 use super::{
-    foresee::{MOST_DEVICES, told},
+    preview::{MOST_DEVICES, told},
     waiting::{Look, Waiting},
 };
 use crate::{

@@ -199,16 +199,3 @@ pub async fn supersede(conn: &mut SqliteConnection, patch: PatchId, by: Option<P
         .await?;
     Ok(())
 }
-
-/// The product and version of a patch.
-///
-/// # Errors
-/// When the database fails.
-pub async fn title(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<String>> {
-    Ok(
-        sqlx::query_scalar("SELECT source || ' ' || version FROM patch WHERE id = ?")
-            .bind(patch.0)
-            .fetch_optional(conn)
-            .await?,
-    )
-}

@@ -1,7 +1,7 @@
 //! Rows of the patch's and the device's page, beyond what the lists show.
 
 use super::{attempts::Stage, fleet::in_ring, lists::Group, states::state_of};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use domain::{AttemptId, DeviceId, HoldId, Moment, PatchId, PatchState};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
@@ -316,16 +316,17 @@ pub async fn details(conn: &mut SqliteConnection, device: DeviceId) -> Result<Op
     }))
 }
 
-/// Product, version and severity code of a patch.
+/// Product, version and severity code of a patch; `None` when it is unknown.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn title(conn: &mut SqliteConnection, patch: PatchId) -> Result<(String, String, i64)> {
-    sqlx::query_as("SELECT source, version, severity FROM patch WHERE id = ?")
-        .bind(patch.0)
-        .fetch_optional(conn)
-        .await?
-        .ok_or_else(|| Error::Inconsistent(format!("patch {patch} is gone")))
+pub async fn title(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<(String, String, i64)>> {
+    Ok(
+        sqlx::query_as("SELECT source, version, severity FROM patch WHERE id = ?")
+            .bind(patch.0)
+            .fetch_optional(conn)
+            .await?,
+    )
 }
 
 /// The names of some devices.

@@ -1,7 +1,7 @@
 //! The forecast of the days shown, in figures: how many installs, how long, how much data, and what does not run in them.
 
 use crate::components::icon::icon;
-use crate::words::{bytes, number, plural};
+use crate::words::{bytes, length, number, plural};
 use leptos::prelude::*;
 use view::{CalendarPage, Load, NotForeseen};
 
@@ -31,7 +31,7 @@ fn said(load: Load) -> String {
         "{} on {} begin on these days: {} of work one after the other, {} to download.",
         plural(load.installs, "install", "installs"),
         plural(load.devices, "device", "devices"),
-        length(load.seconds),
+        work(load.seconds),
         bytes(load.bytes)
     )
 }
@@ -47,7 +47,7 @@ fn days(page: &CalendarPage, sum: Load) -> AnyView {
         view! {
             <td class="num">{number(load.installs)}</td>
             <td class="num">{number(load.devices)}</td>
-            <td class="num">{length(load.seconds)}</td>
+            <td class="num">{work(load.seconds)}</td>
             <td class="num">{bytes(load.bytes)}</td>
         }
     };
@@ -104,15 +104,13 @@ fn waits(all: &[NotForeseen]) -> AnyView {
     view! { <h3>"Not on these days"</h3> <ul class="waits">{rows.collect::<Vec<_>>()}</ul> }.into_any()
 }
 
-/// `20 min`, `4 h 30 min`, `3 days 2 h`.
-fn length(seconds: i64) -> String {
-    let minutes = (seconds.max(0) + 59) / 60;
-    match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
-        (0, 0, m) => format!("{m} min"),
-        (0, h, 0) => format!("{h} h"),
-        (0, h, m) => format!("{h} h {m} min"),
-        (1, h, _) => format!("1 day {h} h"),
-        (days, h, _) => format!("{days} days {h} h"),
+/// `20 min`, `4 h 30 min`, `1 day`, `3 days 2 h`: rounded up to minutes; from a day on in whole hours.
+fn work(seconds: i64) -> String {
+    let minutes = u32::try_from(seconds.max(0).saturating_add(59) / 60).unwrap_or(u32::MAX);
+    match (minutes / 1_440, minutes / 60 % 24) {
+        (0, _) => length(minutes),
+        (days, 0) => plural(days, "day", "days"),
+        (days, hours) => format!("{} {hours} h", plural(days, "day", "days")),
     }
 }
 
@@ -122,7 +120,7 @@ mod tests {
 
     #[test]
     fn lengths_are_rounded_up_to_minutes() {
-        let said = [-5, 0, 61, 3_600, 16_200, 90_000, 266_400].map(length);
+        let said = [-5, 0, 61, 3_600, 16_200, 90_000, 266_400, 86_400].map(work);
         assert_eq!(
             said,
             [
@@ -132,7 +130,8 @@ mod tests {
                 "1 h",
                 "4 h 30 min",
                 "1 day 1 h",
-                "3 days 2 h"
+                "3 days 2 h",
+                "1 day"
             ]
         );
     }
