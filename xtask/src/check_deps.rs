@@ -2,6 +2,7 @@
 
 use crate::process::{cargo, output_of};
 use crate::tidy;
+use crate::toolchain;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -175,16 +176,9 @@ fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>> {
 fn browser(problems: &mut Vec<String>) -> Result<()> {
     let tree = |extra: &[&str]| {
         output_of(
-            cargo([
-                "tree",
-                "-p",
-                "frontend",
-                "--target",
-                "wasm32-unknown-unknown",
-                "--locked",
-            ])
-            .args(["--edges", "normal,no-proc-macro", "--format", "{p}"])
-            .args(extra),
+            cargo(["tree", "-p", "frontend", "--target", toolchain::BROWSER, "--locked"])
+                .args(["--edges", "normal,no-proc-macro", "--format", "{p}"])
+                .args(extra),
         )
     };
     for line in tree(&["--prefix", "none", "--no-dedupe"])?.lines() {

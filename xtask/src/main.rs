@@ -14,6 +14,7 @@ mod site;
 mod steps;
 mod test;
 mod tidy;
+mod toolchain;
 mod wasm;
 
 use anyhow::Result;

@@ -3,6 +3,7 @@
 
 use crate::bind::bind;
 use crate::process::{cargo, must_succeed, root, target_dir};
+use crate::toolchain;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -85,6 +86,7 @@ pub(crate) fn build(profile: Profile) -> Result<Site> {
 
 /// Builds and gathers everything that a browser loads, without writing `target/site`.
 pub(crate) fn files(profile: Profile) -> Result<Files> {
+    toolchain::for_browsers()?;
     let name = profile.cargo_name();
     let front = target_dir().join("front");
     must_succeed(
@@ -93,7 +95,7 @@ pub(crate) fn files(profile: Profile) -> Result<Files> {
             "-p",
             "frontend",
             "--target",
-            "wasm32-unknown-unknown",
+            toolchain::BROWSER,
             "--profile",
             name,
             "--target-dir",
@@ -102,7 +104,7 @@ pub(crate) fn files(profile: Profile) -> Result<Files> {
         // For the crate that links alone: the splitter follows the relocations to see who needs what.
         .args(["--crate-type", "cdylib", "--", "-C", "link-arg=--emit-relocs"]),
     )?;
-    let wasm = front.join("wasm32-unknown-unknown").join(name).join("frontend.wasm");
+    let wasm = front.join(toolchain::BROWSER).join(name).join("frontend.wasm");
     let bound = front.join("bindgen").join(name).join("out");
     bind(&wasm, &bound, profile)?;
 

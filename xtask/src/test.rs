@@ -3,7 +3,7 @@
 use crate::process::{cargo, has_program, must_succeed, root, target_dir, watch_lines};
 use crate::site::{self, Profile};
 use crate::steps::{Outcome, Summary, seconds};
-use crate::{TestArgs, budget, check_deps, e2e, licences};
+use crate::{TestArgs, budget, check_deps, e2e, licences, toolchain};
 use anyhow::{Result, anyhow};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -48,6 +48,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
     let mut run = Run::default();
     std::thread::scope(|scope| {
         let tools = browser.then(|| Beside::start(scope, "tools", e2e::tools));
+        run.step("parts of Rust", || parts_of_rust(browser));
         if !alone {
             run.step("format", || plain(&["fmt", "--all", "--check"]));
             run.step("imports and house rules", || {
@@ -73,12 +74,16 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
             if !alone {
                 run.step("clippy, browser", clippy_browser);
             }
-            run.step("browser part", || site::build(Profile::Dev).map(|_| Outcome::PASSED));
+            let site = run.step("browser part", || site::build(Profile::Dev).map(|_| Outcome::PASSED));
             if args.release {
                 run.step("size of the browser part", || budget::check().map(|()| Outcome::PASSED));
             }
-            run.step("server and agent", || binaries(!alone));
-            run.step("end-to-end", || e2e::run(&args.playwright));
+            let programs = run.step("server and agent", || binaries(!alone));
+            // Without what they drive, every one of them would wait and fail.
+            run.step("end-to-end", || match (site, programs) {
+                (true, true) => e2e::run(&args.playwright),
+                _ => Err(anyhow!("not run: the build before it failed")),
+            });
         }
         if let Some(simulation) = simulation {
             run.join(simulation);
@@ -170,6 +175,15 @@ fn simulate_seeds(seeds: u32) -> Result<Outcome> {
     Ok(Outcome::PASSED)
 }
 
+/// First, because everything after it needs them.
+fn parts_of_rust(browser: bool) -> Result<Outcome> {
+    toolchain::for_checks()?;
+    if browser {
+        toolchain::for_browsers()?;
+    }
+    Ok(Outcome::PASSED)
+}
+
 /// What cargo knows is always checked; `cargo deny` knows more, where it is installed.
 fn check_licences() -> Result<Outcome> {
     licences::check()?;
@@ -227,13 +241,7 @@ fn clippy_browser() -> Result<Outcome> {
             "--features",
             "app/hydrate",
         ])
-        .args([
-            "--target",
-            "wasm32-unknown-unknown",
-            "--profile",
-            "wasm-dev",
-            "--target-dir",
-        ])
+        .args(["--target", toolchain::BROWSER, "--profile", "wasm-dev", "--target-dir"])
         .arg(target)
         .args(["--", "-D", "warnings"]),
     )?;
