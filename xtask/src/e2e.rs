@@ -91,6 +91,13 @@ pub(crate) fn run(extra: &[String]) -> Result<Outcome> {
                 "passed" => passed += count,
                 "failed" | "interrupted" => failed += count,
                 "skipped" => skipped.push(format!("end-to-end: {count} tests, see above")),
+                // Passed at the second try: no reason to stop what is done, and one to look.
+                "flaky" => {
+                    passed += count;
+                    skipped.push(format!(
+                        "end-to-end: the first try of {count} tests that failed, see above"
+                    ));
+                }
                 _ => {}
             }
         }

@@ -7,6 +7,7 @@ mod bind;
 mod budget;
 mod check_deps;
 mod e2e;
+mod invariants;
 mod licences;
 mod process;
 mod run;
@@ -86,9 +87,6 @@ struct TestArgs {
     /// Seeds of the simulation, from 1; none with --quick. 200 take 15 to 20 minutes on two cores
     #[arg(long, default_value_t = 200)]
     seeds: u32,
-    /// Also build the browser part for release and check its size
-    #[arg(long)]
-    release: bool,
     /// Only the end-to-end tests (and the builds that they need); what follows `--` goes to Playwright
     #[arg(long)]
     e2e: bool,
