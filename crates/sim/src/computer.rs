@@ -464,6 +464,9 @@ impl Computer {
     pub fn boot(&mut self) {
         self.boot += 1;
         self.owes_restart.clear();
+        for seen in self.seen.values_mut() {
+            seen.restart_owed = false;
+        }
     }
 
     /// Somebody at the device brings a product to the newest version that the index has.

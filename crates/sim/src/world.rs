@@ -319,7 +319,7 @@ impl World {
         if !machine.powered || machine.gone || machine.life.is_some() || !machine.disk.enrolled {
             return Ok(());
         }
-        machine.start();
+        machine.start(self.now);
         self.pump(place)
     }
 
