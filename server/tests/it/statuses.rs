@@ -134,8 +134,8 @@ fn spoiled(body: &str) -> Vec<String> {
         "a[b]=1".to_owned(),
         body.replace('=', ""),
     ];
-    for i in 0..fields.len() {
-        let name = fields[i].split('=').next().unwrap_or_default();
+    for (i, field) in fields.iter().enumerate() {
+        let name = field.split('=').next().unwrap_or_default();
         for value in [
             "",
             "%00",
@@ -155,7 +155,7 @@ fn spoiled(body: &str) -> Vec<String> {
         let mut fewer = fields.clone();
         fewer.remove(i);
         all.push(fewer.join("&"));
-        all.push(format!("{body}&{}", fields[i]));
+        all.push(format!("{body}&{field}"));
     }
     all
 }

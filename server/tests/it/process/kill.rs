@@ -221,7 +221,7 @@ impl Writer<'_> {
         let exception = format!("what=exceptions&act=save&covers=group&covers_group=2&about=patch&patch=%23{patch}");
         let exception = format!("{exception}&expires=2090-01-01&reason=NAME");
         self.named(schedule, "/schedule", &exception, format!("exception-{number}"))?;
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             let ring = "what=ring&act=save&soak_days=7&successes=1&failures=2&vanished=2&plan=1&name=NAME";
             self.named("/api/rings/save", "/rings", ring, format!("ring-{number}"))?;
         }
