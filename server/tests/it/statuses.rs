@@ -206,7 +206,7 @@ async fn each_kind_of_refusal_has_its_status() {
         (&officer, approve, "verb=deny&ring=1&selection=1.1", 422),
         (&officer, "/api/patches/roll_back", "device=1&patch=1&reason=a", 422),
         (&admin, "/api/devices/revoke", "device=999&reason=a", 404),
-        (&admin, "/api/devices/place", "device=1&location=999", 422),
+        (&admin, "/api/devices/place", "device=1&location=999", 404),
         (
             &admin,
             "/api/session/follow_link",
