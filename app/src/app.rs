@@ -22,10 +22,25 @@ pub fn App() -> impl IntoView {
     provide_live();
     provide_flash();
     view! {
-        <Title formatter=|text: String| if text.is_empty() { "Patchward".to_owned() } else { format!("{text} · Patchward") }/>
+        <Title formatter=title/>
         <Router>
             <Frame/>
         </Router>
+    }
+}
+
+/// The title of a page. Names come from devices, and `leptos_meta` writes a title into the document as it is: there it must be escaped
+/// here. The browser's side sets it as text.
+fn title(text: String) -> String {
+    let text = if text.is_empty() {
+        "Patchward".to_owned()
+    } else {
+        format!("{text} · Patchward")
+    };
+    if cfg!(feature = "ssr") {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    } else {
+        text
     }
 }
 

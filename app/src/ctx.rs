@@ -1,7 +1,7 @@
 //! What a page or server function may ask about its request. The server puts these values into the Leptos context before it renders
 //! anything; on the browser's side none of this exists.
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use service::{Actor, Service, commands::session::NewSession};
@@ -65,6 +65,15 @@ pub(crate) fn load_at_once(file: &str) {
         && let Some(link) = preloads.0.get(file)
     {
         response.insert_header(header::LINK, link.clone());
+    }
+}
+
+/// The page says this instead of its content, and its status says so too. A redirect that is on its way stays one.
+pub(crate) fn refuse(error: &UiError) {
+    if *error != UiError::NotSignedIn
+        && let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(error.status()))
+    {
+        response.set_status(status);
     }
 }
 

@@ -21,8 +21,19 @@ impl From<UiError> for AppError {
 impl FromServerFnError for AppError {
     type Encoder = PageJson;
 
-    fn from_server_fn_error(_: ServerFnErrorErr) -> Self {
-        // What exactly did not arrive or parse is in the server's log; the words here are ours.
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        #[cfg(feature = "ssr")]
+        if matches!(
+            error,
+            ServerFnErrorErr::Serialization(_)
+                | ServerFnErrorErr::ServerError(_)
+                | ServerFnErrorErr::MiddlewareError(_)
+                | ServerFnErrorErr::Response(_)
+        ) {
+            return service::Error::Inconsistent(error.to_string()).into();
+        }
+        // It did not arrive, or not as this version writes it; the words are ours.
+        drop(error);
         Self(UiError::Transport)
     }
 }

@@ -37,6 +37,10 @@ notices! {
     /// See its text.
     RollBack = "rollback", "The rollback is ordered. It counts as done when a scan has seen the earlier version.";
     /// See its text.
+    Planned = "planned", "The rollback plan is saved.";
+    /// See its text.
+    PlanWaived = "plan_waived", "The patch goes without a rollback plan. The reason is kept with it.";
+    /// See its text.
     Lifted = "lifted", "The block is lifted: the patch may be installed on the device again.";
     /// See its text.
     Accepted = "accepted", "The device is accepted.";

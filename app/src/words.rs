@@ -125,6 +125,9 @@ pub const fn why_text(why: Why) -> &'static str {
         Why::GroupInUse => {
             "Devices, other groups, enrolment tokens or the schedule use the group. Take it out of there first."
         }
+        Why::NoRollbackPlan => {
+            "The ring asks for a rollback plan, and the patch has none. Write one on the patch’s page under “Way back”, or go without it: tick that, with a reason."
+        }
         Why::TooManyViews => "You have as many saved views as fit on the page. Delete one first.",
         Why::NoRing => "The device is in no group that has a ring. Move it to a group first.",
     }
@@ -177,6 +180,9 @@ pub const fn field_name(field: Field) -> &'static str {
         Field::Product => "Product",
         Field::ViewName => "Name of the view",
         Field::OutsideWindows => "Outside maintenance windows",
+        Field::How => "How it is taken back",
+        Field::UseWhen => "When the plan is used",
+        Field::Owner => "Who carries it out",
     }
 }
 

@@ -1,13 +1,13 @@
 // Rings, groups and limits by the forms of the pages, with and without JavaScript.
 import { expect, hydrated, test } from '../fixtures';
 import { fleet } from '../fleet';
-import { act, decide, notice } from '../steps';
+import { act, decide, lane, notice } from '../steps';
 
 const steps = (page: import('@playwright/test').Page) => page.locator('.ring-step').getByRole('heading', { level: 2 });
 
 test('a ring is made, refused beside its field, ordered and removed', async ({ adminPage: page, server, js, pageErrors }) => {
   // The last act is refused, and a refused server function answers with this status.
-  pageErrors.allow(/status of 500/);
+  pageErrors.allow(/status of 422/);
   const { pilot } = await fleet(server);
   await page.goto('/patches/1');
   await hydrated(page, js);
@@ -109,6 +109,33 @@ test('groups, places, limits and critical products', async ({ adminPage: page, s
   await hydrated(page, js);
   await page.getByRole('button', { name: 'curl is not business-critical' }).click();
   await expect(page.getByText('No product is marked.')).toBeVisible();
+});
+
+test('production asks for a rollback plan before it is approved', async ({ adminPage: page, server, js, pageErrors }) => {
+  pageErrors.allow(/status of 422/);
+  await fleet(server);
+  await page.goto('/patches/1');
+  await hydrated(page, js);
+  const approve = async () => {
+    await lane(page, 'Production').getByRole('link', { name: 'Approve for Production', exact: true }).click();
+    await expect(page.getByRole('radio', { name: 'Production' })).toBeChecked();
+    await page.getByLabel(/^Reason/).fill('for the shop');
+    await page.getByRole('button', { name: 'Approve: 1 patch' }).click();
+  };
+  await approve();
+  await expect(page.getByRole('alert')).toContainText('The ring asks for a rollback plan');
+  await page.getByRole('link', { name: 'Write it' }).click();
+  const section = page.getByRole('region', { name: 'Way back' });
+  await expect(section).toContainText('cannot be approved for Production');
+  await hydrated(page, js);
+  await section.locator('summary', { hasText: 'Write the plan' }).click();
+  await section.getByLabel('How it is taken back').fill('Roll the ring back from this page');
+  await section.getByLabel('When it is used').fill('A till does not start');
+  await section.getByRole('button', { name: 'Write the plan' }).click();
+  await expect(notice(page)).toContainText('The rollback plan is saved.');
+  await expect(section).toContainText('A till does not start');
+  await approve();
+  await expect(notice(page)).toContainText('1 patch: approved.');
 });
 
 test('whoever may not change rings still reads them', async ({ page, server, js }) => {

@@ -1,13 +1,14 @@
 //! Numbers for Prometheus. Labels are route patterns, never addresses: their number is bounded, and no token stands in them.
 
 use crate::state::AppState;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State as Extracted};
 use axum::middleware::Next;
 use axum::response::Response;
+use domain::{DeviceState, Severity};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
 use prometheus_client::registry::Registry;
-use service::Actor;
+use service::{Actor, queries::metrics::Gauges};
 use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 use view::{DeviceFilter, DeviceShow, PatchFilter};
@@ -32,6 +33,141 @@ struct Shown {
     show: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    severity: &'static str,
+    security: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+/// What is read from the database for each scrape.
+#[derive(Default)]
+struct OfDatabase {
+    devices: Family<State, Gauge>,
+    patches_missing: Family<Kind, Gauge>,
+    installs_missing: Family<Kind, Gauge>,
+    holds_open: Gauge,
+    attempts: Family<State, Gauge>,
+    attempts_open: Gauge,
+    installs_unproven: Gauge,
+    oldest_scan: Gauge,
+    audit_records: Gauge,
+    bytes: Gauge,
+    free_bytes: Gauge,
+    clock_trusted: Gauge,
+}
+
+impl OfDatabase {
+    fn register(&self, registry: &mut Registry) {
+        let mut gauge = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        gauge("holds_open", "Holds that nobody has resolved", &self.holds_open);
+        gauge(
+            "attempts_open",
+            "Permits and installs without a result",
+            &self.attempts_open,
+        );
+        gauge(
+            "installs_unproven",
+            "Installs that ended well and that no scan has proven yet",
+            &self.installs_unproven,
+        );
+        gauge(
+            "oldest_scan_age_seconds",
+            "Age of the oldest last scan among active devices, or of the enrolment where there was none",
+            &self.oldest_scan,
+        );
+        gauge("audit_records", "Length of the audit chain", &self.audit_records);
+        gauge(
+            "database_bytes",
+            "Size of the database without its write-ahead log",
+            &self.bytes,
+        );
+        gauge(
+            "database_free_bytes",
+            "Bytes of the database that hold nothing",
+            &self.free_bytes,
+        );
+        gauge(
+            "clock_trusted",
+            "1 while the server's clock is taken to be right; 0 after it jumped: no permits are given",
+            &self.clock_trusted,
+        );
+        registry.register(
+            "device_states",
+            "Devices by where they stand; active ones are in contact or silent",
+            self.devices.clone(),
+        );
+        registry.register("attempts", "Attempts by their state", self.attempts.clone());
+        registry.register(
+            "patches_missing",
+            "Patches that are not superseded and that at least one device misses",
+            self.patches_missing.clone(),
+        );
+        registry.register(
+            "installs_missing",
+            "Each of these patches on each device that misses it",
+            self.installs_missing.clone(),
+        );
+    }
+
+    fn set(&self, read: &Gauges) {
+        for (state, n) in &read.devices {
+            let of = |state| self.devices.get_or_create(&State { state });
+            if *state == DeviceState::Active {
+                of("in_contact").set(n.saturating_sub(read.silent).into());
+                of("silent").set(read.silent.into());
+            } else {
+                of(state.word()).set((*n).into());
+            }
+        }
+        let kind = |severity: Severity, security| Kind {
+            severity: severity.word(),
+            security: if security { "yes" } else { "no" },
+        };
+        for (severity, security, n) in &read.open_patches {
+            self.patches_missing
+                .get_or_create(&kind(*severity, *security))
+                .set((*n).into());
+        }
+        for (severity, security, n) in &read.missing_installs {
+            self.installs_missing
+                .get_or_create(&kind(*severity, *security))
+                .set(whole(*n));
+        }
+        let open = |word: &str| matches!(word, "permitted" | "started");
+        for (state, n) in &read.attempts {
+            self.attempts.get_or_create(&State { state }).set((*n).into());
+        }
+        let waiting = read
+            .attempts
+            .iter()
+            .filter(|(word, _)| open(word))
+            .map(|(_, n)| i64::from(*n))
+            .sum();
+        self.attempts_open.set(waiting);
+        self.holds_open.set(read.open_holds.into());
+        self.installs_unproven.set(read.unproven.into());
+        self.oldest_scan.set(read.oldest_scan.map_or(0, |age| age.0.max(0)));
+        self.audit_records.set(read.audit_records.into());
+        self.bytes.set(whole(read.database_bytes));
+        self.free_bytes.set(whole(read.database_free_bytes));
+        self.clock_trusted.set(read.clock_trusted.into());
+    }
+}
+
+fn whole(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 /// All numbers of this process.
 pub struct Metrics {
     registry: Registry,
@@ -39,6 +175,7 @@ pub struct Metrics {
     seconds: Family<Route, Histogram>,
     devices: Family<Shown, Gauge>,
     patches: Gauge,
+    of_database: OfDatabase,
     /// Open event streams.
     pub(crate) streams: Gauge,
 }
@@ -58,12 +195,19 @@ impl Default for Metrics {
             patches.clone(),
         );
         registry.register("event_streams", "Pages that listen for changes now", streams.clone());
+        let build: Family<Build, Gauge> = Family::default();
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&Build { version }).set(1);
+        registry.register("build_info", "1, with the version of this server", build);
+        let of_database = OfDatabase::default();
+        of_database.register(&mut registry);
         Self {
             registry,
             answered,
             seconds,
             devices,
             patches,
+            of_database,
             streams,
         }
     }
@@ -109,6 +253,7 @@ impl Metrics {
         }
         self.patches
             .set(service.patches(&host, &PatchFilter::default()).await?.total.into());
+        self.of_database.set(&service.gauges().await?);
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = encode(&mut text, &self.registry);
@@ -117,7 +262,7 @@ impl Metrics {
 }
 
 /// Counts, times and logs every request. Neither bodies nor addresses are logged: a sign-in link is an address.
-pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn layer(Extracted(state): Extracted<AppState>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request
         .extensions()

@@ -16,6 +16,8 @@ pub struct Preview {
     pub total: u32,
     /// Rings, in order.
     pub rings: Vec<RingName>,
+    /// Of these, the rings that ask for a rollback plan.
+    pub plan_asked_by: Vec<RingName>,
 }
 
 /// One patch of a preview.
@@ -25,6 +27,8 @@ pub struct PreviewRow {
     pub row: PatchRow,
     /// Devices of each ring; empty for "all matching".
     pub lanes: Vec<(RingId, Counts)>,
+    /// It has a rollback plan, or a waiver; not known for "all matching".
+    pub planned: Option<bool>,
 }
 
 /// The status view.
@@ -46,17 +50,23 @@ pub async fn patch(id: PatchId, shown: PatchDevices) -> Result<PatchPage, AppErr
 pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) -> Result<Preview, AppError> {
     use crate::ctx;
     let (actor, service) = (ctx::actor()?, ctx::service());
+    let plan_asked_by = service.rings_asking_for_a_plan(&actor).await?;
     if let Some(filter) = matching {
         let list = service.patches(&actor, &filter).await?;
         let rows = list
             .rows
             .into_iter()
-            .map(|row| PreviewRow { row, lanes: Vec::new() })
+            .map(|row| PreviewRow {
+                row,
+                lanes: Vec::new(),
+                planned: None,
+            })
             .collect();
         return Ok(Preview {
             rows,
             total: list.total,
             rings: list.rings,
+            plan_asked_by,
         });
     }
     let (mut rows, mut rings) = (Vec::new(), Vec::new());
@@ -71,10 +81,19 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
             })
             .collect();
         let lanes = page.lanes.iter().map(|l| (l.ring, l.counts)).collect();
-        rows.push(PreviewRow { row: page.row, lanes });
+        rows.push(PreviewRow {
+            row: page.row,
+            lanes,
+            planned: Some(page.way_back.plan.is_some()),
+        });
     }
     let total = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-    Ok(Preview { rows, total, rings })
+    Ok(Preview {
+        rows,
+        total,
+        rings,
+        plan_asked_by,
+    })
 }
 
 /// What can be ticked for an approval; `1` where it is.
@@ -87,6 +106,8 @@ pub struct Ticks {
     pub outside_windows: String,
     /// Approve superseded ones, too.
     pub with_superseded: String,
+    /// Go without a rollback plan where there is none.
+    pub without_plan: String,
 }
 
 /// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
@@ -103,7 +124,7 @@ pub async fn decide(
     #[server(flatten)] ticks: Ticks,
 ) -> Result<(), AppError> {
     use crate::{address, answer, ctx, notice::Notice};
-    use service::commands::decide::{Selection, Verb, urgency};
+    use service::commands::decide::{Also, Selection, Verb, urgency};
     use view::Field;
     let ticked = |tick: &str| tick == "1";
     let actor = ctx::actor()?;
@@ -130,8 +151,12 @@ pub async fn decide(
         }
         Selection::These(these)
     };
+    let also = Also {
+        superseded: ticked(&ticks.with_superseded),
+        without_plan: ticked(&ticks.without_plan),
+    };
     let done = ctx::service()
-        .decide(&actor, selection, ring, verb, &reason, ticked(&ticks.with_superseded))
+        .decide_also(&actor, selection, ring, verb, &reason, also)
         .await?;
     let numbers = [
         ("n", done.decided.len()),
@@ -139,6 +164,49 @@ pub async fn decide(
         ("late", usize::try_from(done.too_late).unwrap_or(usize::MAX)),
     ];
     answer::finish_with(&back, notice, &numbers);
+    Ok(())
+}
+
+/// What is typed into the form of a rollback plan, or of going without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanFields {
+    /// Who carries it out; empty: who writes it.
+    pub owner: String,
+    /// How.
+    pub how: String,
+    /// When it is to be used.
+    pub use_when: String,
+    /// Why there is none.
+    pub reason: String,
+}
+
+/// Writes the rollback plan of a patch, or with `what=waive` why it goes without one. `version` is that of what was shown.
+#[server(prefix = "/api", endpoint = "patches/save_plan")]
+pub async fn save_plan(
+    patch: String,
+    version: String,
+    what: String,
+    #[server(flatten)] fields: PlanFields,
+) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    let (form, notice) = match what.as_str() {
+        "plan" => {
+            let owner = match fields.owner.as_str() {
+                "" => None,
+                owner => Some(answer::parse_field(owner, view::Field::Owner)?),
+            };
+            let (how, use_when) = (fields.how, fields.use_when);
+            (view::PlanForm::Plan { owner, how, use_when }, Notice::Planned)
+        }
+        "waive" => (view::PlanForm::Waive { reason: fields.reason }, Notice::PlanWaived),
+        _ => return Err(AppError(view::UiError::NotFound)),
+    };
+    ctx::service()
+        .save_rollback_plan(&actor, answer::parse(&patch)?, answer::parse(&version)?, &form)
+        .await?;
+    answer::finish(&format!("/patches/{patch}"), notice);
     Ok(())
 }
 

@@ -169,6 +169,8 @@ fn waiting_for(said: bool, view: Box<dyn Fn() -> Waiting<AnyView> + Send + Sync>
 
 /// A refusal in place of the data.
 pub fn failed(error: &UiError) -> AnyView {
+    #[cfg(feature = "ssr")]
+    crate::ctx::refuse(error);
     let title = match error {
         UiError::NotFound => "There is nothing here",
         UiError::NotSignedIn => "Please sign in",

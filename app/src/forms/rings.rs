@@ -121,6 +121,7 @@ fn read(kind: RingsKind, fields: &Fields) -> Result<RingsForm, Vec<Beside>> {
                 hold_percent: r.limit("percent", Field::FailureShare).unwrap_or(0),
                 hold_vanished: r.number("vanished", Field::Vanished),
                 max_in_flight: r.limit("at_once", Field::InFlight),
+                rollback_plan: r.ticked("plan"),
             },
         },
         RingsKind::Group => RingsForm::Group {
@@ -189,6 +190,7 @@ fn written(form: &RingsForm) -> Fields {
                 ("own", form.own_release),
                 ("critical", form.critical_products),
                 ("rebooted", form.rebooted),
+                ("plan", form.rollback_plan),
             ] {
                 if on {
                     put(name, "1".to_owned());

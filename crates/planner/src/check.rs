@@ -129,21 +129,8 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
         .last_failed
         .is_none_or(|at| input.now >= at + policy.retry.wait_after(facts.attempts_failed));
     rule(facts.attempts_failed > 0 && !waited, "it failed not long ago");
-    let covered = &policy.coverage;
     rule(
-        !covered.releases.is_empty() && !covered.releases.contains(&device.os_release),
-        "the release is not covered",
-    );
-    rule(
-        !covered.categories.is_empty() && !covered.categories.contains(&patch.category),
-        "the category is not covered",
-    );
-    rule(
-        device.disk_free_mib < (patch.size >> 20) * 3 + policy.disk_reserve_mib,
-        "there is too little space",
-    );
-    rule(
-        policy.rollback != RollbackPolicy::NotRequired && patch.rollback == RollbackPlan::Missing,
+        ring.is_some_and(|r| r.rollback != RollbackPolicy::NotRequired) && patch.rollback == RollbackPlan::Missing,
         "there is no way back",
     );
     let at_hand = policy.package == PackagePolicy::NotRequired || matches!(patch.package, PackageFact::AtHand { .. });
@@ -167,6 +154,18 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
         }
     }
     let follows = profile(policy, device);
+    if let Some(scope) = follows {
+        let covered = &scope.coverage;
+        rule(covered.left_out.contains(&device.os_release), "the release is left out");
+        rule(
+            !covered.categories.is_empty() && !covered.categories.contains(&patch.category),
+            "the category is not covered",
+        );
+        let room = (patch.size >> 20)
+            .saturating_mul(3)
+            .saturating_add(scope.disk_reserve_mib);
+        rule(device.disk_free_mib < room, "there is too little space");
+    }
     // Rounds of installs, for what is neither urgent nor a try after a failure: in the first hours of the last one, or an interval later.
     if let (Some(began), Some(profile)) = (device.round_started, follows) {
         let counts = urgency == Some(Urgency::Normal) && facts.attempts_failed == 0;

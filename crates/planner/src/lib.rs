@@ -43,12 +43,12 @@ pub use gates::interval::ROUND;
 pub use missed::{missed_windows, window_open};
 pub use policy::Policy;
 pub use policy::{
-    Coverage, Durations, EvidencePolicy, Exception, ExceptionFor, ExceptionOf, Group, HoldPolicy, Location,
-    MissedWindows, PackagePolicy, PermitPolicy, RetryPolicy, Ring, RollbackPolicy, WavePolicy, WaveStep,
+    Durations, EvidencePolicy, Exception, ExceptionFor, ExceptionOf, Group, HoldPolicy, Location, MissedWindows,
+    PackagePolicy, PermitPolicy, RetryPolicy, Ring, RollbackPolicy, WavePolicy, WaveStep,
 };
 pub use presence::{Presence, Presences, WallHour};
 pub use profile::{ProfileChoice, WhyProfile, profile_of};
 pub use reason::{Decision, Gate, GateReport, GateStatus, Reason, Verdict};
-pub use schedule::{Days, Frame, Freeze, Local, Profile, Recurrence, Scope, Window, ZoneRule};
+pub use schedule::{Coverage, Days, Frame, Freeze, Local, Profile, Recurrence, Scope, Window, ZoneRule};
 pub use suggest::{Seen, Suggestion, all_fit, long_enough, suggest};
 pub use validate::{Refusal, Warning, one_window, validate, warnings};

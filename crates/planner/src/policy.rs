@@ -1,18 +1,13 @@
 //! What people have decided beforehand: rings, schedules, groups, exceptions and limits.
 
 use crate::schedule::{Freeze, Profile, Window};
-use domain::{
-    AccountId, Category, DeviceId, ExceptionId, GroupId, LocationId, Moment, OsReleaseId, PatchId, ProductId, RingId,
-    Span,
-};
+use domain::{AccountId, DeviceId, ExceptionId, GroupId, LocationId, Moment, PatchId, ProductId, RingId, Span};
 use serde::{Deserialize, Serialize};
 
 /// Everything that limits installs and is not a fact about one device or patch. [`Policy::default`] is what a new installation does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Policy {
-    /// Which OS releases and categories are managed (COV-1, COV-5).
-    pub coverage: Coverage,
     /// The stages of a rollout; their order is their `position`.
     pub rings: Vec<Ring>,
     /// The tree of groups.
@@ -33,22 +28,8 @@ pub struct Policy {
     pub permits: PermitPolicy,
     /// How long an install is expected to take until it was measured.
     pub durations: Durations,
-    /// Whether the way back must be known first (RBK-1).
-    pub rollback: RollbackPolicy,
     /// Whether the package must lie in the patch cache first (MED-1).
     pub package: PackagePolicy,
-    /// What must be free on a device beyond the patch's own size, in MiB.
-    pub disk_reserve_mib: u64,
-}
-
-/// Which OS releases and categories are managed. An empty list means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Coverage {
-    /// The releases in scope; empty: every release.
-    pub releases: Vec<OsReleaseId>,
-    /// The categories in scope; empty: every category.
-    pub categories: Vec<Category>,
 }
 
 /// A stage of a rollout.
@@ -73,6 +54,9 @@ pub struct Ring {
     /// Open attempts of one patch in it at once; `None`: no limit.
     #[serde(default)]
     pub max_in_flight: Option<u32>,
+    /// Whether the way back must be known before a patch is installed in it (RBK-1).
+    #[serde(default)]
+    pub rollback: RollbackPolicy,
 }
 
 impl Ring {
@@ -88,6 +72,7 @@ impl Ring {
             waves: WavePolicy::default(),
             holds: HoldPolicy::default(),
             max_in_flight: None,
+            rollback: RollbackPolicy::default(),
         }
     }
 }
@@ -372,7 +357,6 @@ pub enum PackagePolicy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            coverage: Coverage::default(),
             rings: vec![Ring::new(RingId(1), "Pilot", 1), Ring::new(RingId(2), "Production", 2)],
             groups: Vec::new(),
             profiles: vec![Profile::default()],
@@ -383,9 +367,7 @@ impl Default for Policy {
             retry: RetryPolicy::default(),
             permits: PermitPolicy::default(),
             durations: Durations::default(),
-            rollback: RollbackPolicy::default(),
             package: PackagePolicy::default(),
-            disk_reserve_mib: 512,
         }
     }
 }

@@ -73,15 +73,19 @@ pub enum Reason {
     },
     /// The device is only looked at.
     ScanOnly,
-    /// Its release is out of scope.
-    ReleaseNotCovered {
+    /// The device's profile leaves its release out.
+    ReleaseLeftOut {
         /// The release.
         release: OsReleaseId,
+        /// The profile.
+        profile: ProfileId,
     },
-    /// The patch's category is out of scope.
+    /// The patch's category is out of the scope of the device's profile.
     CategoryNotCovered {
         /// The category.
         category: Category,
+        /// The profile.
+        profile: ProfileId,
     },
     // Applicable
     /// Nobody could look.
@@ -339,8 +343,10 @@ pub enum Reason {
     DiskLow {
         /// Free, in MiB.
         free_mib: u64,
-        /// Needed, in MiB.
+        /// Needed, in MiB, with the reserve.
         needed_mib: u64,
+        /// What the device's profile keeps free, in MiB.
+        reserve_mib: u64,
     },
     /// On battery.
     OnBattery,

@@ -1,6 +1,6 @@
 //! Profiles, maintenance windows and freezes as people write them. [`crate::calendar`] turns them into spans of UTC.
 
-use domain::{DeviceId, FreezeId, GroupId, ProfileId, Span, WindowId};
+use domain::{Category, DeviceId, FreezeId, GroupId, OsReleaseId, ProfileId, Span, WindowId};
 use serde::{Deserialize, Serialize};
 
 /// The clock on a wall: seconds since 1970-01-01T00:00 on that wall, without a zone.
@@ -87,6 +87,29 @@ pub struct Profile {
     pub frame: Option<Frame>,
     /// Which devices.
     pub scope: Scope,
+    /// What of them is managed.
+    #[serde(default)]
+    pub coverage: Coverage,
+    /// What stays free on them beyond the patch's own room, in MiB.
+    #[serde(default = "Profile::reserve")]
+    pub disk_reserve_mib: u64,
+}
+
+impl Profile {
+    /// The default reserve, which also counts where no profile covers a device.
+    pub(crate) const fn reserve() -> u64 {
+        512
+    }
+}
+
+/// What of a profile's devices is managed (COV-1, COV-5). Empty lists leave nothing out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Coverage {
+    /// The categories in scope; empty: every category.
+    pub categories: Vec<Category>,
+    /// The OS releases that are left out: devices on them are looked at, and nothing is installed there.
+    pub left_out: Vec<OsReleaseId>,
 }
 
 /// The default interval of installs, and of scans (SCH-1).
@@ -106,6 +129,8 @@ impl Default for Profile {
                 everything: true,
                 ..Scope::default()
             },
+            coverage: Coverage::default(),
+            disk_reserve_mib: Self::reserve(),
         }
     }
 }

@@ -83,6 +83,10 @@ pub enum Action {
     RollbackOrdered,
     /// A rolled-back block was lifted.
     BlockLifted,
+    /// A rollback plan was written.
+    RollbackPlanned,
+    /// Somebody decided to go without one.
+    RollbackPlanWaived,
     /// The database was restored from a backup.
     Restored,
     /// The server's clock jumped.
@@ -134,6 +138,8 @@ impl Action {
             Self::AttemptEnded => "attempt.ended",
             Self::RollbackOrdered => "rollback.ordered",
             Self::BlockLifted => "rollback.lifted",
+            Self::RollbackPlanned => "rollback.planned",
+            Self::RollbackPlanWaived => "rollback.plan_waived",
             Self::Restored => "database.restored",
             Self::ClockSuspect => "clock.suspect",
             Self::ClockConfirmed => "clock.confirmed",

@@ -10,7 +10,7 @@ use crate::{
         clock,
         devices::{self, Device},
         evidence::{self, EvidenceRow},
-        names,
+        names, rollback_plans,
         rollouts::{self, HoldRow, PatchRow},
         schedule,
         states::{self, State},
@@ -222,6 +222,7 @@ pub async fn patch_facts(conn: &mut SqliteConnection, patch: PatchId) -> Result<
             .collect::<Result<_>>()?,
         decisions,
         evidence,
+        rollback: rollback_plans::fact(conn, patch).await?,
         ..PatchFacts::new(patch, row.os_release)
     }))
 }

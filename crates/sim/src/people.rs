@@ -14,7 +14,7 @@ use protocol::v1::{ActionKind, Outcome};
 use service::{
     Actor, Error, Service,
     commands::{
-        decide::{Selection, Verb},
+        decide::{Also, Selection, Verb},
         tokens::TokenRequest,
     },
 };
@@ -127,6 +127,7 @@ impl World {
             hold_percent: 0,
             hold_vanished: 2,
             max_in_flight: None,
+            rollback_plan: true,
         };
         let ring = service
             .save_ring(admin, None, None, &form)
@@ -165,6 +166,7 @@ impl World {
                 devices: Vec::new(),
                 not_groups: Vec::new(),
                 not_devices: Vec::new(),
+                coverage: view::CoverageForm::default(),
             };
             let saved = service.save_profile(admin, None, &form).await;
             saved
@@ -425,9 +427,13 @@ impl World {
         verb: Verb,
     ) -> Result<(), Violation> {
         let selection = Selection::These(vec![(patch, revision)]);
+        let also = Also {
+            superseded: true,
+            without_plan: true,
+        };
         let done = settled(
             service
-                .decide(&self.people.officer, selection, ring, verb, "as the tests say", true)
+                .decide_also(&self.people.officer, selection, ring, verb, "as the tests say", also)
                 .await,
         )?;
         if !done.is_some_and(|d| d.decided.contains(&patch)) {

@@ -93,6 +93,8 @@ pub struct DevicePage {
     pub manager: Option<String>,
     /// What the package manager complains of.
     pub manager_error: Option<String>,
+    /// Its profile leaves its OS release out: the sentence that says so.
+    pub left_out: Option<String>,
     /// Enrolled.
     pub enrolled: Moment,
     /// How fast it was the last time: what installs on it are expected to take.

@@ -51,6 +51,26 @@ pub enum UiError {
     Transport,
 }
 
+impl UiError {
+    /// The status of an answer that says this: 5xx for faults of the server, 4xx for everything that whoever asked can mend.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::NotSignedIn => 401,
+            // Not 401, which says that a session is missing: the sign-in page is reached without one.
+            Self::WrongCredentials | Self::NotAllowed { .. } => 403,
+            Self::NotFound => 404,
+            Self::Changed => 409,
+            Self::LinkSpent => 410,
+            Self::Invalid { .. } | Self::Refused { .. } => 422,
+            Self::Throttled { .. } => 429,
+            Self::Transport => 400,
+            Self::ReadOnly => 503,
+            Self::Internal { .. } => 500,
+        }
+    }
+}
+
 /// A form's field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,6 +135,12 @@ pub enum Field {
     ViewName,
     /// Installs outside maintenance windows.
     OutsideWindows,
+    /// How a patch is taken back.
+    How,
+    /// When a rollback plan is to be used.
+    UseWhen,
+    /// Who carries out a rollback plan.
+    Owner,
 }
 
 /// What is wrong with a field.
@@ -193,6 +219,8 @@ pub enum Why {
     OnlyRing,
     /// Devices, groups, tokens or schedules use the group.
     GroupInUse,
+    /// The ring asks for a rollback plan, and the patch has neither a plan nor a waiver.
+    NoRollbackPlan,
     /// So many saved views that none is found again.
     TooManyViews,
 }

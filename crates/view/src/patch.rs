@@ -2,8 +2,8 @@
 
 use crate::{CountBucket, Instant, PatchFilter, Text};
 use domain::{
-    AttemptId, Category, CategoryBasis, DecisionId, DeviceId, HoldId, Moment, PatchId, PatchState, RingId, Severity,
-    Urgency, ViewId,
+    AccountId, AttemptId, Category, CategoryBasis, DecisionId, DeviceId, HoldId, Moment, PatchId, PatchState, RingId,
+    Severity, Urgency, ViewId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -165,12 +165,84 @@ pub struct PatchPage {
     pub lanes: Vec<RingLane>,
     /// Holds, open first.
     pub holds: Vec<HoldView>,
+    /// The way back.
+    pub way_back: WayBack,
     /// What happened, newest first.
     pub timeline: Vec<TimelineEntry>,
     /// Devices in the chosen bucket.
     pub devices: Vec<PatchDevice>,
     /// Devices matching.
     pub devices_total: u32,
+}
+
+/// How a patch is taken back, or why nobody planned that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanContent {
+    /// A plan.
+    Plan {
+        /// Who carries it out.
+        owner: AccountId,
+        /// The name of that account.
+        owner_name: String,
+        /// How.
+        how: String,
+        /// When it is to be used.
+        use_when: String,
+    },
+    /// Somebody decided to go without.
+    Waived {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The rollback plan of a patch, or the waiver in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// What it says.
+    pub content: PlanContent,
+    /// "Change what you saw".
+    pub version: i64,
+    /// When it was written.
+    pub at: Moment,
+    /// By whom.
+    pub by: String,
+}
+
+/// What is typed into the form of a rollback plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanForm {
+    /// A plan.
+    Plan {
+        /// Who carries it out; none: who writes it.
+        owner: Option<AccountId>,
+        /// How.
+        how: String,
+        /// When it is to be used.
+        use_when: String,
+    },
+    /// Go without.
+    Waive {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a patch's page says about the way back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayBack {
+    /// The plan or waiver, if there is one.
+    pub plan: Option<PlanView>,
+    /// The rings that ask for one.
+    pub asked_by: Vec<RingName>,
+    /// Devices that have the patch.
+    pub installed: u32,
+    /// Of these, devices for which the versions that were there before are on record.
+    pub known: u32,
+    /// Who can carry out a plan; empty for who may not write one.
+    pub people: Vec<(AccountId, String)>,
 }
 
 /// One package of a patch.

@@ -35,6 +35,8 @@ pub struct RingForm {
     pub hold_vanished: u32,
     /// Installs of one patch at once; none: no limit.
     pub max_in_flight: Option<u32>,
+    /// No approval and no install without a rollback plan or a waiver (RBK-1).
+    pub rollback_plan: bool,
 }
 
 /// What a device does that slept through its windows.

@@ -1,7 +1,7 @@
 //! The schedule pages: profiles, maintenance windows, freezes and exceptions as forms, lists, previews and a week.
 
 use crate::GroupName;
-use domain::{AccountId, DeviceId, GroupId, Moment, PatchId};
+use domain::{AccountId, DeviceId, GroupId, Moment, OsReleaseId, PatchId};
 use serde::{Deserialize, Serialize};
 
 /// On which clock a form's times are read.
@@ -102,6 +102,29 @@ pub struct ProfileForm {
     pub not_groups: Vec<GroupId>,
     /// And not these devices.
     pub not_devices: Vec<DeviceId>,
+    /// What of these devices is managed.
+    pub coverage: CoverageForm,
+}
+
+/// What of a profile's devices is managed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageForm {
+    /// Security updates, and nothing else.
+    pub security_only: bool,
+    /// OS releases on which nothing is installed.
+    pub left_out: Vec<OsReleaseId>,
+    /// What stays free on a device after an install, in MiB.
+    pub reserve_mib: u32,
+}
+
+impl Default for CoverageForm {
+    fn default() -> Self {
+        Self {
+            security_only: false,
+            left_out: Vec::new(),
+            reserve_mib: 512,
+        }
+    }
 }
 
 /// A freeze's form.

@@ -1,7 +1,7 @@
 //! The schedule's forms while they are filled in: what is wrong with one, what it would do, and what can be chosen from.
 
 use crate::{Field, GroupName, Occurrence, Problem, ScheduleProblem, ScheduleWarning, WhatWouldChange, Why};
-use domain::{AccountId, Moment};
+use domain::{AccountId, Moment, OsReleaseId};
 use serde::{Deserialize, Serialize};
 
 /// What a form of the schedule is for.
@@ -99,6 +99,8 @@ pub struct FormCheck {
 pub struct ScheduleChoices {
     /// Groups.
     pub groups: Vec<GroupName>,
+    /// OS releases that were seen, by name.
+    pub releases: Vec<(OsReleaseId, String)>,
     /// Time zones: those of devices first.
     pub zones: Vec<String>,
     /// Accounts that can answer for an exception.

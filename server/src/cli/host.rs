@@ -381,6 +381,9 @@ fn field_name(field: Field) -> &'static str {
         Field::Product => "product",
         Field::ViewName => "name of the view",
         Field::OutsideWindows => "outside maintenance windows",
+        Field::How => "how it is taken back",
+        Field::UseWhen => "when the plan is used",
+        Field::Owner => "who carries it out",
     }
 }
 
@@ -417,6 +420,7 @@ const fn why_words(why: Why) -> &'static str {
         Why::GroupInUse => "devices, groups, tokens or the schedule use the group",
         Why::TooManyViews => "the account has as many saved views as fit on a page",
         Why::NoRing => "the device is in no group with a ring",
+        Why::NoRollbackPlan => "the ring asks for a rollback plan, and the patch has neither a plan nor a waiver",
     }
 }
 

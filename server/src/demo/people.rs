@@ -2,7 +2,7 @@
 
 use super::devices::PLACES;
 use anyhow::{Context as _, Result};
-use domain::{DeviceId, GroupId, LocationId, Moment, RingId, Role, Span, Urgency};
+use domain::{Category, DeviceId, GroupId, LocationId, Moment, RingId, Role, Span, Urgency};
 use service::{
     Actor, Service,
     commands::{
@@ -10,13 +10,24 @@ use service::{
         tokens::TokenRequest,
     },
 };
-use view::{ApprovalFilter, CountBucket, LocationForm, PatchFilter, PatchSort};
+use view::{ApprovalFilter, CountBucket, LocationForm, PatchFilter, PatchSort, PlanForm};
 
 /// The ring that goes first, and the one after it, as the first migration makes them.
 const PILOT: RingId = RingId(1);
 const PRODUCTION: RingId = RingId(2);
 /// The last days stay undecided, so that there is something to do on the page.
 const OPEN_DAYS: i64 = 9;
+
+/// Patches about which nothing is decided for a ring.
+fn undecided(ring: RingId, bucket: CountBucket) -> PatchFilter {
+    PatchFilter {
+        approval: Some(ApprovalFilter::None),
+        ring: Some(ring),
+        state: Some(bucket),
+        sort: PatchSort::Released,
+        ..PatchFilter::default()
+    }
+}
 
 pub(super) struct People {
     officer: Actor,
@@ -95,6 +106,7 @@ impl People {
                 .await?;
         }
         if day % 7 == 3 {
+            self.plan_the_way_back(service).await?;
             self.approve(service, PRODUCTION, CountBucket::Installed, "Installed on the pilots")
                 .await?;
             self.resume(service).await?;
@@ -102,14 +114,35 @@ impl People {
         Ok(())
     }
 
+    /// Production asks for a rollback plan before it is approved.
+    async fn plan_the_way_back(&self, service: &Service) -> Result<()> {
+        let (_, rows) = service
+            .all_patches(&self.officer, &undecided(PRODUCTION, CountBucket::Installed))
+            .await?;
+        for row in rows {
+            let form = if row.category == Category::Security {
+                PlanForm::Plan {
+                    owner: None,
+                    how: "Roll the ring back from this page; every device keeps the packages that it had".to_owned(),
+                    use_when: "A service does not come up again, or two devices of one location report problems"
+                        .to_owned(),
+                }
+            } else {
+                PlanForm::Waive {
+                    reason: "No service depends on it".to_owned(),
+                }
+            };
+            // Planned last week already: kept as it is.
+            match service.save_rollback_plan(&self.officer, row.id, 0, &form).await {
+                Ok(_) | Err(service::Error::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     async fn approve(&self, service: &Service, ring: RingId, bucket: CountBucket, reason: &str) -> Result<()> {
-        let filter = PatchFilter {
-            approval: Some(ApprovalFilter::None),
-            ring: Some(ring),
-            state: Some(bucket),
-            sort: PatchSort::Released,
-            ..PatchFilter::default()
-        };
+        let filter = undecided(ring, bucket);
         let total = service.patches(&self.officer, &filter).await?.total;
         if total > 0 {
             let verb = Verb::Approve {

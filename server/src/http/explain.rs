@@ -4,7 +4,7 @@ use crate::security::session::SignedIn;
 use crate::state::AppState;
 use axum::Json;
 use axum::extract::{Extension, Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::{DeviceId, PatchId};
 use view::UiError;
@@ -35,14 +35,6 @@ pub async fn serve(
 
 /// A [`UiError`] as JSON, with the status that fits.
 pub(super) fn refused(error: &UiError) -> Response {
-    (status(error), [(header::CACHE_CONTROL, "no-store")], Json(error)).into_response()
-}
-
-fn status(error: &UiError) -> StatusCode {
-    match error {
-        UiError::NotSignedIn => StatusCode::UNAUTHORIZED,
-        UiError::NotAllowed { .. } => StatusCode::FORBIDDEN,
-        UiError::NotFound => StatusCode::NOT_FOUND,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    let status = super::statuses::of(error);
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(error)).into_response()
 }

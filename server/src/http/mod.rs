@@ -7,6 +7,7 @@ pub mod export;
 pub mod limits;
 pub mod openapi;
 pub mod serve;
+pub mod statuses;
 
 use crate::security::{csrf, headers, peer, session};
 use crate::state::AppState;
@@ -16,7 +17,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leptos::prelude::{provide_context, use_context};
@@ -94,6 +95,7 @@ fn people(state: &AppState) -> Router<AppState> {
     let provided = state.clone();
     let context = move || provide(&provided);
     pages::routes(state, context)
+        .layer(from_fn(statuses::layer))
         .route(explain::PATH, get(explain::serve))
         .route(export::PATH, get(export::serve))
         .layer(TimeoutLayer::with_status_code(
@@ -128,12 +130,13 @@ fn provide(state: &AppState) {
     }
 }
 
-/// A fault in a handler ends its own request only. What it was is in the log (the panic hook), not in the answer.
+/// A fault in a handler ends its own request only. What it was is in the log (the panic hook) under the id of the request, which every
+/// answer carries, and not in the answer.
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     drop(panic);
     (
         StatusCode::INTERNAL_SERVER_ERROR,
-        "Something went wrong on the server. Its log says what.\n",
+        "Something went wrong on the server. Its log says what, under the id in this answer's x-request-id header.\n",
     )
         .into_response()
 }

@@ -127,7 +127,7 @@ async fn seeded() -> (World, String) {
         report(&world, &releases, other, None).await;
     }
     let cookie = world.session(Role::Administrator).await;
-    let body = "verb=approve&ring=1&selection=1.1,2.1,3.1&back=/patches";
+    let body = "verb=approve&ring=1&selection=1.1,2.1,3.1&reason=usual&back=/patches";
     let decided = own(
         Method::POST,
         "/api/patches/decide",

@@ -7,7 +7,7 @@ use fleet::{Device, Os, Releases};
 use service::Actor;
 
 /// One device of the pilot ring that misses a patch.
-async fn with_a_patch() -> World {
+pub(crate) async fn with_a_patch() -> World {
     let world = World::new().await;
     let releases = Releases::synthetic(Os::Debian12, 1);
     let now = Moment(1_900_000_000);
@@ -105,7 +105,7 @@ async fn an_approval_goes_outside_windows_only_together_with_urgent() {
 }
 
 /// What was typed into a form of the schedule, sent by the button "Check" or "Save" without JavaScript.
-async fn typed(world: &World, cookie: &str, what: &str, act: &str, fields: &str) -> (String, String) {
+pub(crate) async fn typed(world: &World, cookie: &str, what: &str, act: &str, fields: &str) -> (String, String) {
     let from = format!("/schedule/{what}/new");
     let body = format!("what={what}&act={act}&{fields}");
     let (at, html) = sent(world, cookie, &from, "/api/schedule/save", &body).await;

@@ -55,3 +55,103 @@ async fn health_and_numbers_are_answered() {
     }
     assert!(!text.contains("sign-in/link/a"), "route patterns only");
 }
+
+/// One number of an exposition: its name, its labels, its value.
+type Sample = (String, String, f64);
+
+/// Reads the text as a scraper does: every number belongs to a family whose help and type stand before it.
+fn exposition(text: &str) -> Vec<Sample> {
+    let (mut family, mut told, mut samples) = (String::new(), Vec::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let mut words = comment.splitn(3, ' ');
+            let (what, name, rest) = (
+                words.next(),
+                words.next().unwrap_or_default(),
+                words.next().unwrap_or_default(),
+            );
+            match what {
+                Some("HELP") => {
+                    assert!(rest.len() > 10 && rest.ends_with('.'), "{line}");
+                    family = name.to_owned();
+                    told.clear();
+                    told.push("help");
+                }
+                Some("TYPE") => {
+                    assert!(
+                        name == family && ["gauge", "counter", "histogram"].contains(&rest),
+                        "{line}"
+                    );
+                    told.push("type");
+                }
+                Some("UNIT" | "EOF") => {}
+                _ => panic!("{line}"),
+            }
+            continue;
+        }
+        assert_eq!(told, ["help", "type"], "{line} stands alone");
+        let (name, value) = line.rsplit_once(' ').expect("a value");
+        let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
+        assert!(name.starts_with(&family), "{line} in {family}");
+        let labels = labels.strip_suffix('}').expect("labels end").to_owned();
+        samples.push((name.to_owned(), labels, value.parse().expect("a number")));
+    }
+    assert!(text.ends_with("# EOF\n"));
+    samples
+}
+
+#[tokio::test]
+async fn operators_find_the_numbers_that_they_watch() {
+    let world = crate::forms::with_a_patch().await;
+    world
+        .service
+        .hold(&service::Actor::host(), domain::PatchId(1), "wait")
+        .await
+        .expect("a hold");
+    let cookie = world.session(Role::Auditor).await;
+    let text = world.send(page("/metrics", Some(&cookie))).await.text();
+    let samples = exposition(&text);
+    let sum = |name: &str, label: &str| -> f64 {
+        let found: Vec<f64> = samples
+            .iter()
+            .filter(|(n, labels, _)| n == name && labels.contains(label))
+            .map(|sample| sample.2)
+            .collect();
+        assert!(!found.is_empty(), "{name} {label} in {text}");
+        found.iter().sum()
+    };
+    for (name, label, value) in [
+        (
+            "patchward_build_info",
+            concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""),
+            1.0,
+        ),
+        ("patchward_device_states", "state=\"in_contact\"", 1.0),
+        ("patchward_device_states", "state=\"silent\"", 0.0),
+        ("patchward_device_states", "state=\"revoked\"", 0.0),
+        ("patchward_device_states", "state=\"pending\"", 0.0),
+        ("patchward_device_states", "state=\"quarantined\"", 0.0),
+        ("patchward_patches_missing", "", 1.0),
+        ("patchward_installs_missing", "", 1.0),
+        ("patchward_installs_missing", "security=\"yes\"", 1.0),
+        ("patchward_holds_open", "", 1.0),
+        ("patchward_attempts_open", "", 0.0),
+        ("patchward_attempts", "state=\"succeeded\"", 0.0),
+        ("patchward_installs_unproven", "", 0.0),
+        ("patchward_oldest_scan_age_seconds", "", 0.0),
+        ("patchward_clock_trusted", "", 1.0),
+        ("patchward_audit_records", "", f64::from(world.records().await)),
+    ] {
+        assert!(
+            (sum(name, label) - value).abs() < f64::EPSILON,
+            "{name} {label}: {text}"
+        );
+    }
+    assert!(sum("patchward_database_bytes", "") > sum("patchward_database_free_bytes", ""));
+    // Every family is described where operators look.
+    let described = include_str!("../../../docs/operations.md");
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().expect("a name");
+        assert!(described.contains(&format!("`{name}")), "{name} is not described");
+    }
+}

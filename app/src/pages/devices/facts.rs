@@ -24,6 +24,14 @@ pub fn concerns(page: &DevicePage) -> AnyView {
             vec![row.state_reason.clone()],
         ));
     }
+    if let Some(sentence) = &page.left_out {
+        boxes.push(concern(
+            "warn",
+            "alert",
+            "Nothing is installed here".to_owned(),
+            vec![sentence.clone()],
+        ));
+    }
     if row.silent {
         let text = "What it misses is unknown until it scans again.".to_owned();
         boxes.push(concern(

@@ -28,8 +28,6 @@ pub struct Verb {
     pub tone: &'static str,
     /// What will happen.
     explain: &'static str,
-    /// A reason must be given.
-    reason: bool,
 }
 
 /// Everything that can be decided.
@@ -41,7 +39,6 @@ pub const VERBS: [Verb; 4] = [
         tone: "main",
         explain: "Devices of the ring that miss a patch install it in their next window, exactly this version. A later ring waits until \
                   the earlier ones have proved it: time of soak and successful installs.",
-        reason: false,
     },
     Verb {
         word: "urgent",
@@ -50,7 +47,6 @@ pub const VERBS: [Verb; 4] = [
         tone: "plain",
         explain: "As an approval, but without the soak in earlier rings; outside maintenance windows only where that is ticked, too. Every \
                   device's ladder shows what was skipped and by whom. Freezes are obeyed in any case.",
-        reason: true,
     },
     Verb {
         word: "deny",
@@ -59,7 +55,6 @@ pub const VERBS: [Verb; 4] = [
         tone: "danger",
         explain: "No device of the ring installs it, and a later bulk approval does not change that: the denial must be withdrawn first. \
                   An install that has begun is not broken off.",
-        reason: true,
     },
     Verb {
         word: "withdraw",
@@ -68,7 +63,6 @@ pub const VERBS: [Verb; 4] = [
         tone: "plain",
         explain: "The decision in force is taken back. From this moment no device gets a permit on its strength; devices that have \
                   installed the patch keep it. To take it off them, roll back.",
-        reason: true,
     },
 ];
 
@@ -152,7 +146,7 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
         tick(
             "with_superseded",
             "Superseded ones too",
-            "They are left out otherwise: a newer patch replaces them. Needs a reason.",
+            "They are left out otherwise: a newer patch replaces them.",
             false,
         )
     });
@@ -164,7 +158,8 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
         {rings(wanted, &preview)}
         {approves.then(|| urgency(verb.word == "urgent"))}
         {with_superseded}
-        {text_area("reason", "Reason", verb.reason)}
+        {approves.then(|| without_plan(&preview))}
+        {text_area("reason", "Reason", true)}
         <p class="row">
             <button class="button" data-tone=if verb.tone == "danger" { "danger" } else { "main" }>{title.clone()}</button>
             <a class="button" href=back>"Cancel"</a>
@@ -177,7 +172,8 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
         let words = patch_fields(&wanted.filter).into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
         view! { <p class="sub">"All that match: " {if words.is_empty() { "no filter".to_owned() } else { words.join(", ") }}</p> }
     });
-    let rows = preview.rows.iter().map(|r| row(r, approves)).collect::<Vec<_>>();
+    let asked = approves && !preview.plan_asked_by.is_empty();
+    let rows = preview.rows.iter().map(|r| row(r, approves, asked)).collect::<Vec<_>>();
     view! {
         <header class="page-head"><div><h1>{title}</h1> {filter}</div></header>
         <div class="split">
@@ -196,6 +192,39 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
     .into_any()
 }
 
+/// For rings that ask for a rollback plan, where a patch has none: the way to go without.
+fn without_plan(preview: &Preview) -> Option<AnyView> {
+    let without = preview.rows.iter().filter(|r| r.planned == Some(false)).count();
+    let unknown = preview.rows.iter().any(|r| r.planned.is_none());
+    if preview.plan_asked_by.is_empty() || (without == 0 && !unknown) {
+        return None;
+    }
+    let rings = preview
+        .plan_asked_by
+        .iter()
+        .map(|ring| ring.name.clone())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let note = if unknown {
+        format!("{rings}: asks for one. Patches that have none get this reason in its place.")
+    } else {
+        let n = u32::try_from(without).unwrap_or(u32::MAX);
+        format!(
+            "{rings}: asks for one, and {} none. The reason stands in its place.",
+            plural(n, "patch has", "patches have")
+        )
+    };
+    Some(
+        view! {
+            <label class="tick">
+                <input type="checkbox" name="without_plan" value="1"/>
+                <span>"Go without a rollback plan" <small>{note}</small></span>
+            </label>
+        }
+        .into_any(),
+    )
+}
+
 /// What an approval may set aside. With JavaScript the second box can be ticked only when the first one is; without it the server says so.
 fn urgency(preset: bool) -> AnyView {
     let first = NodeRef::<leptos::html::Input>::new();
@@ -212,7 +241,7 @@ fn urgency(preset: bool) -> AnyView {
             <label class="tick">
                 <input type="checkbox" name="urgent" value="1" checked=preset node_ref=first
                     on:change=move |ev| ticked.set(Some(event_target_checked(&ev)))/>
-                <span>"Urgent: skip the soak" <small>"Earlier rings need not have proved it. Needs a reason."</small></span>
+                <span>"Urgent: skip the soak" <small>"Earlier rings need not have proved it."</small></span>
             </label>
             <label class="tick">
                 <input type="checkbox" name="outside_windows" value="1" prop:disabled=move || ticked.get() == Some(false)/>
@@ -283,9 +312,13 @@ fn choice(ring: &RingName, chosen: bool, preview: &Preview) -> AnyView {
     .into_any()
 }
 
-fn row(row: &PreviewRow, approves: bool) -> AnyView {
+fn row(row: &PreviewRow, approves: bool, plan_asked: bool) -> AnyView {
     let left_out = approves && row.row.superseded_by.is_some();
     let patch = &row.row;
+    let plan = (plan_asked && row.planned == Some(false)).then(|| {
+        let to = format!("/patches/{}#{}", patch.id, super::rollback_plan::ANCHOR);
+        view! { <p class="sub">"No rollback plan yet. " <a href=to>"Write it"</a></p> }
+    });
     view! {
         <li data-left-out=left_out.then_some("true")>
             <p>
@@ -294,6 +327,7 @@ fn row(row: &PreviewRow, approves: bool) -> AnyView {
             </p>
             {bar::counts(&patch.counts, patch.id, None)}
             {marks::approvals(&patch.approvals)}
+            {plan}
         </li>
     }
     .into_any()

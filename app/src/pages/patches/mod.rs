@@ -4,5 +4,6 @@ pub mod decide;
 mod filters;
 pub mod list;
 pub mod one;
+mod rollback_plan;
 mod rollout;
 mod table;

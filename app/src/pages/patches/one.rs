@@ -1,5 +1,6 @@
 //! One patch: how it goes through the rings, on which devices it is, who decided.
 
+use super::rollback_plan::way_back;
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
 use crate::address::{patch_devices, patch_devices_at};
@@ -63,6 +64,7 @@ fn one(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
             <section class="card" aria-labelledby="facts"><h2 id="facts">"Facts"</h2>{facts(page)}</section>
             <section class="card" aria-labelledby="history"><h2 id="history">"What happened"</h2>{timeline(&page.timeline)}</section>
         </div>
+        {way_back(me, page)}
         <section class="card" aria-labelledby="packages">
             <h2 id="packages">"Exactly these packages"</h2>
             {packages(&page.packages)}

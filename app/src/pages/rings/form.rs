@@ -17,9 +17,11 @@ use view::{FormProblem, Me, UiError};
 fn which(path: &str) -> Option<(RingsKind, Option<i64>)> {
     let mut words = path.strip_prefix("/rings/")?.split('/');
     let kind = RingsKind::from_word(words.next()?)?;
-    match words.next()? {
-        "new" | "all" => Some((kind, None)),
-        id => id.parse().ok().map(|id| (kind, Some(id))),
+    match (kind, words.next()?) {
+        // There is one, and its form comes back under the number that forms have.
+        (RingsKind::Fleet, "all" | "new" | "0") | (_, "new") => Some((kind, None)),
+        (RingsKind::Fleet, _) => None,
+        (_, id) => id.parse().ok().map(|id| (kind, Some(id))),
     }
 }
 
@@ -171,6 +173,10 @@ fn ring(form: &Inputs<'_>, page: &RingsFormPage) -> AnyView {
             {tick(form, "own", "One of them has the patch's own OS release", "")}
             {tick(form, "rebooted", "As many have rebooted since", "where the patch needs a reboot")}
             {tick(form, "critical", "Business-critical products of the target were on one of them", "as marked on the page of rings")}
+        </fieldset>
+        <fieldset class="choices">
+            <legend>"Before a patch may be approved for it"</legend>
+            {tick(form, "plan", "A rollback plan exists, or was waived with a reason", "written on the page of the patch; recommended for production")}
         </fieldset>
         <fieldset class="choices">
             <legend>"How the ring is filled"</legend>

@@ -175,6 +175,7 @@ fn ring(ring: &RingView, at: usize, count: usize, may: bool) -> AnyView {
             <h2 id=format!("{id}-name")>{form.name.clone()}</h2>
             <p><a href=active><b>{plural(ring.devices, "device", "devices")}</b></a> <span class="sub">" · "{groups}</span></p>
             <p><a href=format!("/schedule/calendar?of=ring:{}", ring.id)>"Its calendar"</a></p>
+            {form.rollback_plan.then(|| view! { <p class="sub">"Asks for a rollback plan before a patch is approved."</p> })}
             {proof}
             <h3>"How it is filled"</h3>
             {waves(&ring.waves, ring.devices)}

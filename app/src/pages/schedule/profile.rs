@@ -40,6 +40,7 @@ pub fn profile(form: &Inputs<'_>, page: &FormPage) -> AnyView {
             {form.choice("hours", "some", "Certain hours", "off-peak, but when the computers are on", Some(hours.into_any()))}
             {form.wrong("hours")}
         </fieldset>
+        {coverage(form, page)}
         <fieldset class="choices">
             <legend>"Which devices follow it"</legend>
             {form.choice("scope", "all", "Every device", "that no more specific profile covers", None)}
@@ -59,6 +60,42 @@ pub fn profile(form: &Inputs<'_>, page: &FormPage) -> AnyView {
             ..Line::default()
         })}
         {suggestions("zones", &page.choices.zones)}
+    }
+    .into_any()
+}
+
+/// What of the devices is managed.
+fn coverage(form: &Inputs<'_>, page: &FormPage) -> AnyView {
+    let releases = page
+        .choices
+        .releases
+        .iter()
+        .map(|(id, name)| form.tick(format!("without{id}"), name.clone(), None));
+    let releases = releases.collect::<Vec<_>>();
+    let left_out = (!releases.is_empty()).then(|| {
+        view! {
+            <fieldset>
+                <legend>"OS releases that are left out"</legend>
+                <small>"Devices on them are scanned and say so; nothing is installed on them."</small>
+                <div class="boxes">{releases}</div>
+            </fieldset>
+        }
+    });
+    view! {
+        <fieldset class="choices">
+            <legend>"Which updates are installed"</legend>
+            {form.choice("updates", "all", "Every update", "that is approved", None)}
+            {form.choice("updates", "security", "Security updates only", "others are listed as missing and stay so", None)}
+        </fieldset>
+        {left_out}
+        {form.line(Line {
+            name: "reserve",
+            label: "Disk reserve in MiB",
+            kind: "number",
+            hint: "No install starts where less than this would stay free after it. 512 is usual.",
+            range: Some(("0", "1000000")),
+            ..Line::default()
+        })}
     }
     .into_any()
 }

@@ -21,6 +21,7 @@ use crate::decide::Schedule;
 use crate::facts::{DecisionFact, DecisionKind, DeviceFacts, Evidence, PairFacts, PatchFacts};
 use crate::policy::Ring;
 use crate::reason::{Gate, GateStatus};
+use crate::schedule::Profile;
 use domain::{Moment, Span, Urgency};
 
 /// What a gate may look at.
@@ -66,6 +67,12 @@ impl<'a> Ctx<'a> {
             needed: policy.expected(patch, device),
             round: device.round_started,
         }
+    }
+
+    /// The device's profile, when one covers it.
+    pub(crate) fn profile(&self) -> Option<&'a Profile> {
+        let (index, _) = self.schedule.profile?;
+        Some(&self.policy.policy().profiles[index])
     }
 
     /// What the device's own ring has shown.

@@ -2,15 +2,17 @@
 
 use super::Ctx;
 use crate::reason::{GateStatus, Reason};
+use crate::schedule::Profile;
 
 /// Packages are downloaded and then unpacked, so that the patch needs room for its size several times over.
 const UNPACKED_TIMES: u64 = 3;
 
 pub(super) fn gate(ctx: &Ctx) -> GateStatus {
     let device = ctx.device;
+    let reserve_mib = ctx.profile().map_or(Profile::reserve(), |p| p.disk_reserve_mib);
     let needed_mib = (ctx.patch.size / (1024 * 1024))
         .saturating_mul(UNPACKED_TIMES)
-        .saturating_add(ctx.policy.policy().disk_reserve_mib);
+        .saturating_add(reserve_mib);
     let reason = if device.manager_broken {
         Reason::ManagerBroken
     } else if let Some(since) = device.reboot_owed {
@@ -19,6 +21,7 @@ pub(super) fn gate(ctx: &Ctx) -> GateStatus {
         Reason::DiskLow {
             free_mib: device.disk_free_mib,
             needed_mib,
+            reserve_mib,
         }
     } else if device.on_battery {
         Reason::OnBattery

@@ -1,4 +1,4 @@
-//! The way back is known, as far as the policy asks for it (RBK-1).
+//! The way back is known, as far as the device's ring asks for it (RBK-1).
 
 use super::Ctx;
 use crate::facts::RollbackPlan;
@@ -6,7 +6,8 @@ use crate::policy::RollbackPolicy;
 use crate::reason::{GateStatus, Reason};
 
 pub(super) fn gate(ctx: &Ctx) -> GateStatus {
-    match (ctx.policy.policy().rollback, ctx.patch.rollback) {
+    let asks = ctx.ring.map_or(RollbackPolicy::NotRequired, |ring| ring.rollback);
+    match (asks, ctx.patch.rollback) {
         (RollbackPolicy::NotRequired, _) => GateStatus::noted(Reason::RollbackNotRequired),
         (RollbackPolicy::Plan | RollbackPolicy::Readiness, RollbackPlan::Missing) => GateStatus::Closed {
             reason: Reason::NoRollbackPlan,

@@ -113,9 +113,8 @@ pub fn remedy(reason: &Reason, names: &dyn Names) -> Option<String> {
             state: DeviceState::Quarantined,
         } => "an administrator looks into the device and releases it",
         Reason::ScanOnly => "an administrator lets the device be changed",
-        Reason::ReleaseNotCovered { .. } | Reason::CategoryNotCovered { .. } => {
-            "an administrator adds it to the coverage"
-        }
+        Reason::ReleaseLeftOut { .. } => "an administrator no longer leaves it out",
+        Reason::CategoryNotCovered { .. } => "an administrator covers every kind of update there",
         Reason::NotSeen { .. } => "the device reports a complete scan",
         Reason::HeldOnDevice | Reason::PinnedOnDevice => "somebody lifts that on the device",
         Reason::PhasedOnDevice { .. } => "the vendor lets it out further",

@@ -86,10 +86,13 @@ fn pair(reason: &Reason, names: &dyn Names) -> String {
         } => "The device is revoked; it must enrol anew".to_owned(),
         Reason::DeviceNotActive { state } => format!("The device is {}", state.label().to_lowercase()),
         Reason::ScanOnly => "The device is only scanned, never changed".to_owned(),
-        Reason::ReleaseNotCovered { release } => format!("{} is not covered", names.release(release)),
-        Reason::CategoryNotCovered { category } => format!(
-            "Patches of the kind {} are not covered",
-            category.label().to_lowercase()
+        Reason::ReleaseLeftOut { release, profile } => {
+            format!("{} is left out by {}", names.release(release), names.profile(profile))
+        }
+        Reason::CategoryNotCovered { category, profile } => format!(
+            "Patches of the kind {} are not covered by {}",
+            category.label().to_lowercase(),
+            names.profile(profile)
         ),
         Reason::NotSeen { last_scan: Some(at) } => format!("Not known: the last complete scan was {}", names.time(at)),
         Reason::NotSeen { last_scan: None } => "Not known: the device has not been scanned".to_owned(),
@@ -146,7 +149,16 @@ fn pair(reason: &Reason, names: &dyn Names) -> String {
         Reason::RetrySkipsInterval { .. } => "A try after a failure does not wait for a round of installs".to_owned(),
         Reason::ManagerBroken => "The device's package manager is in a state that it cannot leave by itself".to_owned(),
         Reason::RebootOwed { since } => format!("The device owes a reboot since {}", names.time(since)),
-        Reason::DiskLow { free_mib, needed_mib } => format!("{free_mib} MiB are free, {needed_mib} MiB are needed"),
+        Reason::DiskLow {
+            free_mib,
+            needed_mib,
+            reserve_mib: 0,
+        } => format!("{free_mib} MiB are free, {needed_mib} MiB are needed"),
+        Reason::DiskLow {
+            free_mib,
+            needed_mib,
+            reserve_mib,
+        } => format!("{free_mib} MiB are free, {needed_mib} MiB are needed, {reserve_mib} MiB of them as reserve"),
         Reason::OnBattery => "The device runs on battery".to_owned(),
         // Their words are made by `rollout` and `schedule`, which are asked first.
         Reason::Denied { .. }

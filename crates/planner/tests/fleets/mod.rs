@@ -177,6 +177,9 @@ pub fn without(fleet: &Fleet, pair: Pair, facts: &PairFacts, reason: &Reason) ->
     let own = &mut cured.pairs.iter_mut().find(|(id, _)| *id == pair)?.1;
     match *reason {
         Reason::DeviceNotActive { .. } => device.state = DeviceState::Active,
+        Reason::ReleaseLeftOut { profile, .. } | Reason::CategoryNotCovered { profile, .. } => {
+            cured.policy.profiles.iter_mut().find(|p| p.id == profile)?.coverage = Coverage::default();
+        }
         Reason::ScanOnly => device.scan_only = false,
         Reason::NotSeen { .. } => own.state = PatchState::Missing,
         Reason::HeldOnDevice | Reason::PhasedOnDevice { .. } | Reason::PinnedOnDevice => own.brake = None,
@@ -218,6 +221,7 @@ pub fn without(fleet: &Fleet, pair: Pair, facts: &PairFacts, reason: &Reason) ->
         Reason::RebootOwed { .. } => device.reboot_owed = None,
         Reason::DiskLow { .. } => device.disk_free_mib = u64::MAX,
         Reason::OnBattery => device.on_battery = false,
+        Reason::NoRollbackPlan => patch.rollback = RollbackPlan::Exists,
         Reason::NoProfile => cured.policy.profiles.push(Profile {
             id: ProfileId(99),
             ..Profile::default()
@@ -312,21 +316,43 @@ fn profile(id: i64) -> impl Strategy<Value = Profile> {
             minutes,
         });
     let every = prop::sample::select(vec![1i64, 4, 5, 24, 24, 30 * 24]);
-    (maybe(3, frame), any::<bool>(), groups(), groups(), 0u32..2, every).prop_map(
-        move |(frame, named, groups, not_groups, position, every)| Profile {
-            id: ProfileId(id),
-            position,
-            install_every: Span::hours(every),
-            frame,
-            scope: Scope {
-                everything: !named,
-                groups: if named { groups } else { Vec::new() },
-                not_groups: if named { not_groups } else { Vec::new() },
-                ..Scope::default()
-            },
-            ..Profile::default()
-        },
+    let coverage = prop_oneof![
+        6 => Just((None, None)),
+        1 => Just((Some(Category::Enhancement), None)),
+        2 => Just((Some(Category::Security), None)),
+        2 => Just((None, Some(OsReleaseId(2)))),
+    ];
+    let coverage =
+        (coverage, prop::sample::select(vec![0u64, 512, 512, 4_096])).prop_map(|((only, without), reserve)| {
+            let (categories, left_out) = (only.into_iter().collect(), without.into_iter().collect());
+            (Coverage { categories, left_out }, reserve)
+        });
+    (
+        maybe(3, frame),
+        any::<bool>(),
+        groups(),
+        groups(),
+        0u32..2,
+        every,
+        coverage,
     )
+        .prop_map(
+            move |(frame, named, groups, not_groups, position, every, (coverage, disk_reserve_mib))| Profile {
+                id: ProfileId(id),
+                coverage,
+                disk_reserve_mib,
+                position,
+                install_every: Span::hours(every),
+                frame,
+                scope: Scope {
+                    everything: !named,
+                    groups: if named { groups } else { Vec::new() },
+                    not_groups: if named { not_groups } else { Vec::new() },
+                    ..Scope::default()
+                },
+                ..Profile::default()
+            },
+        )
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
@@ -380,6 +406,9 @@ fn policy() -> impl Strategy<Value = Policy> {
                     ..policy.rings[1].clone()
                 });
                 policy.rings[0].soak = Span::days(soak);
+                if soak % 2 == 1 {
+                    policy.rings[1].rollback = RollbackPolicy::Plan;
+                }
                 policy.rings[0].evidence.min_successes = min;
                 policy.permits.fleet_in_flight = limits.0;
                 policy.rings.iter_mut().for_each(|r| r.max_in_flight = limits.1);
@@ -426,6 +455,7 @@ fn device(id: i64) -> impl Strategy<Value = DeviceFacts> {
                 2 => device.manager_broken = true,
                 3 => device.reboot_owed = Some(Moment(START)),
                 4 => device.disk_free_mib = 3,
+                7 => device.disk_free_mib = 2_000,
                 5 => device.on_battery = true,
                 6 => device.ring = None,
                 _ => {}
@@ -495,6 +525,9 @@ fn patch(id: i64) -> impl Strategy<Value = PatchFacts> {
             patch.successor_approved = vec![RingId(1)];
             patch.measured_install = expected.map(Span::minutes);
             patch.size = size;
+            if id == 1 {
+                patch.rollback = RollbackPlan::Exists;
+            }
             patch
         },
     )

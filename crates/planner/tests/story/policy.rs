@@ -3,11 +3,11 @@
 //! `ring Early position=2 soak=3d min=2 share=10 [own=no] [rebooted] [critical]` (changes or adds) · `rings none` ·
 //! `group berlin [in=germany] [blocks] [missed=wait|catch-up:2]` · `profiles none` ·
 //! `profile night [everything] groups=… devices=… not-groups=… not-devices=… frame=22:00+8h days=Mon,Tue zone=… position=1 every=24h (scans)
-//! installs=24h` ·
+//! installs=24h only=security without=Debian-11 reserve=2048` ·
 //! `window w once=2026-11-07T22:00 | rule=FREQ=… start=… | nth=2 day=Tue plus=3 at=02:00 length=4h zone=device|UTC|Europe/Berlin groups=…` ·
 //! `freeze f from=2026-12-20 to=2027-01-04 zone=… groups=…` · `exception e device=|group=|all patch=|product= until=… by=…` ·
 //! `location site cap=2 rate=125000 zone=…` · `set retry=3,1h,24h waves=none|1,5%,25% rest=1h fleet=10 ring-cap=5 rollback=plan package=required
-//! releases=… categories=… install=10m hold=2,5` · `remove window w`.
+//! install=10m hold=2,5` · `remove window w`.
 
 use super::{Sentence, Told, World, minute, span};
 use domain::*;
@@ -134,6 +134,7 @@ impl World {
             waves: self.waves.clone(),
             holds: self.holds,
             max_in_flight: self.ring_cap,
+            rollback: self.rollback,
             ..Ring::new(id, name, id.0 as u32)
         });
         let evidence = &mut new.evidence;
@@ -192,9 +193,21 @@ impl World {
             install_every: s.option("installs").map_or(Ok(Span::hours(24)), span)?,
             frame,
             scope,
+            coverage: Coverage {
+                categories: s.option("only").map_or(Ok(Vec::new()), categories)?,
+                left_out: s.option("without").map_or_else(Vec::new, |names| self.releases(names)),
+            },
+            disk_reserve_mib: s.number("reserve", Profile::default().disk_reserve_mib as u32)?.into(),
         };
         put(&mut self.policy.profiles, new, |p| p.id == id);
         Ok(())
+    }
+
+    fn releases(&mut self, names: &str) -> Vec<OsReleaseId> {
+        names
+            .split(',')
+            .map(|name| OsReleaseId(self.id("release", name)))
+            .collect()
     }
 
     fn window_sentence(&mut self, s: &Sentence) -> Told<()> {
@@ -275,8 +288,8 @@ impl World {
                 "rest" => self.waves.rest = span(value)?,
                 "fleet" => self.policy.permits.fleet_in_flight = Some(number(0)?),
                 "ring-cap" => self.ring_cap = Some(number(0)?),
-                "rollback" if *value == "plan" => self.policy.rollback = RollbackPolicy::Plan,
-                "rollback" => self.policy.rollback = RollbackPolicy::Readiness,
+                "rollback" if *value == "plan" => self.rollback = RollbackPolicy::Plan,
+                "rollback" => self.rollback = RollbackPolicy::Readiness,
                 "package" => self.policy.package = PackagePolicy::Required,
                 "install" => self.policy.durations.install = span(value)?,
                 "hold" => {
@@ -286,16 +299,6 @@ impl World {
                         vanished: 2,
                     }
                 }
-                "releases" => {
-                    self.policy.coverage.releases =
-                        parts.iter().map(|name| OsReleaseId(self.id("release", name))).collect();
-                }
-                "categories" => {
-                    let parsed = parts
-                        .iter()
-                        .map(|word| word.parse().map_err(|_| format!("{word} is no category")));
-                    self.policy.coverage.categories = parsed.collect::<Told<_>>()?;
-                }
                 _ => return Err(format!("there is no setting {key}")),
             }
         }
@@ -303,9 +306,17 @@ impl World {
             ring.waves = self.waves.clone();
             ring.holds = self.holds;
             ring.max_in_flight = self.ring_cap;
+            ring.rollback = self.rollback;
         }
         Ok(())
     }
+}
+
+fn categories(words: &str) -> Told<Vec<Category>> {
+    let parsed = words
+        .split(',')
+        .map(|word| word.parse().map_err(|_| format!("{word} is no category")));
+    parsed.collect()
 }
 
 fn step(text: &str) -> Told<WaveStep> {

@@ -57,6 +57,14 @@ pub fn reason(text: &str, required: bool) -> Result<String> {
     bounded(Field::Reason, text, MAX_REASON, required)
 }
 
+/// A text of a sentence or a few that must be there.
+///
+/// # Errors
+/// Missing, too long, control characters.
+pub fn sentences(field: Field, text: &str) -> Result<String> {
+    bounded(field, text, MAX_REASON, true)
+}
+
 /// A name or label.
 ///
 /// # Errors

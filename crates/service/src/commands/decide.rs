@@ -1,6 +1,6 @@
 //! Approve, deny, withdraw.
 
-use super::checks;
+use super::{checks, rollback_plan};
 use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
@@ -8,10 +8,11 @@ use crate::{
     store::{
         audit,
         decisions::{self, Subject},
-        lists,
+        lists, rollback_plans,
     },
 };
 use domain::{AccountId, DecisionId, Moment, PatchId, Permission, RingId, Urgency};
+use planner::RollbackPlan;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
@@ -51,6 +52,15 @@ pub fn urgency(skip_soak: bool, outside_windows: bool) -> Result<Urgency> {
     Urgency::of(skip_soak, outside_windows).ok_or_else(|| Error::invalid(Field::OutsideWindows, Problem::OnlyUrgent))
 }
 
+/// What an approval takes on itself besides, each for the reason that is given with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Also {
+    /// Superseded patches are approved, too.
+    pub superseded: bool,
+    /// Where the ring asks for a rollback plan, patches without one go without (RBK-1).
+    pub without_plan: bool,
+}
+
 /// What happened to a bulk order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
@@ -69,7 +79,9 @@ struct Order<'a> {
     ring: RingId,
     verb: Verb,
     reason: &'a str,
-    with_superseded: bool,
+    also: Also,
+    /// The ring asks for a rollback plan.
+    asks_for_plan: bool,
     now: Moment,
 }
 
@@ -77,7 +89,7 @@ impl Service {
     /// Decides for one ring; one transaction, one audit record a patch. Superseded patches are left out unless `with_superseded`.
     ///
     /// # Errors
-    /// Not allowed, nothing selected, changed since shown, reason missing (deny, withdraw, urgent, superseded) or too long.
+    /// Not allowed, nothing selected, changed since shown, reason missing or too long.
     pub async fn decide(
         &self,
         actor: &Actor,
@@ -87,16 +99,32 @@ impl Service {
         reason: &str,
         with_superseded: bool,
     ) -> Result<Done> {
+        let also = Also {
+            superseded: with_superseded,
+            ..Also::default()
+        };
+        self.decide_also(actor, selection, ring, verb, reason, also).await
+    }
+
+    /// As [`Self::decide`], with everything that an approval may take on itself.
+    ///
+    /// # Errors
+    /// As [`Self::decide`]; [`Why::NoRollbackPlan`] where the ring asks for a plan that a patch does not have.
+    pub async fn decide_also(
+        &self,
+        actor: &Actor,
+        selection: Selection,
+        ring: RingId,
+        verb: Verb,
+        reason: &str,
+        also: Also,
+    ) -> Result<Done> {
         actor.require(Permission::Decide)?;
         // A decision is somebody's: the host's command line names the account that it acts as.
         let by = actor.account.ok_or(Error::NotSignedIn)?;
-        let with_superseded = with_superseded && matches!(verb, Verb::Approve { .. });
-        let reason = checks::reason(
-            reason,
-            verb != Verb::Approve {
-                urgent: Urgency::Normal,
-            } || with_superseded,
-        )?;
+        let approves = matches!(verb, Verb::Approve { .. });
+        let also = if approves { also } else { Also::default() };
+        let reason = checks::reason(reason, true)?;
         let mut tx = self.store().write().await?;
         if !lists::rings(&mut tx).await?.iter().any(|r| r.id == ring) {
             return Err(Error::invalid(Field::Ring, Problem::Unknown));
@@ -107,7 +135,8 @@ impl Service {
             ring,
             verb,
             reason: &reason,
-            with_superseded,
+            also,
+            asks_for_plan: approves && rollback_plans::asked_in(&mut tx, ring).await?,
             now: self.now(),
         };
         let mut done = Done::default();
@@ -190,7 +219,7 @@ impl Order<'_> {
         let now_in_force = subject.in_force.map(|(_, approval)| approval);
         let new = match (self.verb, now_in_force) {
             (Verb::Approve { .. }, Some(Approval::Denied)) => return Ok(Err(Why::Denied)),
-            (Verb::Approve { .. }, _) if subject.superseded_by.is_some() && !self.with_superseded => {
+            (Verb::Approve { .. }, _) if subject.superseded_by.is_some() && !self.also.superseded => {
                 return Ok(Err(Why::Superseded));
             }
             // An approval is not made a less urgent one by the way: that is withdrawn and approved anew.
@@ -202,6 +231,13 @@ impl Order<'_> {
             (Verb::Deny, _) => Some(Approval::Denied),
             (Verb::Withdraw, Some(_)) => None,
         };
+        if self.asks_for_plan && rollback_plans::fact(tx, subject.id).await? == RollbackPlan::Missing {
+            // Nothing of the order is done: whoever ticked fifty patches learns it before the first one is approved.
+            if !self.also.without_plan {
+                return Err(Error::Refused(Why::NoRollbackPlan));
+            }
+            rollback_plan::waive(tx, self.actor, self.by, subject.id, self.reason, self.now).await?;
+        }
         if let Some((id, _)) = subject.in_force {
             decisions::withdraw(tx, id, self.reason, self.by, self.now).await?;
         }

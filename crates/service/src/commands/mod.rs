@@ -12,6 +12,7 @@ mod passwords;
 pub mod places;
 pub mod rings;
 pub mod rollback;
+pub mod rollback_plan;
 pub mod schedule;
 pub mod session;
 pub mod tokens;

@@ -7,8 +7,8 @@ use crate::{
 };
 use domain::{GroupId, LocationId, RingId, Span};
 use planner::{
-    Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, Refusal, RetryPolicy, Ring, WavePolicy,
-    WaveStep, calendar::Zone,
+    Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, Refusal, RetryPolicy, Ring, RollbackPolicy,
+    WavePolicy, WaveStep, calendar::Zone,
 };
 use view::{Field, FleetForm, GroupForm, LocationForm, MissedChoice, Problem, RingForm, RingsForm, WaveBar};
 
@@ -90,6 +90,11 @@ pub fn ring(form: &RingForm, id: RingId, position: u32) -> Result<Ring> {
             vanished: within(Field::Vanished, form.hold_vanished, 1, 1_000_000)?,
         },
         max_in_flight: limit(form.max_in_flight)?,
+        rollback: if form.rollback_plan {
+            RollbackPolicy::Plan
+        } else {
+            RollbackPolicy::NotRequired
+        },
     })
 }
 
@@ -118,6 +123,7 @@ pub fn ring_form(ring: &Ring) -> RingForm {
         hold_percent: ring.holds.percent.into(),
         hold_vanished: ring.holds.vanished,
         max_in_flight: ring.max_in_flight,
+        rollback_plan: ring.rollback != RollbackPolicy::NotRequired,
     }
 }
 
@@ -317,10 +323,12 @@ mod tests {
             soak_days: 0,
             soak_hours: 12,
             max_in_flight: Some(3),
+            rollback_plan: true,
             ..form
         };
         let made = ring(&odd, RingId(3), 2).unwrap();
         assert_eq!(ring_form(&made).waves, "2, 10 %, 50 %");
+        assert!(ring_form(&made).rollback_plan && !ring_form(&new).rollback_plan);
         assert_eq!(made.soak, Span::hours(12));
         let bars: Vec<u32> = bars(&made, 30).into_iter().map(|b| b.devices).collect();
         assert_eq!(bars, [2, 3, 15, 30]);

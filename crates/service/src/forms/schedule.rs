@@ -1,10 +1,13 @@
 //! Forms of the schedule pages to the planner's rules and back, and both as sentences.
 
-use domain::{Moment, ProfileId, Span, WindowId};
+use domain::{Category, Moment, ProfileId, Span, WindowId};
 use planner::{
-    Days, Frame, Freeze, Local, Profile, ROUND, Recurrence, Refusal, Scope, Warning, Window, ZoneRule, words::span,
+    Coverage, Days, Frame, Freeze, Local, Profile, ROUND, Recurrence, Refusal, Scope, Warning, Window, ZoneRule,
+    words::span,
 };
-use view::{Checked, FrameForm, FreezeForm, ProfileForm, ScheduleProblem, WindowForm, WindowWhen, ZoneChoice};
+use view::{
+    Checked, CoverageForm, FrameForm, FreezeForm, ProfileForm, ScheduleProblem, WindowForm, WindowWhen, ZoneChoice,
+};
 
 /// A Monday from which weekly windows count.
 const MONDAY: i64 = 1_704_067_200;
@@ -201,6 +204,15 @@ pub fn profile(form: &ProfileForm) -> Checked<Profile> {
             not_groups: form.not_groups.clone(),
             not_devices: form.not_devices.clone(),
         },
+        coverage: Coverage {
+            categories: if form.coverage.security_only {
+                vec![Category::Security]
+            } else {
+                Vec::new()
+            },
+            left_out: form.coverage.left_out.clone(),
+        },
+        disk_reserve_mib: form.coverage.reserve_mib.into(),
     })
 }
 
@@ -224,6 +236,11 @@ pub fn profile_form(name: &str, profile: &Profile) -> ProfileForm {
         devices: profile.scope.devices.clone(),
         not_groups: profile.scope.not_groups.clone(),
         not_devices: profile.scope.not_devices.clone(),
+        coverage: CoverageForm {
+            security_only: !profile.coverage.categories.is_empty(),
+            left_out: profile.coverage.left_out.clone(),
+            reserve_mib: u32::try_from(profile.disk_reserve_mib).unwrap_or(u32::MAX),
+        },
     }
 }
 
@@ -368,7 +385,7 @@ pub fn window_words(window: &Window) -> String {
 }
 
 /// `Scans every 1 day; installs at most every 1 day, every day 20:00 to 06:00, UTC`; an interval that is not longer than a round is
-/// `installs as soon as allowed`.
+/// `installs as soon as allowed`. What is not managed, and a reserve other than the usual one, is said behind that.
 #[must_use]
 pub fn profile_words(profile: &Profile) -> String {
     let hours = profile.frame.as_ref().map_or_else(
@@ -388,7 +405,19 @@ pub fn profile_words(profile: &Profile) -> String {
     } else {
         format!("at most every {}", span(profile.install_every))
     };
-    format!("Scans every {}; installs {often}, {hours}", span(profile.scan_every))
+    let mut text = format!("Scans every {}; installs {often}, {hours}", span(profile.scan_every));
+    if !profile.coverage.categories.is_empty() {
+        text.push_str("; security updates only");
+    }
+    match profile.coverage.left_out.len() {
+        0 => {}
+        1 => text.push_str("; leaves out 1 OS release"),
+        n => text.push_str(&format!("; leaves out {n} OS releases")),
+    }
+    if profile.disk_reserve_mib != Profile::default().disk_reserve_mib {
+        text.push_str(&format!("; keeps {} MiB free", profile.disk_reserve_mib));
+    }
+    text
 }
 
 /// `Sun 20 Dec 2026 00:00 to Mon 4 Jan 2027 00:00, UTC`.
@@ -446,12 +475,19 @@ mod tests {
         };
         let form = ProfileForm {
             frame: Some(hours),
+            coverage: CoverageForm {
+                security_only: true,
+                left_out: vec![domain::OsReleaseId(3)],
+                reserve_mib: 2_048,
+            },
             ..profile_form("p", &Profile::default())
         };
         let made = profile(&form).unwrap();
         assert_eq!(made.frame.as_ref().map(|f| f.minutes), Some(600));
         assert_eq!(profile_form("p", &made), form);
-        assert!(profile_words(&made).ends_with("every Monday and Friday 20:00 to 06:00, UTC"));
+        assert!(profile_words(&made).ends_with(
+            "every Monday and Friday 20:00 to 06:00, UTC; security updates only; leaves out 1 OS release; keeps 2048 MiB free"
+        ));
     }
 
     #[test]

@@ -12,11 +12,11 @@ use crate::{
     },
     forms, policy, snapshot,
     store::{
-        accounts, names,
+        accounts, lists, names,
         schedule::{self, Item, Kind, Row},
     },
 };
-use domain::{AccountId, DeviceId, PatchId, Permission};
+use domain::{AccountId, DeviceId, OsReleaseId, PatchId, Permission};
 use planner::{ExceptionOf, calendar::Zone};
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -258,6 +258,12 @@ impl Service {
             choices.products = names::products(conn, MOST_NAMES).await?;
             choices.patches = names::newest_patches(conn, MOST_NAMES).await?;
         } else {
+            choices.releases = lists::releases(conn)
+                .await?
+                .into_iter()
+                .map(|(id, name)| (OsReleaseId(id), name))
+                .collect();
+            choices.releases.sort_by(|a, b| a.1.cmp(&b.1));
             choices.zones = schedule::zones(conn).await?;
             choices.zones.retain(|zone| zone.parse::<Zone>().is_ok());
             choices.zones.sort_unstable();

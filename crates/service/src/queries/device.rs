@@ -7,14 +7,16 @@ use super::{
 use crate::{
     Actor, Error, Result, Service,
     commands::rollback::{is_there, way_back},
-    snapshot,
+    snapshot::{self, Words},
     store::{
         devices, fleet, lists, log, pages,
         states::{self, State},
     },
 };
 use domain::{DeviceId, Moment, PatchId, PatchState, Permission, Severity};
-use planner::{Compiled, Decision, DeviceFacts, GateReport, GateStatus, PairFacts, PatchFacts, decide, words as gates};
+use planner::{
+    Compiled, Decision, DeviceFacts, GateReport, GateStatus, PairFacts, PatchFacts, Reason, decide, words as gates,
+};
 use sqlx::{Acquire as _, SqliteConnection};
 use std::{collections::BTreeMap, sync::Arc};
 use view::{DevicePage, DevicePatch, LadderStep, StepStatus};
@@ -128,6 +130,18 @@ fn named(lines: &[Line]) -> Vec<PatchId> {
     ids
 }
 
+/// That the device's profile leaves its OS release out, in the planner's words.
+fn left_out(policy: &Compiled, device: &DeviceFacts, names: &Words) -> Option<String> {
+    let (release, profile) = (device.os_release, planner::profile_of(policy, device)?.profile);
+    let leaving = policy.policy().profiles.iter().find(|p| p.id == profile)?;
+    let reason = Reason::ReleaseLeftOut { release, profile };
+    leaving
+        .coverage
+        .left_out
+        .contains(&release)
+        .then(|| gates::reason(&reason, names))
+}
+
 impl Service {
     /// The page of a device, with every open patch's gate ladder.
     ///
@@ -179,6 +193,7 @@ impl Service {
             agent_version: details.agent_version,
             manager: details.manager,
             manager_error: details.manager_error,
+            left_out: left_out(&policy, &facts, &names),
             enrolled: details.enrolled,
             measured: stored.measured,
             reboot: words::reboot(&details.reboot)?,

@@ -6,21 +6,25 @@ use crate::{
     commands::rollback::{is_there, way_back_of},
     snapshot::{self, Words},
     store::{
+        accounts,
         attempts::{self, Attempt},
         decisions,
         lists::{self, Group},
         log,
         pages::{self, count_mut},
-        rollouts, states, waiting,
+        rollback_plans, rollouts, states, waiting,
     },
 };
 use domain::{DeviceId, Moment, PatchId, Permission, RingId};
 use planner::{
-    Compiled, Evidence, GateStatus, Load, PatchFacts, Ring, decide, evidence::unseen_failure_permille, words as gates,
+    Compiled, Evidence, GateStatus, Load, PatchFacts, Ring, RollbackPolicy, decide, evidence::unseen_failure_permille,
+    words as gates,
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
-use view::{CountBucket, Counts, Part, PatchDevice, PatchDevices, PatchPage, RingLane, RingName, SoakView, Text};
+use view::{
+    CountBucket, Counts, Part, PatchDevice, PatchDevices, PatchPage, RingLane, RingName, SoakView, Text, WayBack,
+};
 
 /// Records that the page shows.
 const HISTORY: u32 = 100;
@@ -62,6 +66,22 @@ impl Page<'_> {
             }
         });
         Ok(lanes.collect())
+    }
+
+    /// The rollback plan, and what a rollback would find.
+    async fn way_back(&self, conn: &mut SqliteConnection, actor: &Actor) -> Result<WayBack> {
+        let (known, installed) = rollback_plans::ways_back(conn, self.facts.id).await?;
+        Ok(WayBack {
+            plan: rollback_plans::of_patch(conn, self.facts.id).await?,
+            asked_by: asking_for_a_plan(self.policy),
+            installed,
+            known,
+            people: if actor.role.may(Permission::Decide) {
+                accounts::active(conn).await?
+            } else {
+                Vec::new()
+            },
+        })
     }
 
     /// What the planner says to a healthy device of the ring that lacks the patch; or that there is none.
@@ -167,7 +187,32 @@ impl Page<'_> {
     }
 }
 
+/// The rings that ask for a rollback plan, in order.
+fn asking_for_a_plan(policy: &Compiled) -> Vec<RingName> {
+    let asking = policy
+        .rings()
+        .filter(|ring| ring.rollback != RollbackPolicy::NotRequired);
+    let named = asking.map(|ring| RingName {
+        id: ring.id,
+        name: ring.name.clone(),
+    });
+    named.collect()
+}
+
 impl Service {
+    /// The rings that ask for a rollback plan before a patch is approved for them, in order.
+    ///
+    /// # Errors
+    /// Not allowed.
+    pub async fn rings_asking_for_a_plan(&self, actor: &Actor) -> Result<Vec<RingName>> {
+        actor.require(Permission::ReadFleet)?;
+        let mut read = self.store().read().await?;
+        let mut tx = read.begin().await?;
+        let policy = snapshot::policy(&mut tx, self.now()).await?;
+        tx.commit().await?;
+        Ok(asking_for_a_plan(&policy))
+    }
+
     /// The page of a patch; `shown` narrows its device list.
     ///
     /// # Errors
@@ -212,6 +257,7 @@ impl Service {
             packages: pages::packages(conn, patch).await?,
             supersedes: pages::supersedes(conn, patch).await?,
             lanes,
+            way_back: about.way_back(conn, actor).await?,
             holds: holds
                 .into_iter()
                 .map(|h| words::hold(h, &hosts))

@@ -274,6 +274,10 @@ pub(super) fn entry(
         about("Ordered a rollback")
     } else if is(Action::BlockLifted) {
         about("Lifted the block after a rollback")
+    } else if is(Action::RollbackPlanned) {
+        format!("Wrote the rollback plan{of_patch}")
+    } else if is(Action::RollbackPlanWaived) {
+        format!("Went without a rollback plan{of_patch}")
     } else {
         of_the_device(row, &before, &after, groups, words)
     };

@@ -1,10 +1,7 @@
 //! The status view's rows, straight from indexed columns: a page costs its rows, not the fleet.
 
-use crate::{
-    error::{Error, Result},
-    queries::metrics::Gauges,
-};
-use domain::{Category, CategoryBasis, DeviceState, GroupId, LocationId, Moment, PatchId, RingId, Severity, Urgency};
+use crate::error::{Error, Result};
+use domain::{Category, CategoryBasis, GroupId, LocationId, Moment, PatchId, RingId, Severity, Urgency};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::collections::{BTreeMap, BTreeSet};
 use view::{
@@ -393,55 +390,4 @@ fn patch_row(row: &SqliteRow, releases: &BTreeMap<i64, String>) -> Result<PatchR
         size: u64::try_from(row.try_get::<i64, _>(21)?).unwrap_or(0),
         revision: row.try_get(22)?,
     })
-}
-
-/// The numbers of `/metrics`.
-///
-/// # Errors
-/// When the database fails.
-pub async fn gauges(conn: &mut SqliteConnection) -> Result<Gauges> {
-    let stages = [
-        "permitted",
-        "started",
-        "succeeded",
-        "failed",
-        "broken",
-        "not_started",
-        "lapsed",
-        "vanished",
-    ];
-    let by_state: BTreeMap<i64, u32> = pairs(conn, "SELECT state, sum(n) FROM fleet_count GROUP BY state")
-        .await?
-        .into_iter()
-        .collect();
-    let by_severity: BTreeMap<i64, u32> = pairs(
-        conn,
-        "SELECT severity, count(*) FROM patch WHERE superseded_by IS NULL AND n_missing > 0 GROUP BY severity",
-    )
-    .await?
-    .into_iter()
-    .collect();
-    let by_stage: BTreeMap<i64, u32> = pairs(conn, "SELECT state, count(*) FROM attempt GROUP BY state")
-        .await?
-        .into_iter()
-        .collect();
-    let of = |map: &BTreeMap<i64, u32>, code: i64| map.get(&code).copied().unwrap_or(0);
-    Ok(Gauges {
-        devices: DeviceState::ALL.iter().map(|s| (*s, of(&by_state, s.code()))).collect(),
-        silent: fleet(conn).await?.1,
-        open_patches: Severity::ALL.iter().map(|s| (*s, of(&by_severity, s.code()))).collect(),
-        open_holds: sqlx::query_scalar("SELECT count(*) FROM hold WHERE resolved_at IS NULL")
-            .fetch_one(&mut *conn)
-            .await?,
-        attempts: stages
-            .into_iter()
-            .zip(1..)
-            .map(|(word, code)| (word, of(&by_stage, code)))
-            .collect(),
-        audit_records: super::log::count(conn).await?,
-    })
-}
-
-async fn pairs(conn: &mut SqliteConnection, sql: &'static str) -> Result<Vec<(i64, u32)>> {
-    Ok(sqlx::query_as(sql).fetch_all(conn).await?)
 }

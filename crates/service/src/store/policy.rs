@@ -7,7 +7,8 @@ use sqlx::SqliteConnection;
 /// instead of one a table.
 pub const WRITTEN: &str = "SELECT json_array(
     (SELECT json_group_array(json_array(id, name, position, soak_seconds, min_successes, min_share_percent, per_os_release,
-            critical_products, rebooted, wave_steps, wave_rest_seconds, hold_failures, hold_percent, hold_vanished, max_in_flight, version))
+            critical_products, rebooted, wave_steps, wave_rest_seconds, hold_failures, hold_percent, hold_vanished, max_in_flight, rollback_plan,
+            version))
      FROM ring WHERE removed_at IS NULL),
     (SELECT json_group_array(json_array(id, name, parent_id, ring_id, reboot_policy, blocks_inheritance, missed_after, version))
      FROM device_group),

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use domain::{GroupId, LocationId, Moment, ProductId, RebootPolicy, RingId, Span};
 use planner::{
-    Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, PermitPolicy, RetryPolicy, Ring, WavePolicy,
+    Durations, EvidencePolicy, Group, HoldPolicy, Location, MissedWindows, PermitPolicy, RetryPolicy, Ring,
+    RollbackPolicy, WavePolicy,
 };
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -44,7 +45,7 @@ fn version(row: &SqliteRow, at: usize) -> Result<u64> {
 pub async fn rings(conn: &mut SqliteConnection) -> Result<Vec<Versioned<Ring>>> {
     let rows = sqlx::query(
         "SELECT id, name, position, soak_seconds, min_successes, min_share_percent, per_os_release, critical_products, rebooted,
-                wave_steps, wave_rest_seconds, hold_failures, hold_percent, hold_vanished, max_in_flight, version
+                wave_steps, wave_rest_seconds, hold_failures, hold_percent, hold_vanished, max_in_flight, version, rollback_plan
          FROM ring WHERE removed_at IS NULL ORDER BY position",
     )
     .fetch_all(conn)
@@ -80,6 +81,11 @@ fn ring(row: &SqliteRow) -> Result<Versioned<Ring>> {
                 vanished: count(row, 13)?,
             },
             max_in_flight: limit(row, 14)?,
+            rollback: if row.try_get(16)? {
+                RollbackPolicy::Plan
+            } else {
+                RollbackPolicy::NotRequired
+            },
         },
         name,
         version: version(row, 15)?,
@@ -94,13 +100,14 @@ pub async fn put_ring(conn: &mut SqliteConnection, ring: &Ring, version: i64) ->
     let steps = super::states::json(&ring.waves.steps)?;
     let id = sqlx::query_scalar(
         "INSERT INTO ring (id, name, position, soak_seconds, min_successes, min_share_percent, per_os_release, critical_products, rebooted,
-                           wave_steps, wave_rest_seconds, hold_failures, hold_percent, hold_vanished, max_in_flight, version)
-         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+                           wave_steps, wave_rest_seconds, hold_failures, hold_percent, hold_vanished, max_in_flight, version, rollback_plan)
+         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, position = excluded.position, soak_seconds = excluded.soak_seconds,
              min_successes = excluded.min_successes, min_share_percent = excluded.min_share_percent, per_os_release = excluded.per_os_release,
              critical_products = excluded.critical_products, rebooted = excluded.rebooted, wave_steps = excluded.wave_steps,
              wave_rest_seconds = excluded.wave_rest_seconds, hold_failures = excluded.hold_failures, hold_percent = excluded.hold_percent,
-             hold_vanished = excluded.hold_vanished, max_in_flight = excluded.max_in_flight, version = excluded.version
+             hold_vanished = excluded.hold_vanished, max_in_flight = excluded.max_in_flight, version = excluded.version,
+             rollback_plan = excluded.rollback_plan
          RETURNING id",
     )
     .bind((ring.id.0 != 0).then_some(ring.id.0))
@@ -119,6 +126,7 @@ pub async fn put_ring(conn: &mut SqliteConnection, ring: &Ring, version: i64) ->
     .bind(ring.holds.vanished)
     .bind(ring.max_in_flight)
     .bind(version)
+    .bind(ring.rollback != RollbackPolicy::NotRequired)
     .fetch_one(conn)
     .await?;
     Ok(RingId(id))

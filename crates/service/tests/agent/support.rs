@@ -12,7 +12,7 @@ use service::{
     agents::WireReply,
     clock::ManualClock,
     commands::{
-        decide::{Selection, Verb},
+        decide::{Also, Selection, Verb},
         tokens::TokenRequest,
     },
 };
@@ -227,9 +227,13 @@ impl Server {
     pub async fn decide(&self, patch: PatchId, ring: RingId, verb: Verb) {
         let actor = self.officer().await;
         let selection = Selection::These(vec![(patch, None)]);
+        let also = Also {
+            superseded: true,
+            without_plan: true,
+        };
         let done = self
             .service
-            .decide(&actor, selection, ring, verb, "test", true)
+            .decide_also(&actor, selection, ring, verb, "test", also)
             .await
             .unwrap();
         assert_eq!(done.decided, [patch]);

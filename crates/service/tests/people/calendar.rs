@@ -17,7 +17,7 @@ async fn approve(w: &World, patch: PatchId) {
         urgent: Urgency::Normal,
     };
     w.service
-        .decide(&w.administrator, these, PILOT, verb, "", false)
+        .decide(&w.administrator, these, PILOT, verb, "usual", false)
         .await
         .unwrap();
 }

@@ -47,7 +47,7 @@ async fn with_an_approval(w: &World) -> DeviceId {
             Verb::Approve {
                 urgent: Urgency::Normal,
             },
-            "",
+            "usual",
             false,
         )
         .await;

@@ -339,7 +339,7 @@ async fn gauges_are_the_same_numbers() {
     assert_eq!(gauges.devices[DeviceState::Active as usize].1, list.devices);
     assert_eq!((gauges.silent, gauges.open_holds), (list.silent, 1));
     let open = list.rows.iter().filter(|r| r.counts.missing > 0).count() as u32;
-    assert_eq!(gauges.open_patches.iter().map(|(_, n)| n).sum::<u32>(), open);
+    assert_eq!(gauges.open_patches.iter().map(|(_, _, n)| n).sum::<u32>(), open);
     assert_eq!(i64::from(gauges.audit_records), w.records().await);
 }
 

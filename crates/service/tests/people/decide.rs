@@ -51,14 +51,14 @@ async fn you_approve_what_you_saw() {
     }
     let stale = w
         .service
-        .decide(&w.administrator, selection(), PILOT, APPROVE, "", false)
+        .decide(&w.administrator, selection(), PILOT, APPROVE, "usual", false)
         .await;
     assert!(matches!(stale, Err(Error::Changed)));
     assert_eq!(w.dump().await, before, "nothing of it was done");
     let selection = Selection::These(vec![(a, Some(1)), (b, Some(w.revision(b).await)), (a, Some(1))]);
     let done = w
         .service
-        .decide(&w.administrator, selection, PILOT, APPROVE, "", false)
+        .decide(&w.administrator, selection, PILOT, APPROVE, "usual", false)
         .await
         .unwrap();
     assert_eq!(
@@ -81,9 +81,9 @@ async fn you_approve_what_you_saw() {
 async fn reasons_are_asked_for_where_somebody_will_ask_later() {
     let w = world().await;
     let patch = w.patch("a", "1").await;
-    one(&w, patch, APPROVE, "").await.unwrap();
+    one(&w, patch, APPROVE, "usual").await.unwrap();
     let before = w.dump().await;
-    for verb in [Verb::Deny, Verb::Withdraw, URGENT] {
+    for verb in [APPROVE, Verb::Deny, Verb::Withdraw, URGENT] {
         let missing = one(&w, patch, verb, " \n").await;
         assert!(
             matches!(
@@ -120,7 +120,7 @@ async fn reasons_are_asked_for_where_somebody_will_ask_later() {
             urgent: Urgency::SkipSoak
         }
     );
-    let same = one(&w, patch, APPROVE, "").await.unwrap();
+    let same = one(&w, patch, APPROVE, "usual").await.unwrap();
     assert_eq!(
         same.left_out,
         [(patch, Why::AlreadyDone)],
@@ -159,7 +159,7 @@ fn nobody_goes_outside_windows_without_being_urgent() {
 async fn deny_outranks_approve_until_it_is_withdrawn() {
     let w = world().await;
     let patch = w.patch("a", "1").await;
-    one(&w, patch, APPROVE, "").await.unwrap();
+    one(&w, patch, APPROVE, "usual").await.unwrap();
     one(&w, patch, Verb::Deny, "breaks printing").await.unwrap();
     assert_eq!(approval(&w, patch).await, Approval::Denied);
     assert_eq!(
@@ -169,7 +169,7 @@ async fn deny_outranks_approve_until_it_is_withdrawn() {
     );
     let records = w.records().await;
     assert_eq!(
-        one(&w, patch, APPROVE, "").await.unwrap().left_out,
+        one(&w, patch, APPROVE, "usual").await.unwrap().left_out,
         [(patch, Why::Denied)]
     );
     assert_eq!(
@@ -187,7 +187,7 @@ async fn deny_outranks_approve_until_it_is_withdrawn() {
         one(&w, patch, Verb::Withdraw, "again").await.unwrap().left_out,
         [(patch, Why::AlreadyDone)]
     );
-    one(&w, patch, APPROVE, "").await.unwrap();
+    one(&w, patch, APPROVE, "usual").await.unwrap();
     let texts: Vec<String> = w
         .service
         .patch(&w.administrator, patch, &view::PatchDevices::default())
@@ -216,7 +216,7 @@ async fn superseded_patches_are_left_out_and_listed() {
     let both = || Selection::These(vec![(old, None), (new, None)]);
     let done = w
         .service
-        .decide(&w.administrator, both(), PILOT, APPROVE, "", false)
+        .decide(&w.administrator, both(), PILOT, APPROVE, "usual", false)
         .await
         .unwrap();
     assert_eq!((done.decided, done.left_out), (vec![new], vec![(old, Why::Superseded)]));
@@ -273,7 +273,7 @@ async fn all_that_match_as_long_as_they_are_so_many() {
     let decide = async |count, filter: PatchFilter| {
         let matching = Selection::Matching(filter, count);
         w.service
-            .decide(&w.administrator, matching, PILOT, APPROVE, "", false)
+            .decide(&w.administrator, matching, PILOT, APPROVE, "usual", false)
             .await
     };
     let before = w.dump().await;
@@ -327,7 +327,7 @@ async fn a_withdrawal_says_who_has_it_already() {
         let device = w.device(group, host).await;
         w.state(device, patch, state, true).await;
     }
-    one(&w, patch, APPROVE, "").await.unwrap();
+    one(&w, patch, APPROVE, "usual").await.unwrap();
     assert_eq!(one(&w, patch, Verb::Withdraw, "breaks").await.unwrap().too_late, 2);
 }
 
@@ -338,7 +338,7 @@ async fn nothing_and_nowhere_are_refused() {
     let before = w.dump().await;
     let decide = async |selection, ring| {
         w.service
-            .decide(&w.administrator, selection, ring, APPROVE, "", false)
+            .decide(&w.administrator, selection, ring, APPROVE, "usual", false)
             .await
     };
     let missing = decide(Selection::These(Vec::new()), PILOT).await;

@@ -6,7 +6,7 @@ use service::{
     Actor, Error,
     commands::{decide::*, tokens::TokenRequest},
 };
-use view::{AuditFilter, DeviceFilter, LocationForm, PatchFilter};
+use view::{AuditFilter, DeviceFilter, LocationForm, PatchFilter, PlanForm};
 
 #[derive(Clone, Copy, Debug)]
 enum Command {
@@ -31,11 +31,12 @@ enum Command {
     RollBack,
     RollBackRing,
     Lift,
+    Plan,
 }
 
 use Command::*;
 
-const ALL: [(Command, Permission, i64); 21] = [
+const ALL: [(Command, Permission, i64); 22] = [
     (CreateAccount, Permission::ManageAccounts, 1),
     (SetRole, Permission::ManageAccounts, 1),
     (Disable, Permission::ManageAccounts, 1),
@@ -57,6 +58,7 @@ const ALL: [(Command, Permission, i64); 21] = [
     (RollBack, Permission::RollBack, 2),
     (RollBackRing, Permission::RollBack, 2),
     (Lift, Permission::RollBack, 1),
+    (Plan, Permission::Decide, 1),
 ];
 
 struct Scene {
@@ -118,7 +120,7 @@ async fn scene() -> Scene {
             Verb::Approve {
                 urgent: Urgency::Normal,
             },
-            "",
+            "usual",
             false,
         )
         .await
@@ -190,7 +192,7 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
                 Verb::Approve {
                     urgent: Urgency::Normal,
                 },
-                "",
+                "usual",
                 false,
             )
             .await
@@ -219,6 +221,15 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
             .await
             .map(|_| ()),
         Lift => service.lift_block(actor, scene.device, scene.taken_back, "fixed").await,
+        Plan => {
+            let form = PlanForm::Waive {
+                reason: "a test machine".into(),
+            };
+            service
+                .save_rollback_plan(actor, scene.open, 0, &form)
+                .await
+                .map(|_| ())
+        }
     }
 }
 

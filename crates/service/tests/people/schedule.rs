@@ -41,6 +41,7 @@ pub(crate) fn profile() -> ProfileForm {
         devices: Vec::new(),
         not_groups: Vec::new(),
         not_devices: Vec::new(),
+        coverage: view::CoverageForm::default(),
     }
 }
 
@@ -348,7 +349,7 @@ async fn what_would_change_and_the_week_are_seen_before_it_is_saved() {
             Verb::Approve {
                 urgent: Urgency::Normal,
             },
-            "",
+            "usual",
             false,
         )
         .await

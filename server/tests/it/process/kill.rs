@@ -40,15 +40,20 @@ struct Ledger {
     permits: BTreeMap<PatchId, BTreeSet<i64>>,
     /// Patches whose rollback was ordered.
     rolled_back: BTreeSet<PatchId>,
+    /// Patches whose way back was planned, or waived.
+    planned: BTreeSet<i64>,
     /// Reasons of acts on patches and devices: the audit log has them in the transaction of the act (I-24).
     reasons: Vec<String>,
-    /// Names of windows and locations, and the pages that show them.
+    /// Names of what is scheduled, of rings and locations, and the pages that show them.
     named: Vec<(&'static str, String)>,
 }
 
 /// Whoever writes: an administrator's browser and devices.
 struct Writer<'a> {
+    data: &'a Path,
     server: &'a Server,
+    /// For devices that a person must accept.
+    unaccepted: &'a str,
     cookie: String,
     releases: &'a Releases,
     ledger: &'a mut Ledger,
@@ -111,6 +116,19 @@ impl Writer<'_> {
             self.reasoned("/api/devices/revoke", &format!("device={}", enrolled.device), number)?;
         }
 
+        let mut waiting = Device::new(
+            number + 10_000,
+            "waiting",
+            Os::Debian12,
+            "Etc/UTC",
+            self.releases,
+            Moment(0),
+            3,
+        );
+        let pending: EnrollReply = self.tell(&waiting.enroll(self.unaccepted))?;
+        self.reasoned("/api/devices/accept", &format!("device={}", pending.device), number)?;
+        self.report(&mut waiting, true)?;
+
         let patch = i64::try_from(number % PATCHES as u64).expect("fits") + 1;
         if !self.ledger.approved.contains(&patch) {
             let form = format!("verb=approve&ring=1&selection={patch}.1&reason=looks+good");
@@ -119,7 +137,8 @@ impl Writer<'_> {
         }
         self.carry_out(device)?;
         self.stop_and_go_on(patch, number)?;
-        self.plan(number)
+        self.plan(patch, number)?;
+        self.confirm_the_clock(number)
     }
 
     /// An act with a reason that nothing else has.
@@ -160,28 +179,62 @@ impl Writer<'_> {
             .difference(&self.ledger.rolled_back)
             .next()
             .copied();
-        if let Some(back) = back.filter(|_| number % 4 == 3) {
+        if let Some(back) = back.filter(|_| number % 2 == 1) {
             // Ordered or not, when the answer is lost: it is not ordered a second time here.
             self.ledger.rolled_back.insert(back);
-            self.reasoned("/api/patches/roll_back", &format!("device=1&patch={back}"), number)?;
+            let pair = format!("device=1&patch={back}");
+            self.reasoned("/api/patches/roll_back", &pair, number)?;
+            if number % 4 == 1 {
+                // Before the device has heard of it: it keeps what it has.
+                self.reasoned("/api/patches/lift_block", &pair, number)?;
+            }
         }
         Ok(())
     }
 
-    /// What is scheduled, and where devices are.
-    fn plan(&mut self, number: u64) -> Result<()> {
-        let window = format!("window-{number}");
-        // For production: the device that installs here is a pilot.
-        let form = "what=windows&act=save&when=weekly&day5=1&at=22%3A00&hours=4&zone=utc&group2=1";
-        self.act("/api/schedule/save", &format!("{form}&name={window}"))?;
-        self.ledger.named.push(("/schedule", window));
-        let place = format!("place-{number}");
-        self.act(
-            "/api/rings/save",
-            &format!("what=location&act=save&name={place}&zone=Europe%2FVienna"),
-        )?;
-        self.ledger.named.push(("/rings", place));
+    /// As an administrator on the host does. When the command fails, the server is gone.
+    fn confirm_the_clock(&mut self, number: u64) -> Result<()> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let reason = format!("confirm-{number}-{}", self.sent.load(Ordering::Relaxed));
+        let done = command(self.data, &["admin", "clock", "confirm", "--reason", &reason]).output()?;
+        if done.status.success() {
+            self.ledger.reasons.push(reason);
+            Ok(())
+        } else {
+            Err(ErrorKind::ConnectionReset.into())
+        }
+    }
+
+    /// A form of a page that shows what was saved by the name that stands in it.
+    fn named(&mut self, path: &str, page: &'static str, form: &str, name: String) -> Result<()> {
+        self.act(path, &form.replace("NAME", &name))?;
+        self.ledger.named.push((page, name));
         Ok(())
+    }
+
+    /// What is scheduled, how a patch is taken back, and where devices are.
+    fn plan(&mut self, patch: i64, number: u64) -> Result<()> {
+        let schedule = "/api/schedule/save";
+        // For production: the device that installs here is a pilot.
+        let profile = "what=profiles&act=save&scan=24&scan_unit=hours&install=24&install_unit=hours&scope=some&group2=1&name=NAME";
+        self.named(schedule, "/schedule", profile, format!("profile-{number}"))?;
+        let exception = format!("what=exceptions&act=save&covers=group&covers_group=2&about=patch&patch=%23{patch}");
+        let exception = format!("{exception}&expires=2090-01-01&reason=NAME");
+        self.named(schedule, "/schedule", &exception, format!("exception-{number}"))?;
+        if number.is_multiple_of(4) {
+            let ring = "what=ring&act=save&soak_days=7&successes=1&failures=2&vanished=2&plan=1&name=NAME";
+            self.named("/api/rings/save", "/rings", ring, format!("ring-{number}"))?;
+        }
+        if !self.ledger.planned.contains(&patch) {
+            // Written or not, when the answer is lost: it is not written a second time here.
+            self.ledger.planned.insert(patch);
+            let form = format!("patch={patch}&version=0&what=waive");
+            self.reasoned("/api/patches/save_plan", &form, number)?;
+        }
+        let window = "what=windows&act=save&when=weekly&day5=1&at=22%3A00&hours=4&zone=utc&group2=1&name=NAME";
+        self.named(schedule, "/schedule", window, format!("window-{number}"))?;
+        let place = "what=location&act=save&zone=Europe%2FVienna&name=NAME";
+        self.named("/api/rings/save", "/rings", place, format!("place-{number}"))
     }
 
     /// What the device's agent does on a visit.
@@ -346,7 +399,7 @@ fn every_kind_of_write_survives_a_kill() {
     let releases = Releases::synthetic(Os::Debian12, PATCHES);
     let mut device = Device::new(1, "first", Os::Debian12, "Etc/UTC", &releases, Moment(0), 3);
     let mut ledger = Ledger::default();
-    let mut token = String::new();
+    let (mut token, mut unaccepted) = (String::new(), String::new());
     let (mut number, sent) = (0, AtomicU64::new(0));
     for round in 0..=ROUNDS {
         let mut server = start(data);
@@ -355,13 +408,17 @@ fn every_kind_of_write_survives_a_kill() {
                 "admin", "token", "new", "--plain", "--accept", "--uses", "1000", "--group", "Pilot",
             ];
             token = good(data, &new);
+            let new = ["admin", "token", "new", "--plain", "--uses", "1000", "--group", "Pilot"];
+            unaccepted = good(data, &new);
             let enrolled = server.agent(&device.enroll(&token)).expect("an answer");
             assert_eq!(enrolled.0, 200);
         }
         let link = good(data, &["admin", "account", "sign-in-link", "admin", "--plain"]);
         let cookie = server.sign_in(&link);
         let mut writer = Writer {
+            data,
             server: &server,
+            unaccepted: &unaccepted,
             cookie,
             releases: &releases,
             ledger: &mut ledger,
@@ -372,9 +429,9 @@ fn every_kind_of_write_survives_a_kill() {
             break;
         }
         let pid = rustix::process::Pid::from_child(&server.child);
-        // A step has about twenty requests: each round ends in another one, at another moment of it.
+        // A step has about thirty requests: each round ends in another one, at another moment of it.
         let over = AtomicBool::new(false);
-        let last = sent.load(Ordering::Relaxed) + 30 + 5 * round;
+        let last = sent.load(Ordering::Relaxed) + 45 + 7 * round;
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while sent.load(Ordering::Relaxed) < last && !over.load(Ordering::Relaxed) {

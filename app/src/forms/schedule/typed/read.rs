@@ -2,11 +2,11 @@
 
 use super::{MOST, Read, UNITS};
 use crate::api::forms::{Beside, Fields};
-use domain::{DeviceId, GroupId};
+use domain::{DeviceId, GroupId, OsReleaseId};
 use service::{Actor, Service};
 use view::{
-    ExceptionAbout, ExceptionCovers, ExceptionForm, FormProblem, FrameForm, FreezeForm, ProfileForm, ScheduleForm,
-    ScheduleKind, ScheduleProblem, WindowForm, WindowWhen, ZoneChoice,
+    CoverageForm, ExceptionAbout, ExceptionCovers, ExceptionForm, FormProblem, FrameForm, FreezeForm, ProfileForm,
+    ScheduleForm, ScheduleKind, ScheduleProblem, WindowForm, WindowWhen, ZoneChoice,
 };
 
 /// Reads fields and collects what is wrong with them.
@@ -187,6 +187,14 @@ async fn profile(service: &Service, actor: &Actor, mut reader: Reader<'_>) -> se
         devices: lists.pop().unwrap_or_default(),
         not_groups: reader.groups("notgroup"),
         not_devices,
+        coverage: CoverageForm {
+            security_only: reader.text("updates") == "security",
+            left_out: reader.ticked("without").into_iter().map(OsReleaseId).collect(),
+            reserve_mib: match reader.text("reserve").trim() {
+                "" => CoverageForm::default().reserve_mib,
+                _ => reader.number("reserve"),
+            },
+        },
     };
     Ok(reader.done(form))
 }

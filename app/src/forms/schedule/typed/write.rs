@@ -3,8 +3,8 @@
 use super::UNITS;
 use crate::api::forms::Fields;
 use view::{
-    ExceptionAbout, ExceptionCovers, ExceptionForm, FrameForm, ProfileForm, ScheduleForm, ScheduleKind, WindowForm,
-    WindowWhen, ZoneChoice,
+    CoverageForm, ExceptionAbout, ExceptionCovers, ExceptionForm, FrameForm, ProfileForm, ScheduleForm, ScheduleKind,
+    WindowForm, WindowWhen, ZoneChoice,
 };
 
 /// Writes fields.
@@ -122,6 +122,9 @@ fn write_profile(writer: &mut Writer, form: &ProfileForm) {
     writer.tick("device", form.devices.iter().map(|id| id.0));
     writer.tick("notgroup", form.not_groups.iter().map(|id| id.0));
     writer.tick("notdevice", form.not_devices.iter().map(|id| id.0));
+    writer.put("updates", if form.coverage.security_only { "security" } else { "all" });
+    writer.tick("without", form.coverage.left_out.iter().map(|id| id.0));
+    writer.put("reserve", form.coverage.reserve_mib.to_string());
 }
 
 fn write_exception(writer: &mut Writer, form: &ExceptionForm) {
@@ -173,6 +176,7 @@ pub fn blank(kind: ScheduleKind) -> Fields {
             devices: Vec::new(),
             not_groups: Vec::new(),
             not_devices: Vec::new(),
+            coverage: CoverageForm::default(),
         })),
         ScheduleKind::Freeze | ScheduleKind::Exception => Fields::new(),
     });
