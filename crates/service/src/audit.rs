@@ -83,6 +83,8 @@ pub enum Action {
     RollbackOrdered,
     /// A rolled-back block was lifted.
     BlockLifted,
+    /// A device was given its tries anew.
+    TriesGiven,
     /// The database was restored from a backup.
     Restored,
     /// The server's clock jumped.
@@ -134,6 +136,7 @@ impl Action {
             Self::AttemptEnded => "attempt.ended",
             Self::RollbackOrdered => "rollback.ordered",
             Self::BlockLifted => "rollback.lifted",
+            Self::TriesGiven => "tries.given",
             Self::Restored => "database.restored",
             Self::ClockSuspect => "clock.suspect",
             Self::ClockConfirmed => "clock.confirmed",

@@ -274,6 +274,12 @@ pub(super) fn entry(
         about("Ordered a rollback")
     } else if is(Action::BlockLifted) {
         about("Lifted the block after a rollback")
+    } else if is(Action::TriesGiven) {
+        about(if before["kind"] == "roll_back" {
+            "Let going back be tried again"
+        } else {
+            "Let the install be tried again"
+        })
     } else {
         of_the_device(row, &before, &after, groups, words)
     };

@@ -31,11 +31,12 @@ enum Command {
     RollBack,
     RollBackRing,
     Lift,
+    Again,
 }
 
 use Command::*;
 
-const ALL: [(Command, Permission, i64); 21] = [
+const ALL: [(Command, Permission, i64); 22] = [
     (CreateAccount, Permission::ManageAccounts, 1),
     (SetRole, Permission::ManageAccounts, 1),
     (Disable, Permission::ManageAccounts, 1),
@@ -57,6 +58,7 @@ const ALL: [(Command, Permission, i64); 21] = [
     (RollBack, Permission::RollBack, 2),
     (RollBackRing, Permission::RollBack, 2),
     (Lift, Permission::RollBack, 1),
+    (Again, Permission::Resume, 1),
 ];
 
 struct Scene {
@@ -108,6 +110,15 @@ async fn scene() -> Scene {
         .roll_back(&admin, device, taken_back, "why")
         .await
         .unwrap();
+    for _ in 0..3 {
+        world
+            .run(
+                "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, finished_at)
+                 SELECT d.id, p.id, 1, 1, 1, 4, 1, 1, 1, 1 FROM device d JOIN patch p ON p.source = 'c' WHERE d.hostname = 'web1'",
+            )
+            .await
+            .unwrap();
+    }
     let these = Selection::These(vec![(approved, None)]);
     world
         .service
@@ -219,6 +230,13 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
             .await
             .map(|_| ()),
         Lift => service.lift_block(actor, scene.device, scene.taken_back, "fixed").await,
+        Again => {
+            let latest = scene.world.number("SELECT max(id) FROM attempt").await;
+            let shown = (view::Tries::Install, domain::AttemptId(latest));
+            service
+                .try_again(actor, scene.device, scene.open, shown, "the disk was full")
+                .await
+        }
     }
 }
 
