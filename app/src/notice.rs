@@ -43,6 +43,8 @@ notices! {
     /// See its text.
     Lifted = "lifted", "The block is lifted: the patch may be installed on the device again.";
     /// See its text.
+    TriedAgain = "again", "The device may try again, as its gates allow.";
+    /// See its text.
     Accepted = "accepted", "The device is accepted.";
     /// See its text.
     Revoked = "revoked", "The device is revoked.";

@@ -87,6 +87,8 @@ pub enum Action {
     RollbackPlanned,
     /// Somebody decided to go without one.
     RollbackPlanWaived,
+    /// A device was given its tries anew.
+    TriesGiven,
     /// The database was restored from a backup.
     Restored,
     /// The server's clock jumped.
@@ -140,6 +142,7 @@ impl Action {
             Self::BlockLifted => "rollback.lifted",
             Self::RollbackPlanned => "rollback.planned",
             Self::RollbackPlanWaived => "rollback.plan_waived",
+            Self::TriesGiven => "tries.given",
             Self::Restored => "database.restored",
             Self::ClockSuspect => "clock.suspect",
             Self::ClockConfirmed => "clock.confirmed",

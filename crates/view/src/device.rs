@@ -1,7 +1,7 @@
 //! Devices and the gate ladder.
 
 use crate::{AttemptView, Instant, RingName, Text, TimelineEntry};
-use domain::{DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, PatchId, PatchState, Severity};
+use domain::{AttemptId, DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, PatchId, PatchState, Severity};
 use serde::{Deserialize, Serialize};
 
 /// One row of the device list.
@@ -148,6 +148,54 @@ pub struct DevicePatch {
     pub can_roll_back: bool,
     /// A rolled-back block is in force.
     pub blocked: bool,
+    /// What the device has tried in vain too often, if anything: a person may let it try again.
+    pub again: Option<Again>,
+}
+
+/// Tries that are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// At what.
+    pub what: Tries,
+    /// How many failed.
+    pub failed: u32,
+    /// The latest attempt: whoever lets the device try again has seen it.
+    pub latest: AttemptId,
+}
+
+/// What a device tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tries {
+    /// Installing a patch.
+    Install,
+    /// Going back from it.
+    RollBack,
+}
+
+impl Tries {
+    /// The word in forms.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::RollBack => "roll_back",
+        }
+    }
+}
+
+/// Not a word for what a device tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownTries;
+
+impl std::str::FromStr for Tries {
+    type Err = UnknownTries;
+    fn from_str(word: &str) -> Result<Self, UnknownTries> {
+        [Self::Install, Self::RollBack]
+            .into_iter()
+            .find(|tries| tries.word() == word)
+            .ok_or(UnknownTries)
+    }
 }
 
 /// One gate of the ladder.

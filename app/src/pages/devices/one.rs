@@ -1,6 +1,6 @@
 //! One device: what it owes, and for each open patch every gate in its way.
 
-use super::acts::{device_acts, device_patch_acts};
+use super::acts::{device_acts, patch_acts};
 use super::facts::{concerns, facts};
 use crate::address::{patch_show, patch_show_at};
 use crate::api::devices::device;
@@ -145,7 +145,7 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
             <div class="patch-body">
                 {ladder(&patch.ladder)}
                 <p class="sub">"in this state since " {when(patch.since)} " · " <a href=format!("/patches/{id}")>"the patch and its rollout"</a></p>
-                <div class="acts">{device_patch_acts(me, device, id, patch.can_roll_back, patch.blocked, &format!("/devices/{device}"))}</div>
+                <div class="acts">{patch_acts(me, device, patch)}</div>
             </div>
         </details>
     }

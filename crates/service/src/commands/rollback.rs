@@ -10,7 +10,7 @@ use crate::{
     events::Topic,
     store::{
         attempts::{self, Attempt, Stage},
-        audit, decisions, lists, problems, rollouts, states,
+        audit, decisions, lists, problems, rollouts, states, tries,
     },
 };
 use domain::{AccountId, Arch, DeviceId, Moment, PackageName, PatchId, PatchState, Permission, RingId, compare_debian};
@@ -88,6 +88,15 @@ impl Order<'_> {
     async fn on(&self, tx: &mut SqliteConnection, device: DeviceId, packages: &[PackageVersion]) -> Result<()> {
         let text = states::json(&packages)?;
         problems::order(tx, device, self.patch, &text, self.reason, self.by, self.now).await?;
+        // What was tried for an earlier order does not use up this one's tries.
+        let given = tries::Given {
+            device,
+            patch: self.patch,
+            kind: ActionKind::RollBack,
+            by: self.by,
+            reason: self.reason,
+        };
+        tries::give(tx, given, self.now).await?;
         let record = Record {
             actor: self.actor.audit_name(),
             action: Action::RollbackOrdered,

@@ -147,13 +147,18 @@ impl Range {
 /// Everything that is drawn, by its beginning.
 struct Drawn {
     bands: Vec<(BandKind, i64, Open)>,
-    /// Something limits installs to windows.
-    windows: bool,
+    /// When a window is open and no freeze stops installs; `None`: nothing limits installs to windows.
+    open: Option<Vec<Open>>,
 }
 
 impl Drawn {
-    /// For `about`; several groups: what is for any of them. The hours are those of `followed`.
-    fn new(policy: &Compiled, about: &DeviceFacts, followed: &BTreeSet<ProfileId>, range: Open) -> Self {
+    /// For `about`; several groups: what is for any of them; `everybody`: and for devices without a group. The hours are those of `followed`.
+    fn new(
+        policy: &Compiled,
+        (about, everybody): (&DeviceFacts, bool),
+        followed: &BTreeSet<ProfileId>,
+        range: Open,
+    ) -> Self {
         let schedule = Schedule::new(policy, about);
         let drawn = schedule.drawn(range);
         let windows = drawn.windows.iter().map(|(id, span)| (BandKind::Window, id.0, *span));
@@ -167,11 +172,44 @@ impl Drawn {
         }
         bands.sort_unstable_by_key(|(kind, id, span)| (span.from, *kind, *id));
         bands.dedup();
+        // Group by group: a freeze of one closes nobody else's windows.
+        let alone = |group: &GroupId| DeviceFacts {
+            groups: vec![*group],
+            ..about.clone()
+        };
+        let nowhere = DeviceFacts {
+            groups: Vec::new(),
+            ..about.clone()
+        };
+        let nowhere = (about.groups.is_empty() || everybody).then_some(nowhere);
+        let open = about.groups.iter().map(alone).chain(nowhere);
+        let open = open.flat_map(|device| unfrozen(&Schedule::new(policy, &device).drawn(range)));
+        let has_windows = schedule.has_windows();
         Self {
             bands,
-            windows: schedule.has_windows(),
+            open: has_windows.then(|| open.collect()),
         }
     }
+}
+
+/// The time in which a window is open and no freeze stops installs.
+fn unfrozen(drawn: &planner::Drawn) -> Vec<Open> {
+    let mut open: Vec<Open> = drawn.windows.iter().map(|(_, span)| *span).collect();
+    for (_, freeze) in &drawn.freezes {
+        let left = |span: Open| {
+            let before = Open {
+                to: span.to.min(freeze.from),
+                ..span
+            };
+            let after = Open {
+                from: span.from.max(freeze.to),
+                ..span
+            };
+            [before, after].into_iter().filter(|part| part.from < part.to)
+        };
+        open = open.into_iter().flat_map(left).collect();
+    }
+    open
 }
 
 /// Minutes that these spans cover together on a day.
@@ -254,12 +292,6 @@ impl Days<'_> {
         } else {
             (Vec::new(), 0)
         };
-        let windows = self
-            .drawn
-            .bands
-            .iter()
-            .filter(|b| b.0 == BandKind::Window)
-            .map(|b| &b.2);
         let tick = |hour: i64| {
             let at = range.zone.at(Local(day.midnight().0 + hour * 3_600));
             (at, format!("{hour:02}:00"))
@@ -293,7 +325,7 @@ impl Days<'_> {
             blocks,
             more,
             load: load(&self.runs, open),
-            open_minutes: self.drawn.windows.then(|| minutes(windows, open)),
+            open_minutes: self.drawn.open.as_ref().map(|spans| minutes(spans.iter(), open)),
         }
     }
 }
@@ -478,7 +510,12 @@ impl Service {
         let days = Days {
             range: &range,
             span: ask.span,
-            drawn: Drawn::new(&looked, &about, &whom.profiles(&policy, &about, &devices), open),
+            drawn: Drawn::new(
+                &looked,
+                (&about, matches!(of, ScheduleOf::All)),
+                &whom.profiles(&policy, &about, &devices),
+                open,
+            ),
             runs,
             waiting: &waiting,
             names: &names,
@@ -579,5 +616,26 @@ mod tests {
         };
         let spans = [span(-30, 10), span(5, 20), span(100, 110), span(1_430, 1_500)];
         assert_eq!(minutes(spans.iter(), span(0, 1_440)), 40);
+    }
+
+    #[test]
+    fn a_freeze_leaves_no_open_minutes() {
+        let span = |from: i64, to: i64| Open {
+            from: Moment(from * 60),
+            to: Moment(to * 60),
+        };
+        let drawn = |freezes: &[Open]| planner::Drawn {
+            windows: vec![
+                (domain::WindowId(1), span(100, 200)),
+                (domain::WindowId(2), span(150, 400)),
+            ],
+            freezes: freezes.iter().map(|span| (domain::FreezeId(1), *span)).collect(),
+            ..planner::Drawn::default()
+        };
+        let open = |freezes: &[Open]| minutes(unfrozen(&drawn(freezes)).iter(), span(0, 1_440));
+        assert_eq!(open(&[]), 300);
+        assert_eq!(open(&[span(0, 1_440)]), 0, "a whole frozen day");
+        assert_eq!(open(&[span(180, 300)]), 180, "before and after it");
+        assert_eq!(open(&[span(180, 300), span(290, 500)]), 80);
     }
 }

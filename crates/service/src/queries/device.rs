@@ -6,10 +6,13 @@ use super::{
 };
 use crate::{
     Actor, Error, Result, Service,
-    commands::rollback::{is_there, way_back},
+    commands::{
+        retries::used_up,
+        rollback::{is_there, way_back},
+    },
     snapshot::{self, Words},
     store::{
-        devices, fleet, lists, log, pages,
+        devices, fleet, lists, log, pages, rollouts,
         states::{self, State},
     },
 };
@@ -115,6 +118,7 @@ async fn row(
         ladder: ladder(&decision, teller),
         can_roll_back,
         blocked,
+        again: used_up(conn, device.id, patch, now).await?,
     })
 }
 
@@ -162,10 +166,17 @@ impl Service {
         let stored = devices::by_id(conn, device).await?.ok_or(Error::NotFound)?;
         let policy = snapshot::policy(conn, now).await?;
         let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
+        // What is to be taken back is not settled, however well it is installed.
+        let goes_back: Vec<PatchId> = rollouts::orders(conn, device)
+            .await?
+            .into_iter()
+            .filter(|order| !order.done)
+            .map(|order| order.patch)
+            .collect();
         let (settled, open): (Vec<State>, Vec<State>) = states::of_device(conn, device)
             .await?
             .into_values()
-            .partition(|s| is_settled(s.state));
+            .partition(|s| is_settled(s.state) && !goes_back.contains(&s.patch));
         let settled = settled.iter().filter(|s| s.state != PatchState::NotApplicable).count();
         let lines = self.lines(conn, device, open).await?;
         let attempts = pages::attempts(conn, device, HISTORY).await?;

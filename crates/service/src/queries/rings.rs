@@ -1,7 +1,7 @@
 //! The page of rings: the ladder, the tree of groups, places, and what counts for the whole fleet.
 
 use super::{
-    preview::{MOST_DEVICES, told},
+    preview::told,
     waiting::{Look, Waiting},
 };
 use crate::{
@@ -209,7 +209,7 @@ impl Service {
             conn,
             &before.policy,
             now,
-            Look::first(&self.inner.facts, MOST_DEVICES),
+            Look::whole(&self.inner.facts),
             concerned,
             both,
         )

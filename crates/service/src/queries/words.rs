@@ -278,6 +278,12 @@ pub(super) fn entry(
         format!("Wrote the rollback plan{of_patch}")
     } else if is(Action::RollbackPlanWaived) {
         format!("Went without a rollback plan{of_patch}")
+    } else if is(Action::TriesGiven) {
+        about(if before["kind"] == "roll_back" {
+            "Let going back be tried again"
+        } else {
+            "Let the install be tried again"
+        })
     } else {
         of_the_device(row, &before, &after, groups, words)
     };

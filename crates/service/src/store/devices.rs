@@ -67,6 +67,8 @@ pub struct Device {
     pub measured: Measured,
     /// When its latest round of installs began (SCH-1).
     pub round_started: Option<Moment>,
+    /// From when on the interval to the next one counts; `None`: from its beginning.
+    pub round_counts_from: Option<Moment>,
     /// Something that it lacks is approved in some ring, or was ordered to be taken back: its check-in is worth more questions. Looked up
     /// where a device speaks, and taken for granted elsewhere.
     pub has_work: bool,
@@ -98,7 +100,7 @@ macro_rules! device_sql {
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
-                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, d.round_started, ",
+                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, d.round_started, d.round_counts_from, ",
             $has_work,
             "
              FROM device d LEFT JOIN device_group g ON g.id = d.group_id WHERE ",
@@ -146,6 +148,7 @@ fn device(row: &SqliteRow) -> Result<Device> {
             restart: row.try_get::<Option<i64>, _>(27)?.map(Span),
         },
         round_started: row.try_get::<Option<i64>, _>(28)?.map(Moment),
+        round_counts_from: row.try_get::<Option<i64>, _>(29)?.map(Moment),
         has_work: row.try_get(29)?,
     })
 }
@@ -451,9 +454,10 @@ pub async fn write_presence(conn: &mut SqliteConnection, present: &[(DeviceId, M
 ///
 /// # Errors
 /// When the database fails.
-pub async fn begin_round(conn: &mut SqliteConnection, device: DeviceId, now: Moment) -> Result<()> {
-    sqlx::query("UPDATE device SET round_started = ? WHERE id = ?")
-        .bind(now.0)
+pub async fn begin_round(conn: &mut SqliteConnection, device: DeviceId, round: planner::Round) -> Result<()> {
+    sqlx::query("UPDATE device SET round_started = ?, round_counts_from = ? WHERE id = ?")
+        .bind(round.began.0)
+        .bind(round.counts_from.0)
         .bind(device.0)
         .execute(conn)
         .await?;

@@ -1,7 +1,7 @@
-//! What attempts have shown about a patch: the evidence that opens the next ring, the failures that hold or wait, and how long it took.
+//! What attempts have shown about a patch: the evidence that opens the next ring, the failures that hold, and how long it took.
 
 use crate::error::Result;
-use domain::{DeviceId, Moment, PatchId, ProductId, RingId, Span};
+use domain::{DeviceId, PatchId, ProductId, RingId, Span};
 use sqlx::{Row as _, SqliteConnection};
 
 /// What the latest relevant attempt of every device shows, added up by ring and release.
@@ -25,6 +25,8 @@ pub struct EvidenceRow {
     pub in_flight: i64,
     /// Devices with a result.
     pub finished: i64,
+    /// Of the failures, those that came after the ring's latest success.
+    pub failed_since: i64,
     /// When the latest result came.
     pub last_finished: Option<i64>,
 }
@@ -36,17 +38,18 @@ pub struct EvidenceRow {
 pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<EvidenceRow>> {
     let rows = sqlx::query(
         "WITH last AS (
-            SELECT device_id, ring_id, state, proven_at, finished_at, boot_id, max(id) AS id FROM attempt
+            SELECT device_id, ring_id, state, proven_at, finished_at, boot_id, coalesce(ended_after, 0) AS ended, max(id) AS id FROM attempt
             WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) GROUP BY device_id),
          kept AS (
-            SELECT last.*, last.state = 3
+            SELECT last.*, max(CASE WHEN last.state = 3 THEN last.ended ELSE -1 END) OVER (PARTITION BY last.ring_id) AS good, last.state = 3
                 AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = last.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)
                 AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.device_id = last.device_id AND b.patch_id = ?1 AND b.kind = 2 AND b.state = 3 AND b.id > last.id)
                 AS stands FROM last)
          SELECT kept.ring_id, d.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
                 sum(kept.state IN (4, 5, 8)), sum(kept.state = 8), sum(kept.state IN (1, 2)), sum(kept.state NOT IN (1, 2)),
                 max(CASE WHEN kept.state NOT IN (1, 2) THEN kept.finished_at END),
-                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND coalesce(s.state, 0) <> 8)
+                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND coalesce(s.state, 0) <> 8),
+                sum(kept.state IN (4, 5, 8) AND kept.ended >= kept.good)
          FROM kept JOIN device d ON d.id = kept.device_id LEFT JOIN device_patch s ON s.device_id = d.id AND s.patch_id = ?1 WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id, d.os_release_id",
     )
     .bind(patch.0)
@@ -65,6 +68,7 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
                 finished: r.try_get(7)?,
                 last_finished: r.try_get(8)?,
                 rebooted: r.try_get(9)?,
+                failed_since: r.try_get(10)?,
             })
         })
         .collect()
@@ -104,42 +108,6 @@ pub async fn targets(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<
     .bind(patch.0)
     .fetch_all(conn)
     .await?)
-}
-
-/// When the failures of one device at one patch were; failures before the last resolved hold of the patch were looked at by a person.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failures(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Vec<Moment>> {
-    let rows: Vec<i64> = sqlx::query_scalar(
-        "SELECT coalesce(finished_at, deadline) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND kind = 1 AND state IN (4, 5, 8)
-           AND id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND state = 3), 0)
-           AND coalesce(ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = ?2), -1) ORDER BY id",
-    )
-    .bind(device.0)
-    .bind(patch.0)
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(Moment).collect())
-}
-
-/// As [`failures`], for every patch of a device.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failures_of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec<(PatchId, Moment)>> {
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT a.patch_id, coalesce(a.finished_at, a.deadline) FROM attempt a WHERE a.device_id = ?1 AND a.kind = 1 AND a.state IN (4, 5, 8)
-           AND a.id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = a.patch_id AND state = 3), 0)
-           AND coalesce(a.ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = a.patch_id), -1) ORDER BY a.id",
-    )
-    .bind(device.0)
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(patch, at)| (PatchId(patch), Moment(at)))
-        .collect())
 }
 
 /// Devices of a ring with a result since a person last let the patch go on: what the hold thresholds count.

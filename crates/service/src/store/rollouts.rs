@@ -3,7 +3,7 @@
 use super::lists::urgency;
 use super::states::open_states;
 use crate::error::{Error, Result};
-use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, RingId, Span, Urgency};
+use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, RingId, Urgency};
 use protocol::v1::PackageVersion;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -280,45 +280,32 @@ pub struct OpenPatch {
     pub source: String,
     /// Exact version.
     pub version: String,
-    /// When the device last said that it did not start it, since its last start.
-    pub not_started: Option<Moment>,
 }
-
-impl OpenPatch {
-    /// A device that could not start a moment ago (package not to be had, manager busy) is not asked again at every poll.
-    #[must_use]
-    pub fn put_off(&self, now: Moment) -> bool {
-        self.not_started.is_some_and(|at| now < at + NOT_STARTED_WAIT)
-    }
-}
-
-/// How long a device that did not start is left alone with the same patch.
-const NOT_STARTED_WAIT: Span = Span::minutes(15);
 
 /// The device's patches that are approved for its ring and still needed, most urgent first: what is worth asking the planner about.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn approved_and_open(conn: &mut SqliteConnection, device: DeviceId, ring: RingId) -> Result<Vec<OpenPatch>> {
-    let rows: Vec<(i64, String, String, Option<i64>)> = sqlx::query_as(
-        concat!("SELECT s.patch_id, p.source, p.version,
-                (SELECT CASE WHEN a.state = 6 THEN a.finished_at END FROM attempt a WHERE a.device_id = ?1 AND a.patch_id = s.patch_id ORDER BY a.id DESC LIMIT 1)
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(concat!(
+        "SELECT s.patch_id, p.source, p.version
          FROM device_patch s
          JOIN decision d ON d.patch_id = s.patch_id AND d.ring_id = ?2 AND d.kind = 1 AND d.withdrawn_at IS NULL
          JOIN patch p ON p.id = s.patch_id
-         WHERE s.device_id = ?1 AND s.state IN ", open_states!(), " ORDER BY d.urgent DESC, p.severity DESC, p.category = 1 DESC, s.patch_id"),
-    )
+         WHERE s.device_id = ?1 AND s.state IN ",
+        open_states!(),
+        " ORDER BY d.urgent DESC, p.severity DESC, p.category = 1 DESC, s.patch_id"
+    ))
     .bind(device.0)
     .bind(ring.0)
     .fetch_all(conn)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(patch, source, version, at)| OpenPatch {
+        .map(|(patch, source, version)| OpenPatch {
             patch: PatchId(patch),
             source,
             version,
-            not_started: at.map(Moment),
         })
         .collect())
 }

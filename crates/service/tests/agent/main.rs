@@ -17,3 +17,4 @@ mod rounds;
 mod schedule;
 mod seen;
 mod support;
+mod waves;
