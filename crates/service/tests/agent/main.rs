@@ -16,4 +16,5 @@ mod rollback;
 mod rounds;
 mod schedule;
 mod seen;
+mod steps;
 mod support;

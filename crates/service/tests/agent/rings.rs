@@ -46,7 +46,7 @@ async fn change_fleet(server: &Server, change: impl FnOnce(&mut FleetForm)) {
 }
 
 /// Pilots and one production device that need the same patch, approved for both rings, with a soak of an hour.
-async fn fleet(server: &Server, pilots: u8) -> (Vec<Device>, Device, PatchId) {
+pub async fn fleet(server: &Server, pilots: u8) -> (Vec<Device>, Device, PatchId) {
     let mut all = Vec::new();
     for seed in 1..=pilots {
         all.push(server.scanned(seed, PILOT, inventory(SCAN, OFFER)).await);
