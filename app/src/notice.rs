@@ -73,6 +73,8 @@ notices! {
     /// See its text.
     Scheduled = "scheduled", "Saved. The server obeys it from this moment; devices learn of it at their next contact.";
     /// See its text.
+    RingMoved = "ring_moved", "The ring is moved. The server obeys the new order from this moment.";
+    /// See its text.
     Unscheduled = "unscheduled", "Deleted. The server goes without it from this moment.";
     /// See its text.
     ViewSaved = "view", "The view is saved. It stands beside the other views, for you alone.";

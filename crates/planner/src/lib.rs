@@ -24,6 +24,7 @@ pub mod presence;
 pub mod profile;
 pub mod reason;
 pub mod schedule;
+mod standing;
 mod suggest;
 mod validate;
 pub mod words;

@@ -39,6 +39,8 @@ pub enum Action {
     LocationCreated,
     /// A location was changed.
     LocationChanged,
+    /// A location was removed.
+    LocationRemoved,
     /// A ring was made.
     RingCreated,
     /// A ring was changed.
@@ -118,6 +120,7 @@ impl Action {
             Self::DevicePlaced => "device.location",
             Self::LocationCreated => "location.created",
             Self::LocationChanged => "location.changed",
+            Self::LocationRemoved => "location.removed",
             Self::RingCreated => "ring.created",
             Self::RingChanged => "ring.changed",
             Self::RingsOrdered => "rings.ordered",

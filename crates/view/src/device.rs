@@ -1,6 +1,6 @@
 //! Devices and the gate ladder.
 
-use crate::{AttemptView, Instant, RingName, Text, TimelineEntry};
+use crate::{AttemptView, Instant, PatchShow, RingName, Text, TimelineEntry};
 use domain::{AttemptId, DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, PatchId, PatchState, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -111,10 +111,12 @@ pub struct DevicePage {
     pub location: Option<LocationId>,
     /// Locations to put it into.
     pub locations: Vec<LocationName>,
-    /// Patches that are not settled, most severe first; with their ladders.
+    /// The patches asked for: open ones with their ladders, most severe first; of settled ones a page, latest first.
     pub patches: Vec<DevicePatch>,
-    /// Settled patches (installed, superseded): how many.
-    pub settled: u32,
+    /// How many there are of each kind.
+    pub counts: Vec<(PatchShow, u32)>,
+    /// Which page of settled ones it is, from 1.
+    pub patches_page: u32,
     /// Attempts, newest first.
     pub attempts: Vec<(PatchId, String, AttemptView)>,
     /// Audit records of this device, newest first.
@@ -142,8 +144,12 @@ pub struct DevicePatch {
     pub headline: Text,
     /// Earliest install, if known.
     pub earliest: Option<Instant>,
-    /// All gates, in order.
+    /// It was installed by a permit of ours.
+    pub ours: bool,
+    /// All gates, in order; none in a list of settled ones.
     pub ladder: Vec<LadderStep>,
+    /// What was tried on the device, newest first, without logs.
+    pub attempts: Vec<AttemptView>,
     /// A rollback is possible.
     pub can_roll_back: bool,
     /// A rolled-back block is in force.
@@ -209,8 +215,18 @@ pub struct LadderStep {
     pub status: StepStatus,
     /// The planner's sentence.
     pub text: Text,
-    /// Open since, or opens at.
-    pub at: Option<Instant>,
+    /// Since when it stands so, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// When it opens by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Instant>,
+    /// Who must do what, or what must happen, for a closed one to open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Text>,
+    /// Whose decision, hold, exception or waiver it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Whether a gate lets through.

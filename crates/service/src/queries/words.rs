@@ -8,7 +8,7 @@ use crate::{
     snapshot::Words,
     store::{attempts::Stage, pages},
 };
-use domain::{DeviceId, LocationId, Moment, PatchId, RingId};
+use domain::{AccountId, DeviceId, LocationId, Moment, PatchId, RingId};
 use planner::{calendar::Zone, words::Names};
 use protocol::v1::{NotStarted, Outcome, RebootReason, SourceStatus, StaleService};
 use std::collections::BTreeMap;
@@ -56,6 +56,11 @@ impl<'a> Teller<'a> {
             at,
             device: self.zone.and_then(clock),
         }
+    }
+
+    /// A person's name.
+    pub(super) fn account(&self, id: AccountId) -> String {
+        self.words.account(id)
     }
 
     /// A sentence: `make` is one of the planner's words.

@@ -271,6 +271,28 @@ pub async fn attempts(conn: &mut SqliteConnection, device: DeviceId, most: u32) 
     rows.iter().map(attempt).collect()
 }
 
+/// The latest attempts of a device at these patches, newest first, without their logs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn attempts_at(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    patches: &[PatchId],
+    most: u32,
+) -> Result<Vec<Attempt>> {
+    let rows = sqlx::query(
+        "SELECT id, patch_id, kind, state, permitted_at, start_by, started_at, finished_at, proven_at, detail, '' AS log
+         FROM attempt WHERE device_id = ? AND patch_id IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?",
+    )
+    .bind(device.0)
+    .bind(super::states::json(&patches)?)
+    .bind(most)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(attempt).collect()
+}
+
 /// What only the device's own page shows.
 #[derive(Clone, Debug)]
 pub struct Details {

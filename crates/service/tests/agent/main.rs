@@ -16,5 +16,6 @@ mod rollback;
 mod rounds;
 mod schedule;
 mod seen;
+mod steps;
 mod support;
 mod waves;
