@@ -349,6 +349,12 @@ fn print_inventory(i: &Inventory) {
             RebootReason::CoreProcess { process, file } => println!("restart owed: {process} runs a replaced {file}"),
         }
     }
+    if i.on_battery == Some(true) {
+        println!("runs on battery");
+    }
+    if let Some(unread) = i.processes_unread.filter(|n| *n > 0) {
+        println!("{unread} processes could not be looked at; services on old files may be missing here");
+    }
     for s in &i.services {
         println!(
             "restart of {} owed: process {} runs a replaced {}",

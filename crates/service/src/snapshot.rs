@@ -6,6 +6,7 @@ use crate::{
     commands::hold::Cause,
     error::{Error, Result},
     facts::Known,
+    line::{Line, replaces},
     store::{
         clock,
         devices::{self, Device},
@@ -182,6 +183,7 @@ fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRo
         reboot_owed: row.reboot_since,
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
+        on_battery: row.on_battery,
         measured: row.measured,
         round_started: row.round_started,
         round_counts_from: row.round_counts_from,
@@ -234,13 +236,17 @@ async fn successors(conn: &mut SqliteConnection, row: &PatchRow) -> Result<(Opti
     let Some(newest) = row.superseded_by else {
         return Ok((None, Vec::new()));
     };
+    let own = Line::of(row.os_release, &row.source, &row.version, &row.origin);
     let mut approved = rollouts::approved_versions(conn, row.os_release, &row.source).await?;
-    approved.retain(|(_, version, _)| compare_debian(version, &row.version).is_gt());
+    approved.retain(|a| {
+        let line = Line::of(row.os_release, &row.source, &a.version, &a.origin);
+        replaces((line, &a.version), (own, &row.version))
+    });
     let by = approved
         .iter()
-        .max_by(|a, b| compare_debian(&a.1, &b.1))
-        .map_or(newest, |(patch, _, _)| *patch);
-    let mut rings: Vec<RingId> = approved.into_iter().map(|(_, _, ring)| ring).collect();
+        .max_by(|a, b| compare_debian(&a.version, &b.version))
+        .map_or(newest, |a| a.patch);
+    let mut rings: Vec<RingId> = approved.iter().map(|a| a.ring).collect();
     rings.sort_unstable();
     rings.dedup();
     Ok((Some(by), rings))

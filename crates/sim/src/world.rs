@@ -252,6 +252,7 @@ impl World {
                 continue;
             }
             (machine.computer.broken, machine.computer.held) = (false, None);
+            machine.computer.on_battery = false;
             if !machine.powered {
                 self.queue.put(self.now + Span(60), Happening::PowerOn(place));
             } else if machine.life.is_none() {

@@ -105,6 +105,10 @@ pub struct DevicePage {
     pub services: Vec<String>,
     /// Sources: name, and what was wrong if it could not be read.
     pub sources: Vec<(String, Option<String>)>,
+    /// Whether it runs on battery, if it says so.
+    pub on_battery: Option<bool>,
+    /// Processes that the agent could not look at, if it counts them: services may be missing from the list.
+    pub processes_unread: Option<u32>,
     /// Groups to move it to.
     pub groups: Vec<GroupName>,
     /// Where it is.

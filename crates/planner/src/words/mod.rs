@@ -155,7 +155,7 @@ pub fn remedy(reason: &Reason, names: &dyn Names) -> Option<String> {
         Reason::ManagerBroken => "somebody mends the package manager on the device",
         Reason::RebootOwed { .. } => "the device reboots",
         Reason::DiskLow { .. } => "space is made on the device",
-        Reason::OnBattery => "the device is on mains power",
+        Reason::OnBattery => "the device reports that it is on mains power",
         Reason::NoProfile => "an administrator covers the device by a profile",
         Reason::FrameTooShort { .. } => "an administrator widens the hours",
         Reason::NoWindowFits { .. } => "an administrator adds a window that is long enough",

@@ -129,6 +129,9 @@ impl Service {
         match (may, same) {
             (Ok(leave), Some(same)) => {
                 let start_by = leave.start_by(same.start_by);
+                if same.asked != leave.packages {
+                    attempts::ask(conn, same.id, &leave.packages).await?;
+                }
                 Ok(Ok(grant(Attempt { start_by, ..same }, leave.packages, device, now)))
             }
             (Err(no), Some(same)) => {
@@ -166,6 +169,7 @@ impl Service {
             finished_at: None,
             proven_at: None,
             previous: message.current.clone(),
+            asked: leave.packages.clone(),
         };
         attempt.id = attempts::insert(conn, &attempt).await?;
         let after = serde_json::json!({

@@ -212,7 +212,8 @@ async fn judge(
     })
 }
 
-/// Whether every package observed has the exact version of the patch, or of the rollback order.
+/// Whether what was observed is what the permit named, or the rollback order. The versions are those of the binary packages, which need not be
+/// the source's, and where it was rebuilt not the same on every device.
 async fn shows(conn: &mut SqliteConnection, attempt: &Attempt, observed: &[PackageVersion]) -> Result<bool> {
     if observed.is_empty() {
         return Ok(false);
@@ -221,6 +222,9 @@ async fn shows(conn: &mut SqliteConnection, attempt: &Attempt, observed: &[Packa
         let orders = rollouts::orders(conn, attempt.device).await?;
         let order = orders.iter().find(|o| o.patch == attempt.patch);
         return Ok(order.is_none_or(|o| o.packages.iter().all(|p| observed.contains(p))));
+    }
+    if !attempt.asked.is_empty() {
+        return Ok(attempt.asked.iter().all(|p| observed.contains(p)));
     }
     let packages = rollouts::packages(conn, attempt.patch).await?;
     Ok(observed.iter().all(|o| {

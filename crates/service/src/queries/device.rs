@@ -277,6 +277,8 @@ impl Service {
             reboot: words::reboot(&details.reboot)?,
             services: words::services(&details.services)?,
             sources: words::sources(&details.sources)?,
+            on_battery: details.on_battery,
+            processes_unread: details.processes_unread,
             groups: group_names(&groups, &rings),
             location: stored.location,
             locations,

@@ -4,12 +4,12 @@ use crate::error::Result;
 use domain::{DeviceId, PatchId, ProductId, RingId, Span};
 use sqlx::{Row as _, SqliteConnection};
 
-/// What the latest relevant attempt of every device shows, added up by ring and release.
+/// What the latest relevant attempt of every device shows, added up by ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvidenceRow {
     /// Ring when permitted.
     pub ring: i64,
-    /// Release.
+    /// The release that the patch is for, which is the one that its devices had then; they may have been upgraded to another one since.
     pub release: i64,
     /// Devices seen by a scan to have it, and not taken back since.
     pub proven: i64,
@@ -31,7 +31,8 @@ pub struct EvidenceRow {
     pub last_finished: Option<i64>,
 }
 
-/// The evidence of a patch. Reads the patch's own attempts only; permits that never started do not count.
+/// The evidence of a patch. Reads the patch's own attempts only; permits that never started do not count. A device that has left the patch's
+/// release proves nothing more: not that it works there after a reboot, nor anything about the release that it has now.
 ///
 /// # Errors
 /// When the database fails.
@@ -45,12 +46,13 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
                 AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = last.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)
                 AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.device_id = last.device_id AND b.patch_id = ?1 AND b.kind = 2 AND b.state = 3 AND b.id > last.id)
                 AS stands FROM last)
-         SELECT kept.ring_id, d.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
+         SELECT kept.ring_id, p.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
                 sum(kept.state IN (4, 5, 8)), sum(kept.state = 8), sum(kept.state IN (1, 2)), sum(kept.state NOT IN (1, 2)),
                 max(CASE WHEN kept.state NOT IN (1, 2) THEN kept.finished_at END),
-                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND coalesce(s.state, 0) <> 8),
+                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND d.os_release_id = p.os_release_id
+                    AND coalesce(s.state, 0) <> 8),
                 sum(kept.state IN (4, 5, 8) AND kept.ended >= kept.good)
-         FROM kept JOIN device d ON d.id = kept.device_id LEFT JOIN device_patch s ON s.device_id = d.id AND s.patch_id = ?1 WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id, d.os_release_id",
+         FROM kept JOIN patch p ON p.id = ?1 JOIN device d ON d.id = kept.device_id LEFT JOIN device_patch s ON s.device_id = d.id AND s.patch_id = ?1 WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id",
     )
     .bind(patch.0)
     .fetch_all(conn)
@@ -162,7 +164,8 @@ pub async fn critical_on(conn: &mut SqliteConnection, device: DeviceId) -> Resul
     Ok(ids.into_iter().map(ProductId).collect())
 }
 
-/// The business-critical products on devices that were seen to have a patch, by the ring in which they took it.
+/// The business-critical products on devices that were seen to have a patch, by the ring in which they took it. What is on a device that has
+/// been upgraded to another release since was not there then.
 ///
 /// # Errors
 /// When the database fails.
@@ -172,7 +175,8 @@ pub async fn critical_proven(conn: &mut SqliteConnection, patch: PatchId) -> Res
             SELECT device_id, ring_id, proven_at, state, max(id) AS id FROM attempt
             WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) AND EXISTS (SELECT 1 FROM product WHERE critical = 1)
             GROUP BY device_id)
-         SELECT DISTINCT a.ring_id, c.id FROM proven a CROSS JOIN device_patch s ON s.device_id = a.device_id AND s.state <> 1
+         SELECT DISTINCT a.ring_id, c.id FROM proven a JOIN device d ON d.id = a.device_id
+           AND d.os_release_id = (SELECT os_release_id FROM patch WHERE id = ?1) CROSS JOIN device_patch s ON s.device_id = a.device_id AND s.state <> 1
          CROSS JOIN patch p ON p.id = s.patch_id CROSS JOIN product c ON c.name = p.source AND c.critical = 1
          WHERE a.state = 3 AND a.proven_at IS NOT NULL AND a.ring_id IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = a.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)",

@@ -312,6 +312,10 @@ pub struct Details {
     pub services: String,
     /// JSON of the sources.
     pub sources: String,
+    /// It runs on battery.
+    pub on_battery: Option<bool>,
+    /// Processes that it could not look at.
+    pub processes_unread: Option<u32>,
 }
 
 /// The details of a device.
@@ -320,7 +324,8 @@ pub struct Details {
 /// When the database fails.
 pub async fn details(conn: &mut SqliteConnection, device: DeviceId) -> Result<Option<Details>> {
     let row = sqlx::query(
-        "SELECT zone, agent_version, manager, manager_error, enrolled_at, reboot_reasons, services, sources FROM device WHERE id = ?",
+        "SELECT zone, agent_version, manager, manager_error, enrolled_at, reboot_reasons, services, sources, on_battery,
+                processes_unread FROM device WHERE id = ?",
     )
     .bind(device.0)
     .fetch_optional(conn)
@@ -335,6 +340,8 @@ pub async fn details(conn: &mut SqliteConnection, device: DeviceId) -> Result<Op
         reboot: row.try_get(5)?,
         services: row.try_get(6)?,
         sources: row.try_get(7)?,
+        on_battery: row.try_get(8)?,
+        processes_unread: row.try_get(9)?,
     }))
 }
 

@@ -98,6 +98,8 @@ pub struct PatchRow {
     pub source: String,
     /// Exact version.
     pub version: String,
+    /// Where it comes from.
+    pub origin: String,
     /// Category code.
     pub category: i64,
     /// Bytes.
@@ -116,7 +118,7 @@ pub struct PatchRow {
 /// When the database fails.
 pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<PatchRow>> {
     let row =
-        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source), needs_reboot FROM patch WHERE id = ?")
+        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source), needs_reboot, origin FROM patch WHERE id = ?")
             .bind(id.0)
             .fetch_optional(conn)
             .await?;
@@ -131,10 +133,24 @@ pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<Pa
         superseded_by: row.try_get::<Option<i64>, _>(5)?.map(PatchId),
         product: row.try_get(6)?,
         needs_reboot: row.try_get(7)?,
+        origin: row.try_get(8)?,
     }))
 }
 
-/// The rings that approve patches of a release's source package, as (patch, its version, ring); denied ones are not among them.
+/// A patch that a ring approves.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    /// Its number.
+    pub patch: PatchId,
+    /// Exact version.
+    pub version: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// The ring.
+    pub ring: RingId,
+}
+
+/// The patches of a release's source package that rings approve; denied ones are not among them.
 ///
 /// # Errors
 /// When the database fails.
@@ -142,9 +158,9 @@ pub async fn approved_versions(
     conn: &mut SqliteConnection,
     release: OsReleaseId,
     source: &str,
-) -> Result<Vec<(PatchId, String, RingId)>> {
-    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
-        "SELECT p.id, p.version, d.ring_id FROM patch p JOIN decision d ON d.patch_id = p.id
+) -> Result<Vec<Approved>> {
+    let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(
+        "SELECT p.id, p.version, p.origin, d.ring_id FROM patch p JOIN decision d ON d.patch_id = p.id
          WHERE p.os_release_id = ? AND p.source = ? AND d.withdrawn_at IS NULL AND d.kind = 1",
     )
     .bind(release.0)
@@ -153,7 +169,12 @@ pub async fn approved_versions(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(p, version, ring)| (PatchId(p), version, RingId(ring)))
+        .map(|(patch, version, origin, ring)| Approved {
+            patch: PatchId(patch),
+            version,
+            origin,
+            ring: RingId(ring),
+        })
         .collect())
 }
 

@@ -5,10 +5,14 @@
 mod clock;
 mod counts;
 mod enrol;
+mod evidence;
 mod hostile;
+mod lines;
 mod messages;
 mod numbers;
 mod permits;
+mod power;
+mod rebuilt;
 mod reports;
 mod results;
 mod rings;
