@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn a_path_that_is_no_utf8_hides_nothing() {
         let process = tempfile::tempdir().unwrap();
-        let maps = b"7f0-7f1 r-xp 0 08:01 12 /srv/caf\xe9/data\n7f3-7f4 r-xp 0 08:01 15 /usr/lib/libssl.so.3 (deleted)\n";
+        let maps =
+            b"7f0-7f1 r-xp 0 08:01 12 /srv/caf\xe9/data\n7f3-7f4 r-xp 0 08:01 15 /usr/lib/libssl.so.3 (deleted)\n";
         fs::write(process.path().join("maps"), maps).unwrap();
         assert!(matches!(old_file(process.path()), Ok(Some(file)) if file == "/usr/lib/libssl.so.3"));
         // It has ended: it runs nothing, and nobody was kept from looking.
