@@ -57,7 +57,10 @@ async fn a_device_on_battery_is_asked_to_look_again_while_something_waits() {
     assert!(!device.check_in(&server).await.scan_now);
     device.report(&server, scan(Some(false), None)).await;
     server.pass(Span::minutes(31));
-    assert!(!device.check_in(&server).await.scan_now, "on mains it scans when it is time");
+    assert!(
+        !device.check_in(&server).await.scan_now,
+        "on mains it scans when it is time"
+    );
     // Nothing waits.
     let mut idle = server.scanned(2, PILOT, inventory(&[("b", "1")], &[])).await;
     let unplugged = Inventory {
