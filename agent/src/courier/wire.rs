@@ -136,7 +136,7 @@ fn get(input: &mut impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     input.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
-    if usize::try_from(length).map_or(true, |l| l > most) {
+    if !usize::try_from(length).is_ok_and(|l| l <= most) {
         return Err(unfit("a field is longer than allowed"));
     }
     let mut bytes = Vec::new();

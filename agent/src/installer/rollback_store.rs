@@ -6,8 +6,6 @@
 //! versions, and nobody would know who set it. The server keeps the block, shows it, and a person lifts it there.
 
 mod copy;
-#[cfg(test)]
-mod tests;
 
 use super::apt::{rate, words};
 use crate::{command, config::Home, files};
@@ -317,3 +315,6 @@ fn apt_user() -> Option<u32> {
         .find_map(|l| l.strip_prefix("_apt:"))
         .and_then(|l| l.split(':').nth(1)?.parse().ok())
 }
+
+#[cfg(test)]
+mod tests;
