@@ -15,7 +15,7 @@ pub async fn devices(filter: DeviceFilter) -> Result<DeviceList, AppError> {
 
 /// One device, with the patches asked for: open ones with their gate ladders, or settled ones.
 #[server(prefix = "/api", endpoint = "devices/one", protocol = Read)]
-pub async fn device(id: DeviceId, shown: DevicePatches) -> Result<DevicePage, AppError> {
+pub async fn device(id: DeviceId, #[server(default)] shown: DevicePatches) -> Result<DevicePage, AppError> {
     use crate::ctx;
     Ok(ctx::service().device_with(&ctx::actor()?, id, shown).await?)
 }

@@ -1,4 +1,4 @@
-//! The agent API and what is thrown at it. Whatever is refused says why, is signed, and changes nothing.
+//! The agent API and what is thrown at it. Whatever is refused says why, is signed, and changes nothing (I-40).
 
 use crate::world::{World, check_in, enrollment, signed, signed_check_in};
 use axum::body::Body;

@@ -59,6 +59,7 @@ const PAGES: &[(&str, &str, Needs)] = &[
     ),
     ("/rings", "/rings", Right(ReadFleet)),
     ("/rings/{kind}/{id}", "/rings/ring/999", Right(ReadFleet)),
+    ("/rings/{kind}/{id}/{step}", "/rings/ring/999/remove", Right(ReadFleet)),
     ("/audit", "/audit", Right(ReadAudit)),
     ("/accounts", "/accounts", Right(ManageAccounts)),
     ("/password", "/password", Session),

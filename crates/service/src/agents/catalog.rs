@@ -47,7 +47,7 @@ impl Catalog {
 }
 
 impl Release {
-    pub(super) fn new(id: OsReleaseId) -> Self {
+    fn new(id: OsReleaseId) -> Self {
         Self {
             id,
             by_source: HashMap::new(),
@@ -75,7 +75,7 @@ impl Release {
         self.of_source(self.source_of.get(&id)?).iter().find(|k| k.id == id)
     }
 
-    pub(super) fn add(&mut self, known: Known) {
+    fn add(&mut self, known: Known) {
         self.source_of.insert(known.id, known.source.clone());
         let list = self.by_source.entry(known.source.clone()).or_default();
         let at = list.partition_point(|k| {

@@ -25,7 +25,7 @@ async fn on_battery_nothing_starts_until_the_device_reports_mains() {
         };
         tell(&server, &mut device, Some(true)).await;
         let (gate, reason, opens_at) = device.refusal(&server, patch).await;
-        assert_eq!((gate.as_str(), opens_at), ("ready", None));
+        assert_eq!((gate.as_str(), opens_at), ("device_ready", None));
         assert!(
             reason.contains("The device runs on battery") && reason.contains("reports that it is on mains power"),
             "{reason}"
