@@ -5,7 +5,7 @@ use crate::{
     Service, snapshot,
     store::devices::{Device, Said},
 };
-use domain::{DeviceState, Moment};
+use domain::{DeviceState, Moment, Span};
 use planner::Location;
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
 use sqlx::{Acquire as _, SqliteConnection};
@@ -14,6 +14,8 @@ use sqlx::{Acquire as _, SqliteConnection};
 const DEFAULT_SCAN: u32 = 86_400;
 /// Seconds within which a fleet comes when a window opens.
 const SPREAD: u64 = 60;
+/// After so long a device that ran on battery may have been plugged in.
+const POWER_AGAIN: Span = Span::minutes(30);
 
 impl Service {
     /// Answers what the device should do next.
@@ -52,7 +54,7 @@ impl Service {
             poll_after: in_time(poll, due.next, &device.key_id, caller.now),
             want_full_report: message.inventory.as_ref().map(|d| d.0.as_str()) != device.digest.as_deref()
                 || device.digest.is_none(),
-            scan_now: device.scan_asked.is_some(),
+            scan_now: device.scan_asked.is_some() || may_be_plugged_in(device, caller.now),
             policy,
             orders: due.orders,
             notices: due.notices,
@@ -94,6 +96,12 @@ impl Service {
             reboot: device.reboot,
         })
     }
+}
+
+/// Whether a device that ran on battery when it last scanned is asked to look again: something waits for mains power, and its next scan of
+/// its own may be a day away.
+fn may_be_plugged_in(device: &Device, now: Moment) -> bool {
+    device.on_battery && device.has_work && device.last_scan.is_none_or(|at| now >= at + POWER_AGAIN)
 }
 
 /// A number of the device's key and the hour, so that a fleet that started together spreads out and a test repeats.

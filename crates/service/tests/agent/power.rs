@@ -1,6 +1,7 @@
 //! What a device runs on, and how much of it nobody could see: told by full reports and by changes, shown, and obeyed.
 
 use crate::support::*;
+use domain::Span;
 use protocol::v1::*;
 
 fn scan(on_battery: Option<bool>, processes_unread: Option<u32>) -> Inventory {
@@ -43,6 +44,32 @@ async fn on_battery_nothing_starts_until_the_device_reports_mains() {
         assert_eq!(page.on_battery, None);
         device.permit(&server, patch).await;
     }
+}
+
+#[tokio::test]
+async fn a_device_on_battery_is_asked_to_look_again_while_something_waits() {
+    let (server, mut device, _) = approved().await;
+    device.report(&server, scan(Some(true), None)).await;
+    assert!(!device.check_in(&server).await.scan_now, "it has just looked");
+    server.pass(Span::minutes(31));
+    assert!(device.check_in(&server).await.scan_now);
+    device.report(&server, scan(Some(true), None)).await;
+    assert!(!device.check_in(&server).await.scan_now);
+    device.report(&server, scan(Some(false), None)).await;
+    server.pass(Span::minutes(31));
+    assert!(
+        !device.check_in(&server).await.scan_now,
+        "on mains it scans when it is time"
+    );
+    // Nothing waits.
+    let mut idle = server.scanned(2, PILOT, inventory(&[("b", "1")], &[])).await;
+    let unplugged = Inventory {
+        on_battery: Some(true),
+        ..inventory(&[("b", "1")], &[])
+    };
+    idle.report(&server, unplugged).await;
+    server.pass(Span::minutes(31));
+    assert!(!idle.check_in(&server).await.scan_now);
 }
 
 #[tokio::test]
