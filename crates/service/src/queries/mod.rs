@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod calendar;
 pub mod check;
+mod days;
 pub mod device;
 pub mod devices;
 mod forecast;

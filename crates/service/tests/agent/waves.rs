@@ -65,6 +65,8 @@ async fn the_first_device_of_a_later_wave_holds_the_rollout_too() {
 async fn a_device_whose_tries_are_used_up_gets_them_anew_from_a_person() {
     let server = server().await;
     let officer = server.officer().await;
+    // What a person lets it try again is no try after a failure any more: it waits for a round like any other install.
+    server.without_rounds().await;
     let (mut pilots, _, patch) = fleet(&server, 6).await;
     change(&server, PILOT, |ring| {
         ring.waves = String::new();

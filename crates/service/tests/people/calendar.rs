@@ -135,7 +135,10 @@ async fn a_month_sums_up_its_days_and_ends_where_the_calendar_does() {
     let busy: Vec<_> = november.days.iter().flat_map(|d| d.busy.clone()).collect();
     assert_eq!(
         busy,
-        [(saturday.bands[0].from, saturday.bands[0].from + Span::minutes(10) + Span(1))],
+        [(
+            saturday.bands[0].from,
+            saturday.bands[0].from + Span::minutes(10) + Span(1)
+        )],
         "the install and its download"
     );
     let open: u32 = november.days.iter().filter_map(|d| d.open_minutes).sum();
