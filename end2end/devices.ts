@@ -13,9 +13,9 @@ import { HERE } from './here';
 const run = promisify(execFile);
 const TARGET = path.resolve(HERE, '../target');
 const CACHE = path.join(TARGET, 'devices');
-const SCRIPTS = path.join(HERE, 'devices');
+export const SCRIPTS = path.join(HERE, 'devices');
 /** Beyond the smallest system: a few programs that nothing else needs, so that their patches are small and safe to go back. */
-const INCLUDE = 'unzip,libexpat1,less';
+const PROGRAMS = 'unzip,libexpat1,less';
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 
 /** Why there can be no devices on this machine; `undefined` when there can. */
@@ -32,11 +32,11 @@ export async function whyNoDevices(): Promise<string | undefined> {
 }
 
 /** The Debian system below every device. Made once: about a minute. */
-export async function deviceTree(tell: (line: string) => void = () => {}): Promise<string> {
+export async function deviceTree(tell: (line: string) => void = () => {}, include = PROGRAMS): Promise<string> {
   const release = readFileSync('/etc/os-release', 'utf8');
   const suite = process.env.PATCHWARD_DEVICE_SUITE ?? /^VERSION_CODENAME=(\S+)/m.exec(release)?.[1] ?? 'bookworm';
   const recipe = await readFile(path.join(SCRIPTS, 'mkdevice.sh'));
-  const key = createHash('sha256').update(recipe).update(`\0${suite}\0${INCLUDE}`).digest('hex').slice(0, 12);
+  const key = createHash('sha256').update(recipe).update(`\0${suite}\0${include}`).digest('hex').slice(0, 12);
   const tree = path.join(CACHE, `${suite}-${key}`);
   if (existsSync(tree)) {
     return tree;
@@ -46,7 +46,7 @@ export async function deviceTree(tell: (line: string) => void = () => {}): Promi
   await chmod(unfinished, 0o755);
   tell(`making a ${suite} system for the devices, once (about a minute)`);
   const child = spawn(path.join(SCRIPTS, 'mkdevice.sh'), [unfinished], {
-    env: { ...process.env, SUITE: suite, INCLUDE },
+    env: { ...process.env, SUITE: suite, INCLUDE: include },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log: string[] = [];
@@ -68,10 +68,15 @@ export async function deviceTree(tell: (line: string) => void = () => {}): Promi
   return tree;
 }
 
+/** The agent under test. */
+export function agentBinary(): string {
+  return process.env.PATCHWARD_AGENT_BIN ?? path.join(TARGET, 'debug/patchward-agent');
+}
+
 let overlay: Promise<string | undefined> | undefined;
 
 /** A folder whose file system may be the upper layer of an overlay (an overlay itself may not, as in some containers). */
-function overlayRoot(): Promise<string | undefined> {
+export function overlayRoot(): Promise<string | undefined> {
   overlay ??= (async () => {
     for (const folder of [path.join(CACHE, 'run'), '/dev/shm/patchward-devices']) {
       await mkdir(folder, { recursive: true });
@@ -92,7 +97,7 @@ function overlayRoot(): Promise<string | undefined> {
 }
 
 /** Stays on one file system: whatever is mounted below is left alone. */
-async function remove(folder: string): Promise<void> {
+export async function remove(folder: string): Promise<void> {
   await run('rm', ['-rf', '--one-file-system', folder]);
 }
 
@@ -118,8 +123,7 @@ export class Device {
     const share = path.join(folder, 'share');
     await mkdir(share);
     await chmod(share, 0o755);
-    const agent = process.env.PATCHWARD_AGENT_BIN ?? path.join(TARGET, 'debug/patchward-agent');
-    await copyFile(agent, path.join(share, 'patchward-agent'));
+    await copyFile(agentBinary(), path.join(share, 'patchward-agent'));
     // The first process: waits for ever and takes in the children of others, as an init does.
     const idle = 'echo ready; while :; do sleep 1000 & wait; done';
     // Dies with the tests, however they end.
@@ -209,7 +213,7 @@ export class Device {
   }
 }
 
-async function processesLeft(pid: string): Promise<boolean> {
+export async function processesLeft(pid: string): Promise<boolean> {
   return readdir(`/proc/${pid}/ns`).then(
     () => true,
     () => false,

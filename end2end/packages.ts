@@ -43,7 +43,7 @@ async function build(into: string, { name, version, summary, postinst }: Package
 }
 
 /** Makes a flat repository on the device with these packages, as its only security source from now on besides Debian's. */
-export async function publish(device: Device, packages: Package[]): Promise<void> {
+export async function publish(device: Pick<Device, 'share' | 'write'>, packages: Package[]): Promise<void> {
   const folder = path.join(device.share, 'repository');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o755 });

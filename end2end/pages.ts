@@ -19,6 +19,8 @@ export const PAGES: { path: string; title: string; roles: readonly string[] }[] 
   { path: '/rings/group/1', title: 'Pilot', roles: ROLES },
   { path: '/rings/fleet/all', title: 'The whole fleet', roles: ROLES },
   { path: '/rings/location/new', title: 'New location', roles: ['administrator'] },
+  { path: '/rings/ring/2/earlier', title: 'Move the ring', roles: ['administrator'] },
+  { path: '/rings/group/2/remove', title: 'Remove the group', roles: ['administrator'] },
   { path: '/schedule/windows/new', title: 'New maintenance window', roles: ['administrator'] },
   // Refused, so that the refusals beside the fields are looked at too.
   { path: '/schedule/freezes/new?act=check&from=2026-12-24T00:00&to=2026-12-20T00:00&zone=named&zone_name=Mars', title: 'New freeze', roles: ['administrator'] },

@@ -2,6 +2,32 @@
 import { expect, type Locator, type Page } from '@playwright/test';
 import { hydrated } from './fixtures';
 
+/**
+ * Sends a form and waits for the answer to this very form: what an assertion sees afterwards is not what was said about the form before.
+ * `send` must send one; a form that the browser itself keeps back is no such thing.
+ */
+export async function sent(page: Page, send: () => Promise<void>): Promise<void> {
+  const form = (type: string | undefined) => type !== undefined && /^(application\/x-www-form-urlencoded|multipart\/form-data)/.test(type);
+  const answer = page.waitForResponse(({ request }) => request().method() === 'POST' && form(request().headers()['content-type']));
+  // Without JavaScript the answer leads to a new document; with it, nobody waits for one.
+  const shown = page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame() }).catch(() => undefined);
+  await send();
+  const request = (await answer).request();
+  if (request.isNavigationRequest()) {
+    await shown;
+    await page.waitForLoadState();
+  } else {
+    await expect(page.locator('form[aria-busy=true]')).toHaveCount(0);
+  }
+}
+
+/** Presses the button of that name and waits for the answer. */
+export async function press(within: Page | Locator, name: string | RegExp): Promise<void> {
+  const page = 'goto' in within ? within : within.page();
+  const button = within.getByRole('button', typeof name === 'string' ? { name, exact: true } : { name });
+  await sent(page, () => button.click());
+}
+
 /** Opens an act's panel, fills in its reason and does it. `within` is the part of the page that has the act. */
 export async function act(within: Locator, label: string, reason?: string): Promise<void> {
   const panel = within.locator('details.act').filter({ has: within.page().locator('summary', { hasText: label }) });
@@ -9,7 +35,7 @@ export async function act(within: Locator, label: string, reason?: string): Prom
   if (reason !== undefined) {
     await panel.getByRole('textbox').fill(reason);
   }
-  await panel.getByRole('button').click();
+  await sent(within.page(), () => panel.getByRole('button').click());
 }
 
 /** The banner that says what was done. */
@@ -37,7 +63,7 @@ export async function decide(page: Page, verb: 'Approve' | 'Deny' | 'Withdraw', 
   if (verb === 'Approve' && ring !== 'Pilot' && (await without.count()) > 0) {
     await without.check();
   }
-  await page.getByRole('button', { name: `${verb}: 1 patch` }).click();
+  await press(page, `${verb}: 1 patch`);
   const done = { Approve: 'approved', Deny: 'denied', Withdraw: 'withdrawn' }[verb];
   await expect(notice(page)).toContainText(`1 patch: ${done}.`);
 }
@@ -51,7 +77,7 @@ export async function newToken(page: Page, js: boolean, label: string, group: st
   await panel.getByLabel('Label').fill(label);
   await panel.getByLabel('Devices join').selectOption({ label: `${group} (ring ${group})` });
   await panel.getByLabel(/^Accept at once/).check();
-  await panel.getByRole('button', { name: 'Make the token' }).click();
+  await press(panel, 'Make the token');
   const command = page.locator('.fresh pre');
   await expect(command).toContainText('pwe_');
   return /pwe_[A-Za-z0-9_-]+/.exec((await command.textContent())!)![0];

@@ -1,7 +1,9 @@
 //! The command line.
 
 use crate::{
+    command,
     config::{Enrolment, Home, LOCAL_POLICY, LocalPolicy, STATE_DIR},
+    courier::{self, Courier},
     device::ThisDevice,
     driver::{self, Contact, Driver},
     identity::Identity,
@@ -9,7 +11,8 @@ use crate::{
     inventory::{self, Manager, ScanSettings},
     journal::Journal,
     machine::{End, Kept},
-    transport::{self, Http, Transport},
+    restart::Step,
+    transport::{self, Transport},
 };
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -95,6 +98,12 @@ enum Command {
         #[command(flatten)]
         folder: Folder,
     },
+    /// Carries messages between the agent and its server; started by the agent, without rights.
+    #[command(hide = true)]
+    Courier {
+        /// Address of the server.
+        server: String,
+    },
 }
 
 const NO_MANAGER: &str =
@@ -134,6 +143,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Status { folder } => status(&folder.home())?,
         Command::Notices { folder } => notices(&folder.home())?,
         Command::Worker { mode, started, folder } => worker::main(&folder.home(), &started, mode == "run")?,
+        Command::Courier { server } => courier::work::main(&server)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -146,7 +156,7 @@ impl Folder {
 
 fn enroll(url: &str, token: &str, home: &Home, scan_only: bool, again: bool) -> Result<()> {
     transport::token_key_id(token).map_err(anyhow::Error::msg)?;
-    let mut network = Http::new(url).map_err(anyhow::Error::msg)?;
+    let mut network = Courier::new(url).map_err(anyhow::Error::msg)?;
     home.create()
         .with_context(|| format!("cannot make {}", home.folder().display()))?;
     let _only = lock(home)?;
@@ -234,16 +244,21 @@ fn run(home: &Home, once: bool) -> Result<ExitCode> {
     if Manager::find().is_none() {
         tracing::warn!("{NO_MANAGER}");
     }
-    let network = Http::new(&enrolment.server).map_err(anyhow::Error::msg)?;
+    let network = Courier::new(&enrolment.server).map_err(anyhow::Error::msg)?;
     let transport = Transport::open(network, home.clone(), identity, server_key)?;
     let device = ThisDevice::new(home.clone(), local);
     let mut driver = Driver::open(home.clone(), transport, device, local)?;
     let (send, stop) = mpsc::channel();
     ctrlc::set_handler(move || {
+        // First the word, then the end of what it waits for: the end alone would look like a failed download.
         let _ = send.send(());
+        command::stop_downloads();
     })?;
     tracing::info!(device = %enrolment.device, server = enrolment.server, scan_only = local.scan_only, "started");
-    Ok(match driver.run(once, &stop)? {
+    let end = driver.run(once, &stop)?;
+    // Ends its courier with it: a new program in this process would not know of that child.
+    drop(driver);
+    Ok(match end {
         End::Stopped | End::Done => ExitCode::SUCCESS,
         End::Renewed => return renew(),
         End::NoAnswer => ExitCode::FAILURE,
@@ -334,6 +349,12 @@ fn print_inventory(i: &Inventory) {
             RebootReason::CoreProcess { process, file } => println!("restart owed: {process} runs a replaced {file}"),
         }
     }
+    if i.on_battery == Some(true) {
+        println!("runs on battery");
+    }
+    if let Some(unread) = i.processes_unread.filter(|n| *n > 0) {
+        println!("{unread} processes could not be looked at; services on old files may be missing here");
+    }
     for s in &i.services {
         println!(
             "restart of {} owed: process {} runs a replaced {}",
@@ -399,6 +420,16 @@ fn print_journal(journal: &Journal) {
             job.order.patch,
             record.at.rfc3339()
         );
+    }
+    if let Some(restart) = journal.restart() {
+        let at = restart.at.rfc3339();
+        match &restart.step {
+            Step::Owed if restart.boot_id != inventory::os::boot_id() => {}
+            Step::Owed => println!("the last attempt asks for a restart since {at}"),
+            Step::Ordered => println!("the restart that the last attempt asks for was ordered at {at}"),
+            Step::Missed { why } => println!("the device was not restarted by the agent ({at}): {why}"),
+            Step::Seen => {}
+        }
     }
 }
 

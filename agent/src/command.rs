@@ -4,12 +4,26 @@ use std::{
     ffi::OsStr,
     io::Read,
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
 /// Most bytes kept of one program's output. `apt-cache show` of 5,000 updates has about 12 MiB.
 const MAX_OUTPUT: u64 = 32 * 1024 * 1024;
+
+/// How often a long wait looks whether the process is asked to end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The process is asked to end. One for the whole process, as the signal is.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// From now on no download is waited for. For a signal handler.
+pub fn stop_downloads() {
+    STOPPING.store(true, Ordering::Relaxed);
+}
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +43,12 @@ pub enum CommandError {
         program: String,
         /// The limit.
         seconds: u64,
+    },
+    /// The agent is asked to end, and ended it.
+    #[error("{program} was ended, because the agent is")]
+    Stopped {
+        /// The program.
+        program: String,
     },
 }
 
@@ -117,6 +137,29 @@ pub fn ask_in<S: AsRef<OsStr>>(
     limit: Duration,
     folder: &str,
 ) -> Result<Answer, CommandError> {
+    answer(program, args, limit, folder, false)
+}
+
+/// As [`ask_in`], for what may take hours and can be begun anew: it is ended when the agent is asked to end.
+///
+/// # Errors
+/// As [`ask`].
+pub fn download<S: AsRef<OsStr>>(
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+    limit: Duration,
+    folder: &str,
+) -> Result<Answer, CommandError> {
+    answer(program, args, limit, folder, true)
+}
+
+fn answer<S: AsRef<OsStr>>(
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+    limit: Duration,
+    folder: &str,
+    stoppable: bool,
+) -> Result<Answer, CommandError> {
     let began = Instant::now();
     let mut child = clean(program)
         .args(args)
@@ -146,13 +189,23 @@ pub fn ask_in<S: AsRef<OsStr>>(
     let end = began + limit;
     let mut answer = Answer::default();
     for _ in 0..2 {
-        let Ok((is_out, bytes)) = receive.recv_timeout(end.saturating_duration_since(Instant::now())) else {
+        let (is_out, bytes) = loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if let Ok(said) = receive.recv_timeout(left.min(LOOK)) {
+                break said;
+            }
+            let program = program.to_owned();
+            let error = if stoppable && STOPPING.load(Ordering::Relaxed) {
+                CommandError::Stopped { program }
+            } else if left.is_zero() {
+                let seconds = limit.as_secs();
+                CommandError::TimedOut { program, seconds }
+            } else {
+                continue;
+            };
             let _ = child.kill();
             let _ = child.wait();
-            return Err(CommandError::TimedOut {
-                program: program.to_owned(),
-                seconds: limit.as_secs(),
-            });
+            return Err(error);
         };
         let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         if is_out {

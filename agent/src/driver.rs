@@ -7,8 +7,8 @@ use crate::{
     installer::Progress,
     inventory::{os, services},
     journal::{Job, Journal},
-    machine::{Call, Effect, End, Event, Failure, Finish, Kept, Seen, State, Turn, step},
-    restart,
+    machine::{Call, Effect, End, Event, Failure, Finish, Kept, RESTART_WITHIN, Restart, Seen, State, Turn, step},
+    restart::Step,
     transport::{CallError, Network, Transport},
 };
 use domain::{AttemptId, Moment, Span};
@@ -115,13 +115,16 @@ impl<N: Network, D: Device> Driver<N, D> {
     /// When randomness is not to be had.
     pub fn run(&mut self, once: bool, stop: &Receiver<()>) -> io::Result<End> {
         let mut state = State::new(self.kept.clone(), self.local, once);
-        let open = self.journal.open_job().is_some();
         let mut events = VecDeque::from([Event::Born {
-            open,
+            open: self.journal.open_job().map(|(_, job)| job.permit.reboot),
             unsent: self.unsent(),
-            restarted: restart::ended(&self.home, wall_clock(), &os::boot_id()),
+            restart: self.found_restart(&os::boot_id()),
         }]);
         loop {
+            // Before what was done meanwhile is acted on: a download that was broken off for this is none that failed.
+            if stop.try_recv().is_ok() {
+                events.push_front(Event::Stop);
+            }
             let event = match events.pop_front() {
                 Some(event) => event,
                 None if self.outdated && !once && state.at_rest() => return Ok(End::Renewed),
@@ -228,20 +231,64 @@ impl<N: Network, D: Device> Driver<N, D> {
             Effect::Run { order, permit } => self.start(order, permit.attempt),
             Effect::Recover => Some(self.recover()),
             Effect::Finish(finish) => Some(self.finish(finish)),
-            Effect::Reboot => {
-                tracing::warn!("restarting this device, as its policy says");
-                restart::ordered(&self.home, wall_clock(), os::boot_id());
-                match self.device.reboot() {
-                    // The process ends with the device.
-                    Ok(()) => None,
-                    Err(e) => {
-                        tracing::error!(error = e, "the device does not restart");
-                        restart::refused(&self.home);
-                        Some(Event::RebootFailed)
-                    }
-                }
+            Effect::Reboot => self.reboot(),
+            Effect::GiveUpReboot => {
+                let minutes = RESTART_WITHIN.0 / 60;
+                self.miss_restart(&format!("it was ordered and did not come within {minutes} minutes"));
+                None
             }
             Effect::Exit(_) => None,
+        }
+    }
+
+    /// What a new life has to do about the last attempt's restart.
+    fn found_restart(&mut self, boot_id: &str) -> Restart {
+        let found = self.journal.restart().map(|r| r.found(wall_clock(), boot_id));
+        let found = found.unwrap_or(Restart::Nothing);
+        match found {
+            Restart::Nothing => {}
+            Restart::Owed => tracing::info!("the last attempt still asks for a restart of this device"),
+            Restart::Ordered { left } => {
+                tracing::warn!(wait_s = left.0, "a restart of this device is ordered; waiting for it")
+            }
+            Restart::Over { took } => {
+                tracing::info!(took_s = took.map(|t| t.0), "the device has restarted as ordered");
+                self.note_restart(Step::Seen);
+            }
+        }
+        found
+    }
+
+    /// The order is in the journal before it is given: it is never given twice (not even when nobody knows whether it was given once).
+    fn reboot(&mut self) -> Option<Event> {
+        if let Err(e) = self.journal.restarts(Step::Ordered, wall_clock()) {
+            tracing::error!(error = %e, "the journal cannot be written, so the device is not restarted; trying again");
+            return Some(Event::RebootNotNoted);
+        }
+        tracing::warn!("restarting this device, as its policy says");
+        match self.device.reboot() {
+            // The process ends with the device.
+            Ok(()) => None,
+            Err(why) => {
+                self.miss_restart(&why);
+                Some(Event::RebootFailed)
+            }
+        }
+    }
+
+    fn miss_restart(&mut self, why: &str) {
+        tracing::error!(
+            why,
+            "the device has not restarted; it is not ordered again, and somebody has to restart it"
+        );
+        self.note_restart(Step::Missed {
+            why: ShortText::fit(why),
+        });
+    }
+
+    fn note_restart(&mut self, step: Step) {
+        if let Err(e) = self.journal.restarts(step, wall_clock()) {
+            tracing::error!(error = %e, "what came of the restart cannot be written");
         }
     }
 
@@ -370,6 +417,8 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 
     fn scan(&mut self, refresh: bool) -> Event {
+        // A scan tells which processes run replaced files: the agent's own helper is none that anybody has to restart.
+        self.transport.rest();
         let started = Instant::now();
         let interval = Span(i64::from(self.kept.policy.scan_interval));
         match self.device.scan(wall_clock(), interval, refresh) {
@@ -413,7 +462,8 @@ impl<N: Network, D: Device> Driver<N, D> {
             from: from.clone(),
             automatic,
         };
-        let written = self.write(attempt, fence, AttemptEvent::Started { from }, Some(job));
+        let written = made(attempt, fence, AttemptEvent::Started { from })
+            .and_then(|record| self.journal.record(record, Some(job)));
         match written {
             Ok(()) => Event::Begun { unsent: self.unsent() },
             Err(e) => {
@@ -421,17 +471,6 @@ impl<N: Network, D: Device> Driver<N, D> {
                 Event::NotBegun(NotStarted::ManagerBusy { message })
             }
         }
-    }
-
-    fn write(&mut self, attempt: AttemptId, fence: u64, event: AttemptEvent, job: Option<Job>) -> io::Result<()> {
-        let record = AttemptRecord {
-            id: identity::random_hex(16)?,
-            attempt,
-            fence,
-            at: wall_clock(),
-            event,
-        };
-        self.journal.record(record, job)
     }
 
     /// The journal decides what runs: only what is written there as started.
@@ -488,20 +527,18 @@ impl<N: Network, D: Device> Driver<N, D> {
             observed,
             log,
             took,
+            restart,
             ..
         } = finish;
-        tracing::info!(%attempt, ?outcome, took_s = took, "the attempt ended");
-        let written = self.write(
-            attempt,
-            fence,
-            AttemptEvent::Finished {
-                outcome,
-                observed,
-                log,
-                took,
-            },
-            None,
-        );
+        tracing::info!(%attempt, ?outcome, took_s = took, restart, "the attempt ended");
+        let event = AttemptEvent::Finished {
+            outcome,
+            observed,
+            log,
+            took,
+        };
+        let restart_in = restart.then(os::boot_id);
+        let written = made(attempt, fence, event).and_then(|record| self.journal.finish(record, restart_in));
         match written {
             Ok(()) => Event::Noted { unsent: self.unsent() },
             Err(e) => {
@@ -519,6 +556,17 @@ impl<N: Network, D: Device> Driver<N, D> {
             tracing::warn!(error = %e, "the notices cannot be stored");
         }
     }
+}
+
+/// A record of now, under a new id.
+fn made(attempt: AttemptId, fence: u64, event: AttemptEvent) -> io::Result<AttemptRecord> {
+    Ok(AttemptRecord {
+        id: identity::random_hex(16)?,
+        attempt,
+        fence,
+        at: wall_clock(),
+        event,
+    })
 }
 
 /// A file that can be made again from the server is not worth stopping for.

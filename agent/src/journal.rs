@@ -2,6 +2,7 @@
 //! A torn last line is cut off; a damaged line in the middle is passed over and counted. Records stay until the server has committed
 //! them, and 90 days longer, so that a server restored from a backup can be told again.
 
+use crate::restart::{Restart, Step};
 use domain::{Moment, Span};
 use protocol::v1::{AttemptEvent, AttemptRecord, Order, PackageVersion, Permit};
 use serde::{Deserialize, Serialize};
@@ -36,11 +37,15 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 enum Entry {
-    /// A record for the server; `job` comes with `Started`.
+    /// A record for the server; `job` comes with `Started`, `restart_in` with a `Finished` that asks for a restart: the boot that is to end.
     Record {
         record: AttemptRecord,
         job: Option<Box<Job>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restart_in: Option<String>,
     },
+    /// Another step of the restart that an end asked for.
+    Restart(Restart),
     /// The server has committed these, or refused them for ever.
     Settled { ids: Vec<String>, at: Moment },
     /// The server was restored from a backup: everything that is kept is told again.
@@ -54,6 +59,7 @@ pub struct Journal {
     length: u64,
     records: Vec<(AttemptRecord, Option<Box<Job>>)>,
     settled: BTreeSet<String>,
+    restart: Option<Restart>,
     damaged: usize,
 }
 
@@ -104,6 +110,7 @@ impl Journal {
             length: 0,
             records: Vec::new(),
             settled: BTreeSet::new(),
+            restart: None,
             damaged: 0,
         };
         let mut rest = bytes;
@@ -131,7 +138,37 @@ impl Journal {
         self.append(Entry::Record {
             record,
             job: job.map(Box::new),
+            restart_in: None,
         })
+    }
+
+    /// Appends the record of an end, together with the boot that it asks to end, and syncs it.
+    ///
+    /// # Errors
+    /// As [`Journal::record`].
+    pub fn finish(&mut self, record: AttemptRecord, restart_in: Option<String>) -> io::Result<()> {
+        self.append(Entry::Record {
+            record,
+            job: None,
+            restart_in,
+        })
+    }
+
+    /// The restart that the last end with such a wish asked for, as far as it is.
+    #[must_use]
+    pub fn restart(&self) -> Option<&Restart> {
+        self.restart.as_ref()
+    }
+
+    /// Notes the next step of that restart and syncs it.
+    ///
+    /// # Errors
+    /// Whatever the file system says; what was to be noted must then not be done.
+    pub fn restarts(&mut self, step: Step, now: Moment) -> io::Result<()> {
+        match self.restart.as_ref().map(|r| r.at(step, now)) {
+            Some(next) => self.append(Entry::Restart(next)),
+            None => Ok(()),
+        }
     }
 
     /// Notes what the server has committed or refused for ever.
@@ -210,7 +247,22 @@ impl Journal {
 
     fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Record { record, job } => self.records.push((record, job)),
+            Entry::Record {
+                record,
+                job,
+                restart_in,
+            } => {
+                if let Some(boot_id) = restart_in {
+                    self.restart = Some(Restart {
+                        of: record.id.clone(),
+                        boot_id,
+                        at: record.at,
+                        step: Step::Owed,
+                    });
+                }
+                self.records.push((record, job));
+            }
+            Entry::Restart(restart) => self.restart = Some(restart),
             Entry::Settled { ids, .. } => self.settled.extend(ids),
             Entry::Resend { .. } => self.settled.clear(),
         }
@@ -232,7 +284,11 @@ impl Journal {
             bytes.extend(encode(&Entry::Record {
                 record: record.clone(),
                 job: job.clone(),
+                restart_in: None,
             })?);
+        }
+        if let Some(restart) = &self.restart {
+            bytes.extend(encode(&Entry::Restart(restart.clone()))?);
         }
         let ids = self.settled.iter().cloned().collect();
         bytes.extend(encode(&Entry::Settled { ids, at: now })?);
@@ -266,7 +322,7 @@ fn decode(line: &[u8]) -> Option<Entry> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use domain::{AttemptId, PatchId, RebootPolicy};
     use protocol::v1::{ActionKind, Outcome};
@@ -281,7 +337,7 @@ mod tests {
         }
     }
 
-    fn started(id: u32) -> (AttemptRecord, Option<Job>) {
+    pub(crate) fn started(id: u32) -> (AttemptRecord, Option<Job>) {
         let order = Order {
             patch: PatchId(1),
             kind: ActionKind::Install,
@@ -377,6 +433,42 @@ mod tests {
             journal.record(finished(id + 1), None).unwrap();
             assert!(journal.open_job().is_none());
         }
+    }
+
+    /// A restart is remembered from the end that asked for it, step by step, through every new life and a rewriting of the file.
+    #[test]
+    fn a_restart_is_remembered_step_by_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = Journal::open(&path).unwrap();
+        journal.finish(finished(1), None).unwrap();
+        assert_eq!(journal.restart(), None, "this end asks for none");
+        journal.restarts(Step::Ordered, Moment(7)).unwrap();
+        assert_eq!(journal.restart(), None, "what is not owed cannot be ordered");
+        journal.finish(finished(2), Some("boot-a".to_owned())).unwrap();
+        let owed = Journal::open(&path).unwrap().restart().cloned().unwrap();
+        assert_eq!(
+            (owed.of, owed.boot_id.as_str(), owed.step),
+            (finished(2).id, "boot-a", Step::Owed)
+        );
+        journal.restarts(Step::Ordered, Moment(8)).unwrap();
+        let ordered = Journal::open(&path).unwrap().restart().cloned().unwrap();
+        assert_eq!((ordered.at, &ordered.step), (Moment(8), &Step::Ordered));
+        journal.compact(Moment(1_000_000)).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().restart(), Some(&ordered));
+    }
+
+    /// A journal of an agent that did not know of restarts.
+    #[test]
+    fn a_line_of_an_earlier_agent_is_read() {
+        let line = r#"{"kind":"record","record":RECORD,"job":null}"#;
+        let record = serde_json::to_string(&finished(1)).unwrap();
+        let json = line.replace("RECORD", &record);
+        let line = format!("{} {json}", check(json.as_bytes()));
+        assert!(matches!(
+            decode(line.as_bytes()),
+            Some(Entry::Record { restart_in: None, .. })
+        ));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod courier;
 pub mod device;
 pub mod driver;
 pub mod files;
@@ -15,5 +16,5 @@ pub mod installer;
 pub mod inventory;
 pub mod journal;
 pub mod machine;
-mod restart;
+pub mod restart;
 pub mod transport;

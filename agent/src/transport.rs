@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{io, time::Duration};
 
 /// Most bytes of a reply. Orders of many packages are the largest.
-const MAX_REPLY: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_REPLY: usize = 4 * 1024 * 1024;
 /// For a whole exchange. The start of an install waits for one of them at most.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// For a report of up to a mebibyte over a slow line.
@@ -47,10 +47,18 @@ pub trait Network {
     /// # Errors
     /// When no whole answer came.
     fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<HttpReply, String>;
+
+    /// Nothing is sent for a while: what is only needed for sending may end.
+    fn rest(&mut self) {}
+}
+
+/// How long a call may take.
+pub(crate) fn limit(path: &str) -> Duration {
+    if path == v1::REPORT { REPORT_TIMEOUT } else { TIMEOUT }
 }
 
 /// What came back over HTTP.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpReply {
     /// Status.
     pub status: u16,
@@ -102,8 +110,7 @@ impl Network for Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let limit = if path == v1::REPORT { REPORT_TIMEOUT } else { TIMEOUT };
-        let request = request.config().timeout_global(Some(limit)).build();
+        let request = request.config().timeout_global(Some(limit(path))).build();
         let mut response = request.send(body).map_err(|e| e.to_string())?;
         let signature = response
             .headers()
@@ -115,7 +122,7 @@ impl Network for Http {
         let body = response
             .body_mut()
             .with_config()
-            .limit(MAX_REPLY)
+            .limit(MAX_REPLY as u64)
             .read_to_vec()
             .map_err(|e| e.to_string())?;
         Ok(HttpReply {
@@ -165,6 +172,11 @@ impl<N: Network> Transport<N> {
             seq,
             unanswered: None,
         })
+    }
+
+    /// See [`Network::rest`].
+    pub fn rest(&mut self) {
+        self.network.rest();
     }
 
     /// Sends `message` and returns the server's answer. `sent_at` is the device's own clock.

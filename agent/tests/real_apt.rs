@@ -286,6 +286,17 @@ fn one_source_forth_and_back_from_the_store_and_from_the_archive() {
 
     device.script("mv /etc/apt/away /etc/apt/sources.list; apt-get -qq update");
     assert_eq!(device.carry_out(&order).0, Outcome::Succeeded);
+    // A copy that was damaged since is not installed: the archive's is, and the result says so.
+    device.script("for f in /var/lib/patchward-agent/rollback/openssl_*.deb; do printf x >> $f; done");
+    let (outcome, _, log) = device.carry_out(&to_before);
+    assert_eq!(outcome, Outcome::Succeeded, "{log}");
+    assert!(
+        log.contains("the kept copy of openssl ") && log.contains("the archive's is used instead"),
+        "{log}"
+    );
+    assert_eq!(device.installed(), before);
+
+    assert_eq!(device.carry_out(&order).0, Outcome::Succeeded);
     device.script("rm -rf /var/lib/patchward-agent/rollback");
     let (outcome, _, log) = device.carry_out(&to_before);
     assert_eq!(outcome, Outcome::Succeeded, "{log}");

@@ -1,12 +1,12 @@
 //! Filters, sort and page as they stand in the address bar. Unknown values fall back to the default: people edit addresses.
 
-use domain::{Category, DeviceId, PatchId, RingId, Severity};
+use domain::{Category, DeviceId, PatchId, PatchState, RingId, Severity};
 use leptos_router::params::ParamsMap;
 use std::fmt::Write as _;
 use std::str::FromStr;
 use view::{
-    ApprovalFilter, AuditFilter, CalendarAsk, CalendarSpan, CountBucket, DeviceFilter, DeviceShow, PatchDevices,
-    PatchFilter, PatchShow, PatchSort, ScheduleOf,
+    ApprovalFilter, AuditFilter, CalendarAsk, CalendarSpan, CountBucket, DeviceFilter, DevicePatches, DeviceShow,
+    PatchDevices, PatchFilter, PatchShow, PatchSort, ScheduleOf,
 };
 
 /// An address's query while it is written. Both sides write it alike, so that hydration finds what the server sent.
@@ -108,15 +108,36 @@ pub fn patch_devices_at(patch: PatchId, shown: &PatchDevices) -> String {
 }
 
 /// Reads which patches a device's page shows.
-pub fn patch_show(query: &ParamsMap) -> PatchShow {
-    query.get_str("show").and_then(PatchShow::from_word).unwrap_or_default()
+pub fn device_patches(query: &ParamsMap) -> DevicePatches {
+    DevicePatches {
+        show: query.get_str("show").and_then(PatchShow::from_word).unwrap_or_default(),
+        page: page(query),
+    }
 }
 
 /// Writes the address of these patches on a device's page.
-pub fn patch_show_at(device: DeviceId, show: PatchShow) -> String {
+pub fn device_patches_at(device: DeviceId, shown: &DevicePatches) -> String {
+    format!("{}#patches", device_at(device, shown))
+}
+
+/// Writes the address of one patch on a device's page, in the list in which its state puts it.
+pub fn device_patch_at(device: DeviceId, patch: PatchId, state: PatchState) -> String {
+    let shown = DevicePatches {
+        show: PatchShow::of(state),
+        page: 1,
+    };
+    format!("{}#patch-{patch}", device_at(device, &shown))
+}
+
+fn device_at(device: DeviceId, shown: &DevicePatches) -> String {
     let mut query = Query::default();
-    query.some("show", if show == PatchShow::default() { "" } else { show.word() });
-    format!("{}#patches", query.on(&format!("/devices/{device}")))
+    if shown.show != PatchShow::default() {
+        query.add("show", shown.show.word());
+    }
+    if shown.page > 1 {
+        query.add("page", &shown.page.to_string());
+    }
+    query.on(&format!("/devices/{device}"))
 }
 
 /// Writes the status view's filter, page included.

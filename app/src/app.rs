@@ -7,6 +7,7 @@ use crate::components::section::{Session, ask_here, waiting};
 use crate::lazy::{Pages, lazy, load, page};
 use crate::live::{live, provide_live};
 use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, rings, schedule, sign_in};
+use crate::words::plural;
 use domain::Permission;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -70,6 +71,10 @@ fn pages() -> Pages {
         ),
         page(path!("/rings"), lazy!(rings, rings::list::ListPage)),
         page(path!("/rings/:kind/:id"), lazy!(rings_form, rings::form::FormPageOf)),
+        page(
+            path!("/rings/:kind/:id/:step"),
+            lazy!(rings_step, rings::step::StepPage),
+        ),
         page(path!("/audit"), lazy!(audit, audit::AuditLogPage)),
         page(path!("/accounts"), lazy!(accounts, accounts::AccountsAndTokensPage)),
         page(path!("/password"), lazy!(sign_in, password::PasswordPage)),
@@ -140,8 +145,13 @@ fn signed_in(me: &Me, path: Memo<String>) -> AnyView {
     let audit = me.role.may(Permission::ReadAudit).then(|| link("/audit", "Audit"));
     let accounts = (me.role.may(Permission::ManageAccounts) || me.role.may(Permission::ManageDevices))
         .then(|| link("/accounts", "Accounts"));
-    let demo = me.demo.then(|| {
-        view! { <p class="banner" role="note">{icon("alert")} " Demonstration: a made-up fleet in a throw-away database. Nothing here is real."</p> }
+    let demo = me.demo.map(|demo| {
+        let size = format!(
+            "{} with {} behind them",
+            plural(demo.devices, "made-up device", "made-up devices"),
+            plural(demo.days, "day", "days")
+        );
+        view! { <p class="banner" role="note">{icon("alert")} " Demonstration: " {size} ", in a database that is thrown away. Nothing here is real."</p> }
     });
     let clock = me.clock_suspect.then(|| {
         view! {

@@ -2,16 +2,18 @@
 //! the page asks again by its usual, authorised way, so a lost event is harmless.
 
 use domain::Moment;
+use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{EventSource, MessageEvent};
 
 /// The stream's first event: how many changes the server has told so far. The page carries the same number from when it was made.
 pub const CHANGES: &str = "changes";
-/// At most one refresh in such a time: a fleet that reports at once must not make every open page ask a hundred times.
-const PAUSE: Duration = Duration::from_millis(1_500);
+/// At most one refresh in so many milliseconds: a fleet that reports at once must not make every open page ask a hundred times.
+const PAUSE: u32 = 1_500;
+/// So many milliseconds after the stream was refused it is asked for again, then twice as long each time, up to so many.
+const RETRY: (u32, u32) = (2_000, 120_000);
 
 /// Counters that resources follow: a data source asks again when its counter grows.
 #[derive(Clone, Copy)]
@@ -55,7 +57,11 @@ thread_local! {
     static STREAM: RefCell<Option<EventSource>> = const { RefCell::new(None) };
     /// How many changes the server had told when this page was made, or when the stream last opened.
     static KNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
-    static WAITING: Cell<bool> = const { Cell::new(false) };
+    /// The refresh that waits.
+    static WAITING: RefCell<Option<Timeout>> = const { RefCell::new(None) };
+    /// The next try after the stream was refused, and how often it was.
+    static RETRYING: RefCell<Option<Timeout>> = const { RefCell::new(None) };
+    static REFUSED: Cell<u32> = const { Cell::new(0) };
 }
 
 fn follow(live: Live) {
@@ -75,6 +81,7 @@ fn follow(live: Live) {
 fn open_or_close(live: Live) {
     let public = window().location().pathname().is_ok_and(|p| p.starts_with("/sign-in"));
     let wanted = !document().hidden() && !public;
+    RETRYING.take();
     STREAM.with_borrow_mut(|stream| match (wanted, stream.take()) {
         (true, Some(open)) if open.ready_state() != EventSource::CLOSED => *stream = Some(open),
         (true, _) => *stream = listen(live),
@@ -88,6 +95,7 @@ fn listen(live: Live) -> Option<EventSource> {
     let hear = Closure::<dyn Fn(MessageEvent)>::new(move |_| refresh_soon(live)).into_js_value();
     // What happened before the stream opened (while the page loaded, while the tab was hidden) was not heard.
     let open = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        REFUSED.set(0);
         let now = event.data().as_string();
         let known = KNOWN
             .replace(now.clone())
@@ -98,6 +106,8 @@ fn listen(live: Live) -> Option<EventSource> {
     })
     .into_js_value();
     stream.set_onmessage(Some(hear.unchecked_ref()));
+    let lost = Closure::<dyn Fn()>::new(move || retry_later(live)).into_js_value();
+    stream.set_onerror(Some(lost.unchecked_ref()));
     let _ = stream.add_event_listener_with_callback(CHANGES, open.unchecked_ref());
     for topic in ["patches", "devices", "accounts", "schedule"] {
         let _ = stream.add_event_listener_with_callback(topic, hear.unchecked_ref());
@@ -105,22 +115,35 @@ fn listen(live: Live) -> Option<EventSource> {
     Some(stream)
 }
 
+/// The browser itself comes back to a stream that broke off, but not to one that was refused, as by a proxy while the server starts anew.
+fn retry_later(live: Live) {
+    let refused = STREAM.with_borrow(|stream| {
+        stream
+            .as_ref()
+            .is_some_and(|stream| stream.ready_state() == EventSource::CLOSED)
+    });
+    if refused {
+        let before = REFUSED.get();
+        REFUSED.set(before + 1);
+        let pause = RETRY.0.saturating_mul(1 << before.min(16)).min(RETRY.1);
+        RETRYING.set(Some(Timeout::new(pause, move || open_or_close(live))));
+    }
+}
+
 fn refresh_soon(live: Live) {
-    if WAITING.replace(true) {
+    if WAITING.with_borrow(Option::is_some) {
         return;
     }
-    set_timeout(
-        move || {
-            WAITING.set(false);
-            // Rows may move under the hands of a person who fills in a form: wait until it is closed.
-            if busy() {
-                refresh_soon(live)
-            } else {
-                live.version.update(|n| *n += 1)
-            }
-        },
-        PAUSE,
-    );
+    let refresh = move || {
+        WAITING.take();
+        // Rows may move under the hands of a person who fills in a form: wait until it is closed.
+        if busy() {
+            refresh_soon(live)
+        } else {
+            live.version.update(|n| *n += 1)
+        }
+    };
+    WAITING.set(Some(Timeout::new(PAUSE, refresh)));
 }
 
 fn busy() -> bool {

@@ -43,6 +43,8 @@ notices! {
     /// See its text.
     Lifted = "lifted", "The block is lifted: the patch may be installed on the device again.";
     /// See its text.
+    TriedAgain = "again", "The device may try again, as its gates allow.";
+    /// See its text.
     Accepted = "accepted", "The device is accepted.";
     /// See its text.
     Revoked = "revoked", "The device is revoked.";
@@ -70,6 +72,8 @@ notices! {
     TokenRevoked = "token_revoked", "The token is revoked. Devices that it enrolled stay.";
     /// See its text.
     Scheduled = "scheduled", "Saved. The server obeys it from this moment; devices learn of it at their next contact.";
+    /// See its text.
+    RingMoved = "ring_moved", "The ring is moved. The server obeys the new order from this moment.";
     /// See its text.
     Unscheduled = "unscheduled", "Deleted. The server goes without it from this moment.";
     /// See its text.

@@ -1,7 +1,7 @@
 // Every page against WCAG 2.2 A and AA, on a desktop and on a phone, in both colour schemes.
 import type { Page } from '@playwright/test';
 import { FakeAgent } from '../fake-agent';
-import { expectNoViolations, hydrated, test, type Server } from '../fixtures';
+import { expect, expectNoViolations, hydrated, test, type Server } from '../fixtures';
 import { fleet } from '../fleet';
 import { PAGES, sane } from '../pages';
 import { decide } from '../steps';
@@ -56,8 +56,38 @@ test('every page is accessible on a desktop, in both colour schemes', async ({ a
   }
 });
 
+/** Lets the page be told that it shows a demonstration whose clock jumped: neither is to be had in a test of seconds. */
+async function withBanners(page: Page): Promise<void> {
+  await page.route('**/api/session/me', async (route) => {
+    const answer = await route.fetch();
+    const me = { ...(await answer.json()), demo: { devices: 30, days: 40 }, clock_suspect: true };
+    await route.fulfill({ response: answer, json: me });
+  });
+  await page.goto('/sign-in');
+  await hydrated(page, true);
+  // Who is signed in is asked anew after the sign-in page.
+  await page.getByRole('link', { name: 'Patchward' }).click();
+  await expect(page.locator('.banner')).toHaveCount(2);
+  await expect(page.locator('.banner').first()).toContainText('30 made-up devices with 40 days behind them');
+}
+
+test('the banners are accessible, in both colour schemes', async ({ adminPage: page }) => {
+  await withBanners(page);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await expectNoViolations(page);
+  }
+  await sane(page);
+});
+
 test.describe('on a phone', () => {
   test.use({ viewport: { width: 390, height: 844 } });
+
+  test('the banners fit', async ({ adminPage: page }) => {
+    await withBanners(page);
+    await sane(page);
+    await expectNoViolations(page);
+  });
 
   test('every page is accessible and fits', async ({ adminPage: page, server, pageErrors }) => {
     test.setTimeout(900_000);

@@ -51,6 +51,8 @@ test('a week shows what is forecast, and leads to its neighbours', async ({ admi
   const month = page.getByRole('table').filter({ has: page.getByRole('columnheader', { name: 'Wed' }) });
   const cell = month.locator('td[data-today]');
   await expect(cell).toContainText('1 install');
+  // The day is drawn, too: its strip has the install's bar.
+  await expect(cell.locator('svg [data-kind=install]')).toHaveCount(1);
   if (js) {
     await expectAccessible(page);
   }

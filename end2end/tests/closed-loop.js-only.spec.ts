@@ -4,7 +4,7 @@ import type { Page } from '@playwright/test';
 import { Device } from '../devices';
 import { FakeAgent } from '../fake-agent';
 import { attachLog, expect, hydrated, signIn, test, type Server } from '../fixtures';
-import { act, decide, lane, newToken, notice, rowOf } from '../steps';
+import { act, decide, lane, newToken, notice, press, rowOf } from '../steps';
 
 const DAY = 86_400;
 /** A package manager is at work; on a busy machine that takes its time. */
@@ -48,7 +48,7 @@ async function pass(days: number, page: Page, server: Server, devices: string[])
       await hydrated(page, true);
       const scanned = page.locator('dt', { hasText: 'Last scan' }).locator('+ dd time');
       const before = await scanned.getAttribute('datetime');
-      await page.getByRole('button', { name: 'Scan now' }).click();
+      await press(page, 'Scan now');
       await expect(scanned).not.toHaveAttribute('datetime', before!, INSTALL);
     }
   }
@@ -185,7 +185,7 @@ test.describe('with real devices', () => {
       // Not only the hold keeps it away.
       const hold = page.getByRole('group', { name: 'Open hold' });
       await hold.getByRole('textbox').fill('only this one device was slow');
-      await hold.getByRole('button', { name: 'Resolve this hold' }).click();
+      await press(hold, 'Resolve this hold');
       await expect(hold).toHaveCount(0);
       const contacts = () => production.log.filter((line) => line.includes('checked in')).length;
       const before = contacts();

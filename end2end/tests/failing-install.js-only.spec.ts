@@ -2,7 +2,7 @@
 import { Device } from '../devices';
 import { attachLog, expect, hydrated, signIn, test } from '../fixtures';
 import { publish, type Package } from '../packages';
-import { decide, lane, notice, rowOf } from '../steps';
+import { decide, lane, notice, press, rowOf } from '../steps';
 
 const INSTALL = { timeout: 90_000 };
 const GOOD: Package = { name: 'frail', version: '1.0-1', summary: 'a package for the tests' };
@@ -92,7 +92,7 @@ test.describe('with real devices', () => {
       // Not without a note.
       await expect(hold).toHaveCount(1);
       await hold.getByRole('textbox').fill('frail.conf was missing on pilot-2; put there by hand');
-      await hold.getByRole('button', { name: 'Resolve this hold' }).click();
+      await press(hold, 'Resolve this hold');
       await expect(notice(page)).toContainText('The hold is resolved.');
       await expect(hold).toHaveCount(0);
       const past = page.locator('details.past');

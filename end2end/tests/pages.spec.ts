@@ -3,7 +3,7 @@ import { FakeAgent } from '../fake-agent';
 import { expect, hydrated, signIn, test } from '../fixtures';
 import { enrolled, fleet, HOSTILE, OPENSSL } from '../fleet';
 import { PAGES, ROLES, sane } from '../pages';
-import { act, decide, lane, newToken, notice, rowOf } from '../steps';
+import { act, decide, lane, newToken, notice, press, rowOf } from '../steps';
 
 for (const role of ROLES) {
   test(`every page for ${role}`, async ({ page, server, js, pageErrors }) => {
@@ -46,9 +46,9 @@ test('pages send people who are not signed in to the sign-in page, and back', as
   await page.goto('/password');
   await hydrated(page, js);
   await page.getByLabel('New password').fill(password);
-  await page.getByRole('button', { name: 'Set password' }).click();
+  await press(page, 'Set password');
   await expect(notice(page)).toContainText('The password is set');
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await press(page, 'Sign out');
   await expect(page.getByRole('heading', { level: 1 })).toContainText('Sign in');
 
   await page.goto('/devices?show=active');
@@ -56,7 +56,7 @@ test('pages send people who are not signed in to the sign-in page, and back', as
   await hydrated(page, js);
   await page.getByLabel('Name').fill('admin');
   await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await press(page, 'Sign in');
   await expect(page).toHaveURL(/\/devices\?show=active$/);
 });
 
@@ -68,7 +68,7 @@ test('after too many wrong passwords the page says how long to wait', async ({ p
     await hydrated(page, js);
     await page.getByLabel('Name').fill('admin');
     await page.getByLabel('Password').fill(`not the password ${attempt}`);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await press(page, 'Sign in');
     await expect(refusal).toContainText(/wrong|Too many failed sign-ins/);
     if (/Too many/.test((await refusal.textContent())!)) {
       await expect(refusal).toContainText(/Try again in [1-9]\d* seconds?/);
@@ -129,7 +129,7 @@ test('a patch is approved with a reason, from the list', async ({ adminPage: pag
   await hydrated(page, js);
   await page.getByRole('radio', { name: 'Pilot' }).check();
   await page.getByLabel(/^Reason/).fill('CVE-2026-0001 is exploited');
-  await page.getByRole('button', { name: 'Approve: 1 patch' }).click();
+  await press(page, 'Approve: 1 patch');
   await expect(notice(page)).toContainText('1 patch: approved.');
   await page.goto('/patches/1');
   await expect(lane(page, 'Pilot')).toContainText('approved');
@@ -147,7 +147,7 @@ test('deny asks for a reason, and a withdrawal takes it back', async ({ adminPag
   // The browser itself refuses to send it without.
   await expect(page.getByRole('heading', { level: 1 })).toContainText('Deny: 1 patch');
   await page.getByLabel(/^Reason/).fill('breaks the shop');
-  await page.getByRole('button', { name: 'Deny: 1 patch' }).click();
+  await press(page, 'Deny: 1 patch');
   await expect(lane(page, 'Pilot')).toContainText('denied');
   await decide(page, 'Withdraw', 'Pilot', 'the shop is mended');
   await expect(lane(page, 'Pilot')).toContainText('not decided');
@@ -176,6 +176,51 @@ test('every count is the length of the list that it links to', async ({ adminPag
     const rows = page.getByRole('table', { name: /^Devices/ }).getByRole('rowheader');
     await expect(rows.or(page.locator('.waiting li')), `${to} shows ${count}`).toHaveCount(count);
   }
+});
+
+test('what is settled on a device is listed with how it came to be so', async ({ adminPage: page, server, js }) => {
+  const { pilot } = await fleet(server);
+  await page.goto('/patches/1');
+  await decide(page, 'Approve', 'Pilot', 'go');
+  await pilot.obey();
+  await page.goto('/devices/1');
+  await hydrated(page, js);
+  const tabs = page.getByRole('navigation', { name: 'Patches by state' });
+  const lines = page.locator('details.patch-line');
+  await expect(tabs.getByRole('link', { name: 'Installed 1' })).toBeVisible();
+  await tabs.getByRole('link', { name: 'Installed 1' }).click();
+  await expect(page).toHaveURL(/show=installed/);
+  await expect(lines).toHaveCount(1);
+  await expect(lines).toContainText('openssl');
+  await expect(lines).toContainText('by Patchward, since');
+  await lines.locator('summary').click();
+  await expect(lines.locator('.tried li')).toContainText(['Install: Done; proven by the scan of']);
+  // Every count is the length of its list.
+  for (const link of await tabs.getByRole('link').all()) {
+    const [, count] = /(\d+)$/.exec((await link.textContent())!.trim())!;
+    await link.click();
+    await expect(link).toHaveAttribute('aria-current', 'page');
+    await expect(lines).toHaveCount(Number(count));
+  }
+  // From the patch the way leads to the list in which its line is.
+  await page.goto('/patches/1');
+  await rowOf(page, 'Devices of this patch', 'pilot-1').getByRole('link', { name: 'pilot-1' }).click();
+  await expect(page).toHaveURL(/show=installed#patch-1$/);
+});
+
+test('the ladder tells since when, by whom and until when a gate stands as it does', async ({ adminPage: page, server, js }) => {
+  await fleet(server);
+  await page.goto('/patches/1');
+  await decide(page, 'Approve', 'Pilot', 'go');
+  await page.goto('/devices/1');
+  await hydrated(page, js);
+  await page.locator('details.patch-line', { hasText: 'openssl' }).locator('summary').click();
+  const gate = (name: string) => page.locator('details.patch-line', { hasText: 'openssl' }).locator(`[data-gate=${name}]`);
+  await expect(gate('approved').locator('.gate')).toContainText(/open since \d{4}-.*, by admin/);
+  await page.goto('/devices/2');
+  await hydrated(page, js);
+  await page.locator('details.patch-line', { hasText: 'openssl' }).locator('summary').click();
+  await expect(gate('approved').locator('.until')).toContainText('Until a security officer approves it for Production.');
 });
 
 test('text from a device is shown as text', async ({ adminPage: page, server, js }) => {

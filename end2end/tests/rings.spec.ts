@@ -1,7 +1,7 @@
 // Rings, groups and limits by the forms of the pages, with and without JavaScript.
 import { expect, hydrated, test } from '../fixtures';
 import { fleet } from '../fleet';
-import { act, decide, lane, notice } from '../steps';
+import { act, decide, lane, notice, press } from '../steps';
 
 const steps = (page: import('@playwright/test').Page) => page.locator('.ring-step').getByRole('heading', { level: 2 });
 
@@ -26,7 +26,7 @@ test('a ring is made, refused beside its field, ordered and removed', async ({ a
   await page.getByLabel('Name').fill('Early');
   await page.getByLabel('Place').selectOption({ label: 'before Production' });
   await page.getByLabel('Waves', { exact: true }).fill('5, 3');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await press(page, 'Save');
   await expect(page.locator('#refused')).toContainText('each step must be larger than the one before');
   await expect(page.locator('#wrong-waves')).toContainText('each step must be larger');
   await expect(page.getByLabel('Name')).toHaveValue('Early');
@@ -35,36 +35,46 @@ test('a ring is made, refused beside its field, ordered and removed', async ({ a
 
   await hydrated(page, js);
   await page.getByLabel('Waves', { exact: true }).fill('1, 50 %');
-  await page.getByRole('button', { name: 'Check' }).click();
+  await press(page, 'Check');
   const look = page.locator('#check');
   await expect(look).toContainText('Ring Early has no devices');
   await expect(look).toContainText('2 newly blocked');
   await expect(look).toContainText('No device of Early is known to need it');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await press(page, 'Save');
   await expect(notice(page)).toContainText('Saved.');
   await expect(page).toHaveURL(/\/rings/);
   await expect(steps(page)).toHaveText(['Pilot', 'Early', 'Production']);
   await expect(page.locator('.cautions')).toContainText('Ring Early has no devices');
 
   await hydrated(page, js);
-  await page.getByRole('button', { name: 'Move Early later' }).click();
-  await expect(steps(page)).toHaveText(['Pilot', 'Production', 'Early']);
+  // Moving and removing are asked about on a page that says what would change.
+  await page.getByRole('link', { name: 'Move Early later' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Move the ring “Early” later?');
+  await expect(page.locator('.ring-order li')).toHaveText(['Pilot', 'Production', 'Early']);
+  await expect(page.getByRole('region', { name: 'Approved installs that would move' })).toContainText(/newly possible|earlier|other/);
   await hydrated(page, js);
-  const early = page.locator('.ring-step').filter({ hasText: 'Early' });
-  await act(early, 'Remove');
+  await press(page, 'Move it later');
+  await expect(notice(page)).toContainText('The ring is moved.');
+  await expect(steps(page)).toHaveText(['Pilot', 'Production', 'Early']);
+  await page.getByRole('link', { name: 'Remove Early' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Remove the ring “Early”?');
+  await expect(page.getByRole('region', { name: 'Approved installs that would move' })).toContainText('None');
+  await hydrated(page, js);
+  await press(page, 'Remove this ring');
   await expect(notice(page)).toContainText('Deleted.');
   await expect(steps(page)).toHaveText(['Pilot', 'Production']);
   // One that is used stays.
-  await hydrated(page, js);
-  await act(page.locator('.ring-step').first(), 'Remove');
-  await expect(page.getByRole('alert')).toContainText('Groups are in the ring');
+  await page.getByRole('link', { name: 'Remove Pilot' }).click();
+  await expect(page.getByRole('note')).toContainText('Groups are in the ring');
+  await expect(page.getByRole('main').getByRole('button', { name: /Remove/ })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Back' }).click();
   await expect(steps(page)).toHaveText(['Pilot', 'Production']);
 });
 
 test('groups, places, limits and critical products', async ({ adminPage: page, server, js }) => {
   await fleet(server);
   const save = async () => {
-    await page.getByRole('button', { name: 'Save' }).click();
+    await press(page, 'Save');
     await expect(notice(page)).toContainText('Saved.');
     await hydrated(page, js);
   };
@@ -81,19 +91,26 @@ test('groups, places, limits and critical products', async ({ adminPage: page, s
   await page.goto('/rings/group/2');
   await hydrated(page, js);
   await page.getByLabel('Lies in').selectOption({ label: '– Harbour office' });
-  await page.getByRole('button', { name: 'Save' }).click();
+  await press(page, 'Save');
   await expect(page.locator('#wrong-parent')).toContainText('the group would lie in itself');
 
   await page.goto('/rings/location/new');
   await hydrated(page, js);
   await page.getByLabel('Name').fill('Harbour');
   await page.getByLabel('Time zone').fill('Atlantis/Harbour');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await press(page, 'Save');
   await expect(page.locator('#wrong-zone')).toContainText('is not one of the choices');
   await page.getByLabel('Time zone').fill('Europe/Vienna');
   await page.getByLabel('Installs at once').fill('2');
   await save();
   await expect(page.getByRole('link', { name: 'Harbour', exact: true })).toBeVisible();
+
+  await page.getByRole('link', { name: 'Remove Harbour', exact: true }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Remove the location “Harbour”?');
+  await hydrated(page, js);
+  await press(page, 'Remove this location');
+  await expect(notice(page)).toContainText('Deleted.');
+  await expect(page.getByText('There are no locations: nothing is shared.')).toBeVisible();
 
   await page.goto('/rings/fleet/all');
   await hydrated(page, js);
@@ -104,10 +121,10 @@ test('groups, places, limits and critical products', async ({ adminPage: page, s
   await expect(page.getByText('5 tries on a device')).toBeVisible();
 
   await page.getByLabel('Source package').fill('curl');
-  await page.getByRole('button', { name: 'Mark as critical' }).click();
+  await press(page, 'Mark as critical');
   await expect(page.locator('.product')).toContainText('on 2 devices, 1 of them in the first ring');
   await hydrated(page, js);
-  await page.getByRole('button', { name: 'curl is not business-critical' }).click();
+  await press(page, 'curl is not business-critical');
   await expect(page.getByText('No product is marked.')).toBeVisible();
 });
 

@@ -1,7 +1,7 @@
 // What the schedule's forms say while they are filled in.
 import { expect, hydrated, test } from '../fixtures';
 import { fleet } from '../fleet';
-import { decide, notice } from '../steps';
+import { decide, notice, press } from '../steps';
 
 test('the next times, refusals and what would change follow what is typed', async ({ adminPage: page, server }) => {
   await fleet(server);
@@ -26,13 +26,41 @@ test('the next times, refusals and what would change follow what is typed', asyn
   await expect(look).toContainText('shorter than an install is expected to take');
   // What was typed stands while it is checked and refused: the same page goes on.
   await page.getByLabel('Name', { exact: true }).fill('Early');
-  await page.getByRole('button', { name: 'Check' }).click();
+  await press(page, 'Check');
   await expect(page).toHaveURL(/act=check/);
   await expect(page.getByLabel('and minutes', { exact: true })).toHaveValue('2');
   await page.getByLabel('and minutes', { exact: true }).fill('45');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await press(page, 'Save');
   await expect(notice(page)).toContainText('Saved.');
   await expect(page.getByText('It cannot be saved as it stands')).toHaveCount(0);
+});
+
+test('what was said about a save is gone as soon as the next one is under way', async ({ adminPage: page }) => {
+  await page.goto('/schedule/windows/new');
+  await hydrated(page, true);
+  await page.getByLabel('Name', { exact: true }).fill('Nights');
+  await press(page, 'Save');
+  await expect(notice(page)).toContainText('Saved.');
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  let posts = 0;
+  await page.route('**/api/schedule/save', async (route) => {
+    posts += 1;
+    await answered;
+    await route.continue();
+  });
+  await page.getByLabel('Name', { exact: true }).fill('Late nights');
+  const save = page.getByRole('button', { name: 'Save', exact: true });
+  await save.click();
+  await expect(save).toHaveAttribute('aria-busy', 'true');
+  await expect(notice(page)).toHaveText('Sending');
+  // Whoever presses again meanwhile does not save twice.
+  await save.press('Enter');
+  answer();
+  await expect(notice(page)).toContainText('Saved.');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Late nights');
+  await expect(page.locator('[aria-busy=true]')).toHaveCount(0);
+  expect(posts).toBe(1);
 });
 
 test('a list of the schedule follows what others save', async ({ adminPage: page, context }) => {
@@ -42,7 +70,7 @@ test('a list of the schedule follows what others save', async ({ adminPage: page
   await other.goto('/schedule/windows/new');
   await hydrated(other, true);
   await other.getByLabel('Name', { exact: true }).fill('Weekend');
-  await other.getByRole('button', { name: 'Save' }).click();
+  await press(other, 'Save');
   await expect(notice(other)).toContainText('Saved.');
   await page.bringToFront();
   await expect(page.getByRole('link', { name: 'Weekend' })).toBeVisible();

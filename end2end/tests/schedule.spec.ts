@@ -2,7 +2,7 @@
 import type { Page } from '@playwright/test';
 import { expect, hydrated, signIn, test } from '../fixtures';
 import { enrolled, fleet, HOSTILE, OPENSSL } from '../fleet';
-import { decide, notice } from '../steps';
+import { decide, notice, press } from '../steps';
 
 /** The part of the page that says what the form would do. */
 const look = (page: Page) => page.getByRole('region', { name: 'What it would do' });
@@ -15,14 +15,8 @@ async function form(page: Page, js: boolean, kind: string, id: number | 'new' = 
   await hydrated(page, js);
 }
 
-async function check(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Check' }).click();
-  await expect(page).toHaveURL(/act=check/);
-}
-
-async function save(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Save', exact: true }).click();
-}
+const check = (page: Page) => press(page, 'Check');
+const save = (page: Page) => press(page, 'Save');
 
 /** The field and the refusal that it names as its description. */
 async function wrongBeside(page: Page, label: string | RegExp, text: string | RegExp): Promise<void> {
@@ -83,7 +77,7 @@ test('a window is checked before it is saved, then changed and deleted', async (
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Delete the maintenance window “Second Tuesday and two days”?');
   await expect(page.getByRole('region', { name: 'Approved installs that would move' })).toContainText('None');
   await hydrated(page, js);
-  await page.getByRole('button', { name: 'Delete this maintenance window' }).click();
+  await press(page, 'Delete this maintenance window');
   await expect(notice(page)).toContainText('Deleted.');
   await expect(page.getByText('No device waits for a window.')).toBeVisible();
 });
@@ -163,7 +157,7 @@ test('who saves last does not overwrite unseen what somebody else saved', async 
   await expect(refused(page)).toContainText('Sale: Mon 25 Nov 2030 00:00 to Mon 9 Dec 2030 00:00, UTC');
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('Sale week');
   await hydrated(page, js);
-  await page.getByRole('button', { name: 'Save mine over it' }).click();
+  await press(page, 'Save mine over it');
   await expect(notice(page)).toContainText('Saved.');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sale week');
   await expect(page.getByLabel('To', { exact: true })).toHaveValue('2030-12-02T00:00');
@@ -189,7 +183,7 @@ test('a freeze stops what is approved, and the page says so before it is saved',
   await page.getByRole('link', { name: 'Delete' }).click();
   await expect(page.getByRole('region', { name: 'Approved installs that would move' })).toContainText('1 earlier');
   await hydrated(page, js);
-  await page.getByRole('button', { name: 'Delete this freeze' }).click();
+  await press(page, 'Delete this freeze');
   await expect(notice(page)).toContainText('Deleted.');
   expect((await pilot.checkIn()).orders).toHaveLength(1);
 });
@@ -230,7 +224,7 @@ test('a profile has hours, groups, and devices by their names', async ({ adminPa
   await card(page, 'Every device').getByRole('link').click();
   await page.getByRole('link', { name: 'Delete' }).click();
   await hydrated(page, js);
-  await page.getByRole('button', { name: 'Delete this profile' }).click();
+  await press(page, 'Delete this profile');
   await expect(page.getByRole('note')).toContainText('2 devices follow no profile: nothing is installed there.');
 });
 

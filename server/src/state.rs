@@ -56,6 +56,12 @@ impl AppState {
         &self.service
     }
 
+    /// Bytes that agents' messages may hold in memory now.
+    #[must_use]
+    pub fn held_by_messages(&self) -> usize {
+        self.limits.bodies.held()
+    }
+
     /// Ends event streams and tells `/healthz` to send new visitors elsewhere.
     #[must_use]
     pub fn stop(&self) -> &Stop {

@@ -1,8 +1,8 @@
 //! Who may import whom. The table is the architecture: to change it, change `docs/architecture.md` too.
 
 use crate::process::{cargo, output_of};
-use crate::tidy;
 use crate::toolchain;
+use crate::{invariants, tidy};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -118,6 +118,7 @@ pub(crate) fn check() -> Result<()> {
     direct(&mut problems)?;
     browser(&mut problems)?;
     tidy::check(&mut problems)?;
+    invariants::check(&mut problems)?;
     if problems.is_empty() {
         println!("imports and house rules are kept");
         return Ok(());

@@ -7,6 +7,7 @@ mod bind;
 mod budget;
 mod check_deps;
 mod e2e;
+mod invariants;
 mod licences;
 mod process;
 mod run;
@@ -31,7 +32,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build everything, start the server and enrol this machine as its first device (scan only)
+    /// Build everything, start the server and enrol this machine as its first device (scan only), or show a demonstration
     Run(RunArgs),
     /// Run every check: format, imports, lints, tests, the browser part, end-to-end tests
     Test(TestArgs),
@@ -73,6 +74,15 @@ struct RunArgs {
     /// Do not enrol this machine as the first device
     #[arg(long)]
     no_enrol: bool,
+    /// A made-up fleet with a history instead of this machine, in a database that is thrown away
+    #[arg(long, conflicts_with_all = ["data", "no_enrol"])]
+    demo: bool,
+    /// Devices of the made-up fleet [default: 120]
+    #[arg(long, requires = "demo", value_name = "N")]
+    devices: Option<u32>,
+    /// Days of its history [default: 180]
+    #[arg(long, requires = "demo", value_name = "N")]
+    days: Option<u32>,
     /// Show the logs of server and agent here, not only in files
     #[arg(long)]
     open_log: bool,
@@ -86,9 +96,6 @@ struct TestArgs {
     /// Seeds of the simulation, from 1; none with --quick. 200 take 15 to 20 minutes on two cores
     #[arg(long, default_value_t = 200)]
     seeds: u32,
-    /// Also build the browser part for release and check its size
-    #[arg(long)]
-    release: bool,
     /// Only the end-to-end tests (and the builds that they need); what follows `--` goes to Playwright
     #[arg(long)]
     e2e: bool,

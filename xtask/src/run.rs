@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// A first start migrates an empty database: seconds. Longer means that something is wrong.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// A demonstration makes its history first, and says how far it is: so long it may stay without a word.
+const DEMO_PATIENCE: Duration = Duration::from_secs(300);
 /// How often a waiting loop looks whether Ctrl-C was pressed or a child has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The last lines of a log that are shown when a program ends by itself.
@@ -63,6 +65,8 @@ impl Drop for Children {
 enum Said {
     Listening(String),
     SignIn(String),
+    /// How far it is with what it makes first.
+    Making(String),
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
@@ -70,7 +74,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let seen = Arc::clone(&stopping);
     ctrlc::set_handler(move || seen.store(true, Ordering::SeqCst)).context("cannot watch for Ctrl-C")?;
 
-    let mut steps = Steps::new(if args.no_enrol { 3 } else { 4 });
+    let enrols = !args.no_enrol && !args.demo;
+    let mut steps = Steps::new(if enrols { 4 } else { 3 });
     // Debug by default: on a bare machine it is ready a little sooner than an optimised build, and every later start
     // after a change takes seconds instead of a minute. `--release` builds what one would install.
     let profile = Profile::of(args.release);
@@ -79,14 +84,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
         println!("      nothing changed since the last build");
     }
     steps.step(
-        if args.no_enrol {
-            "Building the server"
-        } else {
+        if enrols {
             "Building server and agent"
+        } else {
+            "Building the server"
         },
         || {
             let mut build = cargo(["build", "-p", "server"]);
-            if !args.no_enrol {
+            if enrols {
                 build.args(["-p", "agent"]);
             }
             if args.release {
@@ -104,17 +109,23 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let (tell, said) = channel();
     let (url, mut sign_in) = steps.step("Starting the server", || {
         let mut server = Command::new(bin.join("patchward"));
-        server
-            .arg("serve")
-            .arg("--data")
-            .arg(&data)
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{}", args.port));
+        if args.demo {
+            server.arg("demo");
+            for (name, number) in [("--devices", args.devices), ("--days", args.days)] {
+                if let Some(number) = number {
+                    server.arg(name).arg(number.to_string());
+                }
+            }
+        } else {
+            server.arg("serve").arg("--data").arg(&data);
+        }
+        server.arg("--listen").arg(format!("127.0.0.1:{}", args.port));
         let child = start(&mut server, &logs.join("server.log"), args.open_log, Some(tell))?;
         children.add("the server", child);
-        wait_for_server(&said, &children, &stopping, &logs.join("server.log"))
+        let patience = if args.demo { DEMO_PATIENCE } else { START_PATIENCE };
+        wait_for_server(&said, &children, &stopping, &logs.join("server.log"), patience)
     })?;
-    if !args.no_enrol && !stopping.load(Ordering::SeqCst) {
+    if enrols && !stopping.load(Ordering::SeqCst) {
         steps.step("Enrolling this machine (scan only)", || {
             enrol(&bin, &data, &url)?;
             let mut agent = Command::new(bin.join("patchward-agent"));
@@ -134,7 +145,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     if let Some(link) = &sign_in {
         println!("Sign in (first admin): {link}");
     }
-    println!("Data: {}   Logs: {}", data.display(), logs.display());
+    if args.demo {
+        println!("A demonstration: nothing of it stays.   Logs: {}", logs.display());
+    } else {
+        println!("Data: {}   Logs: {}", data.display(), logs.display());
+    }
     println!("Stop with Ctrl-C.");
     std::io::stdout().flush()?;
 
@@ -220,6 +235,9 @@ fn copy_lines(from: impl std::io::Read + Send + 'static, mut log: File, show: bo
 }
 
 fn understand(line: &str) -> Option<Said> {
+    if line.starts_with("Making ") {
+        return Some(Said::Making(line.to_owned()));
+    }
     let link = line
         .split_whitespace()
         .find(|word| word.starts_with("http"))?
@@ -238,13 +256,18 @@ fn wait_for_server(
     children: &Children,
     stopping: &AtomicBool,
     log: &Path,
+    patience: Duration,
 ) -> Result<(String, Option<String>)> {
-    let deadline = Instant::now() + START_PATIENCE;
+    let mut deadline = Instant::now() + patience;
     let mut sign_in = None;
     loop {
         match said.recv_timeout(LOOK_EVERY) {
             Ok(Said::Listening(url)) => return Ok((url, sign_in)),
             Ok(Said::SignIn(link)) => sign_in = Some(link),
+            Ok(Said::Making(line)) => {
+                println!("      {line}");
+                deadline = Instant::now() + patience;
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         if children.ended().is_some() {
@@ -279,6 +302,8 @@ mod tests {
         );
         let line = "first administrator: sign in at http://127.0.0.1:8480/sign-in/link/abc (once, one hour)";
         assert!(matches!(understand(line), Some(Said::SignIn(link)) if link.ends_with("/abc")));
+        let line = "Making 40 days of history for 30 devices: 10 %";
+        assert!(matches!(understand(line), Some(Said::Making(said)) if said == line));
         assert!(understand("ready").is_none());
     }
 }

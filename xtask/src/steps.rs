@@ -88,12 +88,13 @@ impl Summary {
         self.lines.push(format!("  {name:<28} {took:>7}  {line}"));
     }
 
-    /// Prints the summary; true when nothing failed.
-    pub(crate) fn print(&self) -> bool {
+    /// Prints the summary with the time that all of it took; true when nothing failed.
+    pub(crate) fn print(&self, took: Duration) -> bool {
         println!("\nSummary");
         for line in &self.lines {
             println!("{line}");
         }
+        println!("  {:<28} {:>7}", "all of it", seconds(took));
         println!("{} passed, {} failed", self.passed, self.failed);
         for what in &self.skipped {
             println!("skipped: {what}");
@@ -132,6 +133,6 @@ mod tests {
             summary.skipped,
             ["real apt: needs root", "licences and bans: cargo-deny is missing"]
         );
-        assert!(summary.print());
+        assert!(summary.print(Duration::ZERO));
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn checked_dir() -> PathBuf {
 pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
     let (browser, alone) = (!args.quick, args.e2e);
     let simulate = browser && !alone && args.seeds > 0;
+    let start = Instant::now();
     let mut run = Run::default();
     std::thread::scope(|scope| {
         let tools = browser.then(|| Beside::start(scope, "tools", e2e::tools));
@@ -75,7 +76,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
                 run.step("clippy, browser", clippy_browser);
             }
             let site = run.step("browser part", || site::build(Profile::Dev).map(|_| Outcome::PASSED));
-            if args.release {
+            if !alone {
                 run.step("size of the browser part", || budget::check().map(|()| Outcome::PASSED));
             }
             let programs = run.step("server and agent", || binaries(!alone));
@@ -89,7 +90,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
             run.join(simulation);
         }
     });
-    Ok(if run.summary.print() {
+    Ok(if run.summary.print(start.elapsed()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

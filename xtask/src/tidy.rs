@@ -55,6 +55,8 @@ const BANS: &[Ban] = &[
             // How long a package manager may run.
             "agent/src/command",
             "agent/src/driver",
+            // The pause before a courier that ended is followed by another.
+            "agent/src/courier/mod.rs",
             // When a file was written.
             "agent/src/installer/worker.rs",
             "crates/bench/",

@@ -340,15 +340,18 @@ fn bring_back(
     rate_kib: Option<u32>,
     cache: &[String],
 ) -> Result<(), NotStarted> {
-    let missing: Vec<String> = store
-        .fetch(packages, rate_kib, cache)
-        .into_iter()
-        .map(|(package, why)| format!("{package}: {why}"))
-        .collect();
-    if !missing.is_empty() {
-        let message = ShortText::fit(&format!("neither kept nor in the archive: {}", missing.join("; ")));
+    let fetched = store.fetch(packages, rate_kib, cache);
+    if !fetched.missing.is_empty() {
+        let missing = fetched.missing.iter().map(|(package, why)| format!("{package}: {why}"));
+        let all: Vec<String> = fetched.unusable.into_iter().chain(missing).collect();
+        let message = ShortText::fit(&format!(
+            "no good copy is kept, and none is in the archive: {}",
+            all.join("; ")
+        ));
         return Err(NotStarted::Unavailable { message });
     }
+    let instead = |line: &String| format!("{line}; the archive's is used instead");
+    store.remark(&fetched.unusable.iter().map(instead).collect::<Vec<_>>());
     store.publish().map_err(|e| NotStarted::Unavailable {
         message: ShortText::fit(&format!("rollback store: {e}")),
     })
@@ -377,7 +380,7 @@ fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Duratio
     args.extend(rate(rate_kib));
     args.extend(words(&["install", "--"]));
     args.extend(set(order));
-    match command::ask("apt-get", args, DOWNLOAD_LIMIT) {
+    match command::download("apt-get", args, DOWNLOAD_LIMIT, "/") {
         Ok(answer) if answer.ok() => Ok(answer.took),
         Ok(answer) => Err(failed(answer.complaint())),
         Err(e) => Err(failed(e.to_string())),

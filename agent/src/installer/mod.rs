@@ -106,7 +106,7 @@ impl Installer {
         let folder = attempt_folder(&self.home, started);
         if let Some(bytes) = crate::files::read(&folder.join(worker::SEEN))? {
             self.reap();
-            let seen = worker::parse_seen(&bytes, job)
+            let seen = worker::parse_seen(&bytes, job, &crate::inventory::os::boot_id())
                 .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "what the worker saw cannot be read"))?;
             return Ok(Progress::Ended(Box::new(seen)));
         }

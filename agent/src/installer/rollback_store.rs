@@ -5,12 +5,17 @@
 //! `apt-mark hold` is not used to keep a rolled-back version: a hold would also stop the device's owner, would hide later and better
 //! versions, and nobody would know who set it. The server keeps the block, shows it, and a person lifts it there.
 
+mod copy;
+#[cfg(test)]
+mod tests;
+
 use super::apt::{rate, words};
 use crate::{command, config::Home, files};
 use protocol::v1::PackageVersion;
 use std::{
     fmt::Write as _,
     fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -18,10 +23,22 @@ use std::{
 const LIMIT: Duration = Duration::from_secs(1_800);
 /// Versions kept of one package.
 const VERSIONS: usize = 3;
+/// What people should know of the last look at the copies, for the log of the attempt.
+const REMARKS: &str = "remarks";
 
 /// The store.
 pub struct Store {
     folder: PathBuf,
+    incoming: PathBuf,
+}
+
+/// What asking for versions came to.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// Packages that are not to be had, and why.
+    pub missing: Vec<(String, String)>,
+    /// Copies that were there and may not be used, in words.
+    pub unusable: Vec<String>,
 }
 
 impl Store {
@@ -30,6 +47,7 @@ impl Store {
     pub fn at(home: &Home) -> Self {
         Self {
             folder: home.path("rollback"),
+            incoming: home.path("incoming"),
         }
     }
 
@@ -51,40 +69,52 @@ impl Store {
     /// Keeps a copy of every installed version. Returns those that could not be kept, and why.
     #[must_use]
     pub fn keep(&self, current: &[PackageVersion], rate_kib: Option<u32>, cache: &[String]) -> Vec<(String, String)> {
-        let mut missing = self.fetch(current, rate_kib, cache);
+        let Fetched { mut missing, unusable } = self.fetch(current, rate_kib, cache);
+        for line in unusable {
+            tracing::warn!("{line}");
+        }
         // Gone from the archive: put together again from the installed files, where the tool for it is there.
         if !missing.is_empty() && Path::new("/usr/bin/dpkg-repack").exists() {
             missing.retain(|(name, _)| {
-                let incoming = self.incoming().display().to_string();
+                let incoming = self.incoming.display().to_string();
                 let _ = command::ask_in("dpkg-repack", [name.as_str()], LIMIT, &incoming);
                 self.take_in();
                 current
                     .iter()
-                    .any(|p| p.name.as_str() == name && p.version.is_some() && !self.has(p))
+                    .any(|p| p.name.as_str() == name && p.version.is_some() && self.find(p).is_err())
             });
         }
         self.prune();
         missing
     }
 
-    /// Gets every version that is not in the store from the archive. Returns those that are not to be had, and why.
+    /// Gets every version of which the store has no good copy from the archive.
     #[must_use]
-    pub fn fetch(&self, packages: &[PackageVersion], rate_kib: Option<u32>, cache: &[String]) -> Vec<(String, String)> {
-        let wanted = || packages.iter().filter(|p| p.version.is_some() && !self.has(p));
-        if wanted().next().is_none() {
-            return Vec::new();
-        }
+    pub fn fetch(&self, packages: &[PackageVersion], rate_kib: Option<u32>, cache: &[String]) -> Fetched {
+        let mut out = Fetched::default();
         if let Err(e) = self.make() {
-            return wanted().map(|p| (p.name.to_string(), e.to_string())).collect();
+            let why = |p: &PackageVersion| (p.name.to_string(), format!("the rollback store cannot be used: {e}"));
+            out.missing = packages.iter().filter(|p| p.version.is_some()).map(why).collect();
+            return out;
         }
-        let incoming = self.incoming().display().to_string();
+        let mut wanted = Vec::new();
+        for package in packages.iter().filter(|p| p.version.is_some()) {
+            if let Err(unusable) = self.find(package) {
+                out.unusable.extend(unusable);
+                wanted.push(package);
+            }
+        }
+        if wanted.is_empty() {
+            return out;
+        }
+        let incoming = self.incoming.display().to_string();
         let get = |names: Vec<String>| {
             let mut args = words(&["-qq", "-oAcquire::Retries=2"]);
             args.extend(cache.iter().cloned());
             args.extend(rate(rate_kib));
             args.extend(words(&["download", "--"]));
             args.extend(names);
-            let answer = command::ask_in("apt-get", args, LIMIT, &incoming);
+            let answer = command::download("apt-get", args, LIMIT, &incoming);
             self.take_in();
             answer
         };
@@ -96,30 +126,73 @@ impl Store {
                 format!("{}:{}={version}", p.name, p.arch)
             }
         };
-        let _ = get(wanted().map(word).collect());
+        let _ = get(wanted.iter().map(|p| word(p)).collect());
+        wanted.retain(|p| self.find(p).is_err());
         // One that is gone from the archive stops the whole call: the others are asked for one by one.
-        let mut missing = Vec::new();
-        for package in wanted().collect::<Vec<_>>() {
+        for package in wanted {
             let why = match get(vec![word(package)]) {
                 Ok(answer) => answer.complaint(),
                 Err(e) => e.to_string(),
             };
-            if !self.has(package) {
-                missing.push((package.name.to_string(), why));
+            if self.find(package).is_err() {
+                out.missing.push((package.name.to_string(), why));
             }
         }
-        missing
+        out
     }
 
-    /// Whether a version is kept.
+    /// A copy of this version that is still what was kept. An error says what is wrong with the one that is there, if there is one.
+    fn find(&self, package: &PackageVersion) -> Result<PathBuf, Option<String>> {
+        let version = package.version.as_ref().ok_or(None)?;
+        let mut wrong = None;
+        for arch in [package.arch.as_str(), "all"] {
+            let path = self
+                .folder
+                .join(copy::file_name(package.name.as_str(), version.as_str(), arch));
+            // A link that leads nowhere is there, too.
+            if fs::symlink_metadata(&path).is_err() {
+                continue;
+            }
+            match copy::verified(&path) {
+                Ok(_) => return Ok(path),
+                Err(why) => {
+                    wrong = Some(format!(
+                        "the kept copy of {} {version} is not used: {why}",
+                        package.name
+                    ))
+                }
+            }
+        }
+        Err(wrong)
+    }
+
+    /// Notes what the log of the coming attempt should say of the copies.
+    pub fn remark(&self, lines: &[String]) {
+        let path = self.folder.join(REMARKS);
+        let noted = if lines.is_empty() {
+            fs::remove_file(&path).or_else(|e| {
+                if e.kind() == io::ErrorKind::NotFound {
+                    Ok(())
+                } else {
+                    Err(e)
+                }
+            })
+        } else {
+            files::replace(&path, lines.join("\n").as_bytes(), 0o600)
+        };
+        if let Err(e) = noted {
+            tracing::warn!(error = %e, "what was seen of the kept copies cannot be noted");
+        }
+    }
+
+    /// What was noted so.
     #[must_use]
-    pub fn has(&self, package: &PackageVersion) -> bool {
-        let Some(version) = &package.version else { return true };
-        [package.arch.as_str(), "all"].iter().any(|arch| {
-            self.folder
-                .join(file_name(package.name.as_str(), version.as_str(), arch))
-                .exists()
-        })
+    pub fn remarks(&self) -> Vec<String> {
+        let noted = files::read(&self.folder.join(REMARKS))
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        String::from_utf8_lossy(&noted).lines().map(str::to_owned).collect()
     }
 
     /// Writes the index and lets apt read it.
@@ -132,18 +205,27 @@ impl Store {
         let mut names: Vec<_> = self.packages().collect();
         names.sort();
         for path in names {
+            let kept = match copy::verified(&path) {
+                Ok(kept) => kept,
+                Err(why) => {
+                    tracing::warn!(file = %path.display(), why, "a kept copy is left out");
+                    continue;
+                }
+            };
             let answer =
                 command::ask("dpkg-deb", ["-f".as_ref(), path.as_os_str()], LIMIT).map_err(io::Error::other)?;
             if !answer.ok() {
                 tracing::warn!(file = %path.display(), "a kept package cannot be read; it is left out");
                 continue;
             }
-            let (size, hash) = size_and_hash(&path)?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // What was written down, not what is there now: apt compares once more.
             let _ = write!(
                 index,
-                "{}\nFilename: ./{name}\nSize: {size}\nSHA256: {hash}\n\n",
-                answer.out.trim_end()
+                "{}\nFilename: ./{}\nSize: {}\nSHA256: {}\n\n",
+                answer.out.trim_end(),
+                kept.file_name(),
+                kept.size,
+                kept.sha256
             );
         }
         files::replace(&self.folder.join("Packages"), index.as_bytes(), 0o644)?;
@@ -159,18 +241,13 @@ impl Store {
         }
     }
 
+    /// The folders: the copies are for root alone, and only the folder that apt's own user downloads into is that user's.
     fn make(&self) -> io::Result<()> {
+        let own = rustix::process::geteuid().as_raw();
+        private_folder(&self.folder, own)?;
         fs::create_dir_all(self.folder.join("lists/partial"))?;
-        fs::create_dir_all(self.incoming())?;
-        // apt downloads as its own user.
-        if let Some(user) = apt_user() {
-            let _ = rustix::fs::chown(self.incoming(), Some(rustix::fs::Uid::from_raw(user)), None);
-        }
-        Ok(())
-    }
-
-    fn incoming(&self) -> PathBuf {
-        self.folder.join("incoming")
+        let downloads = apt_user().filter(|_| own == 0).unwrap_or(own);
+        private_folder(&self.incoming, downloads)
     }
 
     fn packages(&self) -> impl Iterator<Item = PathBuf> {
@@ -182,34 +259,17 @@ impl Store {
         all.filter(|p| p.extension().is_some_and(|e| e == "deb"))
     }
 
-    /// Moves what was downloaded into the store, under names of the store's own.
+    /// Takes what was downloaded into the store, under names of the store's own.
     fn take_in(&self) {
-        for entry in fs::read_dir(self.incoming()).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(&self.incoming).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.extension().is_none_or(|e| e != "deb") {
                 continue;
             }
-            let show = [
-                std::ffi::OsStr::new("--showformat=${Package}\t${Version}\t${Architecture}"),
-                "-W".as_ref(),
-                path.as_os_str(),
-            ];
-            let answer = command::ask("dpkg-deb", show, LIMIT).unwrap_or_default();
-            let fields: Vec<&str> = answer.out.trim().split('\t').collect();
-            let moved = match fields[..] {
-                [name, version, arch] if answer.ok() => {
-                    let to = self.folder.join(file_name(name, version, arch));
-                    let sync = |p: &Path| fs::File::open(p).and_then(|f| f.sync_all());
-                    let _ = rustix::fs::chown(&path, Some(rustix::fs::Uid::from_raw(0)), None);
-                    sync(&path)
-                        .and_then(|()| fs::rename(&path, &to))
-                        .and_then(|()| files::sync_parent(&to))
-                }
-                _ => fs::remove_file(&path),
-            };
-            if let Err(e) = moved {
+            if let Err(e) = copy::take(&path, &self.folder) {
                 tracing::warn!(file = %path.display(), error = %e, "a copy could not be put into the rollback store");
             }
+            let _ = fs::remove_file(&path);
         }
     }
 
@@ -219,37 +279,35 @@ impl Store {
             .packages()
             .filter_map(|p| {
                 let name = p.file_name()?.to_str()?.split('_').next()?.to_owned();
-                Some((name, fs::metadata(&p).ok()?.modified().ok()?, p))
+                Some((name, fs::symlink_metadata(&p).ok()?.modified().ok()?, p))
             })
             .collect();
         all.sort();
         for group in all.chunk_by(|a, b| a.0 == b.0) {
             for (_, _, path) in group.iter().rev().skip(VERSIONS) {
                 let _ = fs::remove_file(path);
+                let _ = fs::remove_file(copy::record_of(path));
             }
         }
     }
 }
 
-/// A colon would be an escape in an address.
-fn file_name(name: &str, version: &str, arch: &str) -> String {
-    format!("{name}_{}_{arch}.deb", version.replace(':', ".."))
-}
-
-fn size_and_hash(path: &Path) -> io::Result<(u64, String)> {
-    use sha2::{Digest, Sha256};
-    let mut hasher = Sha256::new();
-    let mut file = fs::File::open(path)?;
-    let mut buffer = vec![0; 64 * 1024];
-    let mut size = 0;
-    loop {
-        let n = io::Read::read(&mut file, &mut buffer)?;
-        if n == 0 {
-            return Ok((size, hex::encode(hasher.finalize())));
-        }
-        hasher.update(&buffer[..n]);
-        size += n as u64;
+/// Makes a folder that only `owner` may enter. One that is a link, or that somebody else made, is not used.
+fn private_folder(path: &Path, owner: u32) -> io::Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
     }
+    let there = fs::symlink_metadata(path)?;
+    if !there.is_dir() || ![own, owner].contains(&there.uid()) {
+        let shown = path.display();
+        return Err(io::Error::other(format!("{shown} is not a folder of the agent's own")));
+    }
+    if there.uid() != owner {
+        rustix::fs::chown(path, Some(rustix::fs::Uid::from_raw(owner)), None)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
 fn apt_user() -> Option<u32> {

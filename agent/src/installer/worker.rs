@@ -1,7 +1,7 @@
 //! The process that runs the package manager for one attempt: its own session, its output in files, and the whole way to an end that
 //! can be told: run, look, repair, go back. The agent only waits for the file it leaves.
 
-use super::{apt, attempt_folder};
+use super::{apt, attempt_folder, rollback_store::Store};
 use crate::{config::Home, files, inventory, journal::Job, machine::Seen};
 use protocol::{
     LongText, ShortText,
@@ -54,11 +54,14 @@ struct Wire {
     log: LongText,
     took: u32,
     restart_owed: bool,
+    /// The boot in which it was seen.
+    #[serde(default)]
+    boot_id: String,
 }
 
-/// Reads what a worker wrote.
+/// Reads what a worker wrote, in this boot. What another boot owed was done by its end.
 #[must_use]
-pub fn parse_seen(bytes: &[u8], job: &Job) -> Option<Seen> {
+pub fn parse_seen(bytes: &[u8], job: &Job, boot_id: &str) -> Option<Seen> {
     let w: Wire = serde_json::from_slice(bytes).ok()?;
     Some(Seen {
         wanted: job.order.packages.clone(),
@@ -70,7 +73,7 @@ pub fn parse_seen(bytes: &[u8], job: &Job) -> Option<Seen> {
         message: w.message,
         log: w.log,
         took: w.took,
-        restart_owed: w.restart_owed,
+        restart_owed: w.restart_owed && w.boot_id == boot_id,
     })
 }
 
@@ -123,6 +126,9 @@ impl Worker<'_> {
         let begun = self.folder.join(BEGUN);
         if fresh && !begun.exists() {
             files::replace(&begun, b"", 0o600)?;
+            if order.kind == ActionKind::RollBack {
+                self.note_remarks();
+            }
             let code = self.run(apt::run_args(self.home, order))?;
             if let Some(code) = code {
                 files::replace(&self.folder.join(EXIT), code.to_string().as_bytes(), 0o600)?;
@@ -156,6 +162,7 @@ impl Worker<'_> {
         self.tidy(state.reached);
         Ok(Wire {
             restart_owed: state.reached && inventory::apt::restart_owed(),
+            boot_id: inventory::os::boot_id(),
             observed: state.observed,
             disorder: state.disorder,
             interrupted,
@@ -204,10 +211,20 @@ impl Worker<'_> {
         };
         self.note("going back to the versions from before");
         match apt::prepare_back(self.home, &back) {
-            Ok(()) => drop(self.run(apt::run_args(self.home, &back))?),
+            Ok(()) => {
+                self.note_remarks();
+                self.run(apt::run_args(self.home, &back))?;
+            }
             Err(why) => self.note(&format!("cannot go back: {why:?}")),
         }
         Ok(())
+    }
+
+    /// Which kept copies were not good enough.
+    fn note_remarks(&self) {
+        for line in Store::at(self.home).remarks() {
+            self.note(&line);
+        }
     }
 
     /// Naming a package on a command line marks it as wanted by a person; the marks are put back.
@@ -311,4 +328,38 @@ fn tail(path: &Path, most: usize) -> String {
     let end = &bytes[bytes.len() - most..];
     let from = end.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
     String::from_utf8_lossy(&end[from..]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal;
+
+    /// A worker came to its end, then the device restarted before the agent read it: nothing is owed any more.
+    #[test]
+    fn a_restart_that_was_owed_in_another_boot_is_not_owed_in_this_one() {
+        let job = journal::tests::started(0).1.unwrap();
+        let seen = |restart_owed| {
+            let wire = Wire {
+                observed: vec![],
+                disorder: None,
+                interrupted: false,
+                repaired: false,
+                exit: Some(0),
+                message: ShortText::default(),
+                log: LongText::default(),
+                took: 3,
+                restart_owed,
+                boot_id: "a".to_owned(),
+            };
+            serde_json::to_vec(&wire).unwrap()
+        };
+        let owed = |bytes: &[u8], boot| parse_seen(bytes, &job, boot).unwrap().restart_owed;
+        assert!(owed(&seen(true), "a") && !owed(&seen(true), "b") && !owed(&seen(false), "a"));
+        let earlier = String::from_utf8(seen(true)).unwrap().replace(r#","boot_id":"a""#, "");
+        assert!(
+            !owed(earlier.as_bytes(), "a"),
+            "an earlier worker did not say in which boot"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod sources;
 pub mod text;
+pub mod vendors;
 
 use super::{Refreshed, ScanSettings};
 use crate::{
@@ -12,13 +13,13 @@ use crate::{
 use domain::{Arch, PackageName, VersionText, compare_debian};
 use protocol::{
     ShortText,
-    v1::{Brake, InstalledPackage, Origin, SourceStatus, Update},
+    v1::{Brake, Foreign, InstalledPackage, Origin, SourceStatus, Update},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use text::{Change, DpkgLine, Policy, PolicyVersion, Release, Shown};
+use text::{Change, DpkgLine, Kept, Policy, PolicyVersion, Release, Shown};
 
 /// For calls that only read.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -52,6 +53,8 @@ pub struct Seen {
     pub sources: Vec<SourceStatus>,
     /// What is wrong with the package manager itself.
     pub error: Option<ShortText>,
+    /// What is installed from other vendors' archives.
+    pub foreign: Vec<Foreign>,
 }
 
 /// The package manager's main architecture.
@@ -139,11 +142,18 @@ pub fn scan(settings: &ScanSettings) -> Result<Seen, ScanError> {
         .collect();
     let mut show_text = show(&wanted, &options)?;
     let (new, taken) = simulate(&lines, &offered, &show_text, &options);
+    let seen = |updates: Vec<Update>| Seen {
+        packages,
+        updates,
+        sources: sources::statuses(&targets, &failed),
+        error: audit,
+        foreign: vendors::foreign(&lines, &policies, &releases, &native),
+    };
     if !new.is_empty() {
         // A package that comes in anew has no policy yet.
         let names: Vec<String> = new.iter().map(|(name, ..)| name.clone()).collect();
         let policy_text = read("apt-cache", &words(&["policy"], &options, names))?;
-        let policies = text::policies(&policy_text);
+        let new_policies = text::policies(&policy_text);
         let wanted: Vec<String> = new
             .iter()
             .map(|(name, arch, version)| format!("{}={version}", key(name, arch, &native)))
@@ -152,7 +162,7 @@ pub fn scan(settings: &ScanSettings) -> Result<Seen, ScanError> {
         show_text.push_str(&show(&wanted, &options)?);
         let about = index(&show_text);
         let fresh = new.iter().filter_map(|(name, arch, version)| {
-            let row = policies
+            let row = new_policies
                 .get(name.as_str())?
                 .versions
                 .iter()
@@ -161,20 +171,9 @@ pub fn scan(settings: &ScanSettings) -> Result<Seen, ScanError> {
         });
         let mut updates = updates(&offered, &about, &taken, &releases);
         updates.extend(fresh);
-        return Ok(Seen {
-            packages,
-            updates,
-            sources: sources::statuses(&targets, &failed),
-            error: audit,
-        });
+        return Ok(seen(updates));
     }
-    let updates = updates(&offered, &index(&show_text), &taken, &releases);
-    Ok(Seen {
-        packages,
-        updates,
-        sources: sources::statuses(&targets, &failed),
-        error: audit,
-    })
+    Ok(seen(updates(&offered, &index(&show_text), &taken, &releases)))
 }
 
 /// `name`, or `name:arch` for a foreign architecture: how apt names packages on input and output.
@@ -279,11 +278,11 @@ fn installed(lines: &[DpkgLine]) -> Vec<InstalledPackage> {
 struct Offered<'a> {
     line: &'a DpkgLine<'a>,
     version: &'a PolicyVersion,
-    pinned: Option<i32>,
+    kept: Option<Kept>,
     previous_in_archive: bool,
 }
 
-/// Every package with a candidate newer than what is installed, and every one where a pin keeps a newer version away.
+/// Every package with a candidate newer than what is installed, and every one where something keeps a newer version away.
 fn offered<'a>(lines: &'a [DpkgLine<'a>], policies: &'a BTreeMap<&str, Policy>, native: &str) -> Vec<Offered<'a>> {
     let mut out = Vec::new();
     for line in lines {
@@ -299,24 +298,17 @@ fn offered<'a>(lines: &'a [DpkgLine<'a>], policies: &'a BTreeMap<&str, Policy>, 
             .as_deref()
             .filter(|c| compare_debian(c, line.version).is_gt())
             .and_then(|c| policy.versions.iter().find(|v| v.version == c));
-        let pinned = text::pinned(policy);
-        match (candidate, pinned) {
-            (Some(version), _) => out.push(Offered {
-                line,
-                version,
-                pinned: None,
-                previous_in_archive,
-            }),
-            (None, Some((version, priority))) => {
-                out.push(Offered {
-                    line,
-                    version,
-                    pinned: Some(priority),
-                    previous_in_archive,
-                });
-            }
-            (None, None) => {}
-        }
+        let found = match (candidate, text::kept_away(policy)) {
+            (Some(version), _) => Some((version, None)),
+            (None, Some((version, why))) => Some((version, Some(why))),
+            (None, None) => None,
+        };
+        out.extend(found.map(|(version, kept)| Offered {
+            line,
+            version,
+            kept,
+            previous_in_archive,
+        }));
     }
     out
 }
@@ -360,14 +352,11 @@ fn simulate(
         there.insert(provided.trim().split([' ', '(']).next().unwrap_or_default());
     }
     let about = index(show_text);
-    let may_bring_new = offered
-        .iter()
-        .filter(|o| o.pinned.is_none() && !o.line.held())
-        .any(|o| {
-            about
-                .get(o.line.name, &o.version.version, o.line.arch)
-                .is_some_and(|shown| !text::met(shown, &there))
-        });
+    let may_bring_new = offered.iter().filter(|o| o.kept.is_none() && !o.line.held()).any(|o| {
+        about
+            .get(o.line.name, &o.version.version, o.line.arch)
+            .is_some_and(|shown| !text::met(shown, &there))
+    });
     let phased = offered.iter().any(|o| o.version.phased.is_some_and(|p| p < 100));
     if !may_bring_new && !phased {
         return (Vec::new(), None);
@@ -413,13 +402,9 @@ fn updates(
             );
             continue;
         };
-        let deferred = taken.as_ref().is_some_and(|t| !t.contains(line.name));
-        let brake = match (line.held(), offer.pinned, version.phased) {
-            (true, ..) => Some(Brake::Held),
-            (_, Some(priority), _) => Some(Brake::Pinned { priority }),
-            (_, _, Some(percent)) if percent < 100 && deferred => Some(Brake::Phased { percent }),
-            _ => None,
-        };
+        // Where apt cannot say whom it lets in, nobody is.
+        let deferred = taken.as_ref().is_none_or(|t| !t.contains(line.name));
+        let brake = brake(line.held(), offer.kept, version.phased.filter(|_| deferred));
         // The new version's architecture: a package may move between `all` and the native one.
         out.extend(update(
             shown,
@@ -432,6 +417,17 @@ fn updates(
         ));
     }
     out
+}
+
+/// Why apt would not take an update; `deferred`: the share of devices that get it, where this one is not among them.
+fn brake(held: bool, kept: Option<Kept>, deferred: Option<u8>) -> Option<Brake> {
+    match (held, kept, deferred) {
+        (true, ..) => Some(Brake::Held),
+        (_, Some(Kept::Pinned(priority)), _) => Some(Brake::Pinned { priority }),
+        (_, Some(Kept::Phased(percent)), _) => Some(Brake::Phased { percent }),
+        (_, _, Some(percent)) if percent < 100 => Some(Brake::Phased { percent }),
+        _ => None,
+    }
 }
 
 fn update(
@@ -449,14 +445,7 @@ fn update(
         .filter_map(|(_, place)| releases.get(place))
         .filter(|r| r.archive != "now")
         .collect();
-    let mut origins: Vec<Origin> = found
-        .iter()
-        .map(|r| Origin {
-            label: ShortText::fit(&r.label),
-            archive: ShortText::fit(&r.archive),
-            codename: ShortText::fit(&r.codename),
-        })
-        .collect();
+    let mut origins: Vec<Origin> = found.iter().map(|r| r.origin()).collect();
     origins.sort();
     origins.dedup();
     let (source, source_version) = shown.source();
@@ -491,4 +480,25 @@ pub fn restart_owed() -> bool {
     let lines: Vec<DpkgLine> = text::dpkg_lines(&status).filter(DpkgLine::present).collect();
     let kernel = ShortText::fit(&rustix::system::uname().release().to_string_lossy());
     !super::reboot::reasons(&installed(&lines), &kernel, &super::services::look().core).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_an_update_back_is_told_until_it_is_gone() {
+        let phased = |percent| Some(Brake::Phased { percent });
+        assert_eq!(brake(false, None, Some(10)), phased(10), "not among the first");
+        assert_eq!(brake(false, None, None), None, "apt would take it");
+        assert_eq!(brake(false, None, Some(100)), None, "everybody gets it");
+        assert_eq!(brake(false, Some(Kept::Phased(30)), Some(30)), phased(30));
+        let pinned = Some(Brake::Pinned { priority: -1 });
+        assert_eq!(brake(false, Some(Kept::Pinned(-1)), Some(10)), pinned);
+        assert_eq!(
+            brake(true, Some(Kept::Phased(30)), Some(30)),
+            Some(Brake::Held),
+            "the owner's word comes first"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod os;
+pub mod power;
 pub mod reboot;
 pub mod services;
 
@@ -85,6 +86,9 @@ pub fn scan(settings: &ScanSettings) -> Result<Inventory, apt::ScanError> {
     let host = host();
     let mut inventory = Inventory {
         disk_free_mib: os::disk_free_mib(),
+        on_battery: power::on_battery(),
+        processes_unread: None,
+        foreign: Vec::new(),
         reboot: Vec::new(),
         services: Vec::new(),
         packages: Vec::new(),
@@ -97,10 +101,12 @@ pub fn scan(settings: &ScanSettings) -> Result<Inventory, apt::ScanError> {
         let seen = apt::scan(settings)?;
         (inventory.packages, inventory.updates) = (seen.packages, seen.updates);
         (inventory.sources, inventory.manager_error) = (seen.sources, seen.error);
+        inventory.foreign = seen.foreign;
     }
     let processes = services::look();
     inventory.reboot = reboot::reasons(&inventory.packages, &inventory.host.kernel, &processes.core);
     inventory.services = processes.services;
+    inventory.processes_unread = Some(processes.unread);
     inventory.normalize();
     fit(&mut inventory);
     Ok(inventory)

@@ -2,7 +2,7 @@
 //! miss processes that this finds, and is not on most devices.
 
 use protocol::{ShortText, v1::StaleService};
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ pub struct Stale {
     pub services: Vec<StaleService>,
     /// (process, file) for those that only a restart of the device renews.
     pub core: Vec<(String, String)>,
+    /// Processes that this one may not look into: so many more services may run old files.
+    pub unread: u32,
 }
 
 /// Looks at every process that may be read; without root these are only one's own.
@@ -28,17 +30,15 @@ pub fn look() -> Stale {
             continue;
         }
         let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-        let exe = fs::read_link(entry.path().join("exe"))
-            .ok()
-            .and_then(|p| p.to_str().map(str::to_owned));
-        let Some(file) = exe
-            .as_deref()
-            .and_then(replaced)
-            .or_else(|| replaced_map(&read("maps")))
-        else {
-            continue;
-        };
         let groups = read("cgroup");
+        let file = match old_file(&entry.path()) {
+            Ok(Some(file)) => file,
+            Ok(None) => continue,
+            Err(Unread) => {
+                stale.unread += u32::from(!in_container(&groups));
+                continue;
+            }
+        };
         if in_container(&groups) || !same_root(&entry.path()) {
             continue;
         }
@@ -68,16 +68,30 @@ pub fn look() -> Stale {
 /// Whether this process itself runs replaced files.
 #[must_use]
 pub fn own_is_stale() -> bool {
-    let exe = fs::read_link("/proc/self/exe")
-        .ok()
-        .and_then(|p| p.to_str().map(str::to_owned));
-    exe.as_deref().and_then(replaced).is_some()
-        || replaced_map(&fs::read_to_string("/proc/self/maps").unwrap_or_default()).is_some()
+    matches!(old_file(Path::new("/proc/self")), Ok(Some(_)))
+}
+
+/// A process that may not be looked into.
+struct Unread;
+
+/// A replaced file that a process runs, if it runs one; its program before its libraries. One that has ended meanwhile runs none.
+fn old_file(process: &Path) -> Result<Option<String>, Unread> {
+    let exe = fs::read_link(process.join("exe")).ok();
+    let exe = exe.and_then(|p| p.to_str().and_then(replaced));
+    if exe.is_some() {
+        return Ok(exe);
+    }
+    match fs::read(process.join("maps")) {
+        // A path need not be UTF-8.
+        Ok(maps) => Ok(replaced_map(&String::from_utf8_lossy(&maps))),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => Err(Unread),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A process in another root is not of this device's packages. (One in another mount name space of the same root is: many services are.)
-fn same_root(process: &std::path::Path) -> bool {
-    fs::read_link(process.join("root")).is_ok_and(|root| root == std::path::Path::new("/"))
+fn same_root(process: &Path) -> bool {
+    fs::read_link(process.join("root")).is_ok_and(|root| root == Path::new("/"))
 }
 
 fn in_container(groups: &str) -> bool {

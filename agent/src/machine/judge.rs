@@ -50,3 +50,40 @@ pub fn judge(seen: &Seen) -> Outcome {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Arch, PackageName, VersionText};
+
+    fn package(version: Option<&str>) -> PackageVersion {
+        PackageVersion {
+            name: PackageName::parse("libfoo1").unwrap(),
+            arch: Arch::parse("amd64").unwrap(),
+            version: version.map(|v| VersionText::parse(v).unwrap()),
+        }
+    }
+
+    /// Binaries need not have the version of their source: it may have been rebuilt, or count with another epoch.
+    #[test]
+    fn what_was_asked_for_is_compared_with_what_is_there() {
+        for version in ["1.2-3+b1", "1:1.2-3", "2:1.2-3+b2"] {
+            let seen = Seen {
+                wanted: vec![package(Some(version))],
+                observed: vec![package(Some(version))],
+                ..Seen::default()
+            };
+            assert_eq!(judge(&seen), Outcome::Succeeded, "{version}");
+            let other = Seen {
+                observed: vec![package(Some("1.2-3"))],
+                ..seen.clone()
+            };
+            assert!(matches!(judge(&other), Outcome::Failed { .. }), "{version}");
+        }
+        let removed = Seen {
+            wanted: vec![package(None)],
+            ..Seen::default()
+        };
+        assert_eq!(judge(&removed), Outcome::Succeeded);
+    }
+}

@@ -4,18 +4,18 @@
 //! `now` must never go backwards within one life of the process; the driver counts it with a clock that no one sets.
 
 mod judge;
+mod orders;
 mod words;
 
 pub use judge::{Seen, judge};
-pub use words::{Call, Effect, End, Event, Failure, Fetched, Finish, Kept, Turn};
+pub use words::{Call, Effect, End, Event, Failure, Fetched, Finish, Kept, Restart, Turn};
 
 use crate::config::LocalPolicy;
 use domain::{DeviceState, Measured, Moment, RebootPolicy, Span};
+use orders::{acceptable, same_packages};
 use protocol::{
-    LongText, ShortText, limits,
-    v1::{
-        ActionKind, CheckInReply, Digest, NotStarted, Order, Outcome, PackageVersion, Permit, PermitReply, RefusalCode,
-    },
+    LongText, ShortText,
+    v1::{CheckInReply, Digest, NotStarted, Order, Outcome, PackageVersion, Permit, PermitReply, RefusalCode},
 };
 use std::collections::VecDeque;
 
@@ -29,6 +29,8 @@ const BACKOFF_MOST: i64 = 3_600;
 const LOOK_AGAIN: Span = Span(5);
 /// Seconds before a journal record that could not be written is tried again.
 const WRITE_AGAIN: Span = Span(30);
+/// How long an ordered restart is waited for. A system that goes down asks the agent to stop long before.
+pub const RESTART_WITHIN: Span = Span(600);
 /// Messages that the server will never take as they are: not sent again for this long.
 const REFUSED_FOR: Span = Span::hours(6);
 
@@ -68,9 +70,10 @@ enum Activity {
     Noting {
         finish: Finish,
         again: Option<Moment>,
-        restart: bool,
     },
-    Rebooting,
+    Rebooting {
+        until: Moment,
+    },
 }
 
 /// The agent's mind.
@@ -91,8 +94,10 @@ pub struct State {
     orders: VecDeque<Order>,
     failures: u32,
     link_at: Moment,
-    reboot: bool,
-    open: bool,
+    /// A restart is owed, and may be ordered from then on.
+    reboot: Option<Moment>,
+    /// What the permit of the attempt that has no end says of a restart.
+    open: Option<RebootPolicy>,
     stopping: bool,
     answered: bool,
     ended: bool,
@@ -119,8 +124,8 @@ impl State {
             orders: VecDeque::new(),
             failures: 0,
             link_at: zero,
-            reboot: false,
-            open: false,
+            reboot: None,
+            open: None,
             stopping: false,
             answered: false,
             ended: false,
@@ -139,33 +144,42 @@ impl State {
         self.unsent
     }
 
-    /// When to come back with [`Event::Tick`] if nothing happens before.
+    /// When to come back with [`Event::Tick`] if nothing happens before: never earlier than something can be done then.
     #[must_use]
     pub fn wake(&self) -> Moment {
-        let link = |at: Moment| at.max(self.link_at);
-        let mut at = vec![link(self.check_in_at)];
-        if self.unsent > 0 {
-            at.push(link(self.results_at));
-        }
+        let talk = || {
+            let results = if self.unsent > 0 { self.results_at } else { Moment::MAX };
+            let due = self.check_in_at.min(results);
+            if self.stopping {
+                Moment::MAX
+            } else {
+                due.max(self.link_at)
+            }
+        };
         match &self.activity {
+            _ if self.ended || self.calling.is_some() => Moment::MAX,
             Activity::Idle => {
-                at.push(self.scan_at);
-                if self.report_full.is_some() {
-                    at.push(self.link_at);
-                }
+                let report = self.report_full.map_or(Moment::MAX, |_| self.link_at);
+                let reboot = self.reboot.unwrap_or(Moment::MAX);
+                talk().min(self.scan_at).min(report).min(reboot)
             }
-            Activity::Recovering { again: Some(again) } | Activity::Noting { again: Some(again), .. } => {
-                at.push(*again)
-            }
-            _ => {}
+            Activity::Running { .. } => talk(),
+            Activity::Recovering { again } => talk().min(again.unwrap_or(Moment::MAX)),
+            Activity::Noting { again, .. } => again.unwrap_or(Moment::MAX),
+            Activity::Rebooting { until } => *until,
+            Activity::Scanning
+            | Activity::Preparing(_)
+            | Activity::Asking { .. }
+            | Activity::Beginning { .. }
+            | Activity::Begun { .. } => Moment::MAX,
         }
-        at.into_iter().min().unwrap_or(Moment::MAX)
     }
 
     /// Whether nothing is under way or owed, so that the process may be replaced.
     #[must_use]
     pub fn at_rest(&self) -> bool {
-        let owed = self.unsent > 0 || self.report_full.is_some() || self.reboot || self.open || !self.orders.is_empty();
+        let restarts = self.reboot.is_some() || self.open.is_some();
+        let owed = self.unsent > 0 || self.report_full.is_some() || restarts || !self.orders.is_empty();
         self.activity == Activity::Idle && self.calling.is_none() && !owed
     }
 
@@ -189,13 +203,14 @@ impl State {
     fn take(&mut self, event: Event, turn: Turn, effects: &mut Vec<Effect>) {
         let now = turn.now;
         match event {
-            Event::Born {
-                open,
-                unsent,
-                restarted,
-            } => {
+            Event::Born { open, unsent, restart } => {
                 (self.open, self.unsent) = (open, unsent);
-                self.measure(|m| m.restart = restarted.or(m.restart), effects);
+                match restart {
+                    Restart::Nothing => {}
+                    Restart::Owed => self.owe_restart(now),
+                    Restart::Ordered { left } => self.activity = Activity::Rebooting { until: now + left },
+                    Restart::Over { took } => self.measure(|m| m.restart = took.or(m.restart), effects),
+                }
             }
             Event::Tick => {}
             Event::Stop => self.stopping = true,
@@ -287,7 +302,12 @@ impl State {
                     *again = Some(now + WRITE_AGAIN);
                 }
             }
-            Event::RebootFailed => self.leave(&Activity::Rebooting),
+            Event::RebootNotNoted | Event::RebootFailed if !matches!(self.activity, Activity::Rebooting { .. }) => {}
+            Event::RebootNotNoted => {
+                self.activity = Activity::Idle;
+                self.owe_restart(now + WRITE_AGAIN);
+            }
+            Event::RebootFailed => self.activity = Activity::Idle,
         }
     }
 
@@ -403,15 +423,10 @@ impl State {
             Activity::Running { permit, .. } => Some(permit.clone()),
             _ => None,
         };
-        self.open = false;
+        let allowed = self.open.take() == Some(RebootPolicy::IfNeeded);
         let outcome = judge(&seen);
         let worked = matches!(outcome, Outcome::Succeeded | Outcome::InterruptedRecovered);
-        let policy = permit.as_ref().map_or(self.kept.policy.reboot, |p| p.reboot);
-        let restart = worked
-            && seen.restart_owed
-            && policy == RebootPolicy::IfNeeded
-            && self.local.allow_reboot
-            && !self.local.scan_only;
+        let restart = worked && seen.restart_owed && allowed && self.may_restart();
         let Seen {
             observed, log, took, ..
         } = seen;
@@ -422,10 +437,19 @@ impl State {
                 observed,
                 log,
                 took,
+                restart,
             },
             again: None,
-            restart,
         };
+    }
+
+    /// Whether the owner of the device lets the server's policy restart it.
+    fn may_restart(&self) -> bool {
+        self.local.allow_reboot && !self.local.scan_only
+    }
+
+    fn owe_restart(&mut self, from: Moment) {
+        self.reboot = self.may_restart().then_some(from);
     }
 
     fn not_started(&mut self, permit: Permit, current: Vec<PackageVersion>, why: NotStarted) {
@@ -436,23 +460,22 @@ impl State {
             observed: current,
             log: LongText::default(),
             took: 0,
-        };
-        self.activity = Activity::Noting {
-            finish,
-            again: None,
             restart: false,
         };
+        self.activity = Activity::Noting { finish, again: None };
     }
 
     fn noted(&mut self, unsent: u32, now: Moment) {
-        if let Activity::Noting { finish, restart, .. } = self.activity.clone() {
+        if let Activity::Noting { finish, .. } = self.activity.clone() {
             self.activity = Activity::Idle;
             if !matches!(finish.outcome, Outcome::NotStarted { .. }) {
                 // A later scan is the proof.
                 self.scan_at = now;
                 self.check_in_at = now;
             }
-            self.reboot |= restart;
+            if finish.restart {
+                self.owe_restart(now);
+            }
         }
         self.unsent = unsent;
         self.results_at = now;
@@ -563,21 +586,20 @@ impl State {
                 };
                 return Some(Effect::Begin { order, permit });
             }
-            Activity::Noting { finish, again, restart } if again.is_none_or(|at| now >= at) => {
+            Activity::Noting { finish, again } if again.is_none_or(|at| now >= at) => {
                 self.activity = Activity::Noting {
                     finish: finish.clone(),
                     again: Some(Moment::MAX),
-                    restart,
                 };
                 return Some(Effect::Finish(finish));
             }
-            Activity::Running { order, permit } if !self.open => {
+            Activity::Running { order, permit } if self.open.is_none() => {
                 // Marked as open from here on: what was started once is not started again.
-                self.open = true;
+                self.open = Some(permit.reboot);
                 return Some(Effect::Run { order, permit });
             }
-            // The package manager goes on by itself; the next life looks at it again.
-            Activity::Recovering { again: Some(_) } if self.stopping => {
+            // The package manager goes on by itself; the next life looks at it again. A device that restarts ends its processes.
+            Activity::Recovering { again: Some(_) } | Activity::Rebooting { .. } if self.stopping => {
                 self.ended = true;
                 return Some(Effect::Exit(End::Stopped));
             }
@@ -586,22 +608,30 @@ impl State {
                 return Some(Effect::Recover);
             }
             Activity::Running { .. } | Activity::Recovering { .. } if link => return self.talk(now),
+            Activity::Rebooting { until } if now >= until => {
+                self.activity = Activity::Idle;
+                // The server hears from a new look that the restart is still owed.
+                self.scan_at = now;
+                return Some(Effect::GiveUpReboot);
+            }
             _ => return None,
         }
         if self.stopping {
             self.ended = true;
             return Some(Effect::Exit(End::Stopped));
         }
-        if self.open {
+        if self.open.is_some() {
             self.activity = Activity::Recovering { again: None };
             return Some(Effect::Recover);
         }
         if link && self.unsent > 0 && now >= self.results_at {
             return self.talk(now);
         }
-        if self.reboot {
-            self.reboot = false;
-            self.activity = Activity::Rebooting;
+        if self.reboot.is_some_and(|from| now >= from) {
+            self.reboot = None;
+            self.activity = Activity::Rebooting {
+                until: now + RESTART_WITHIN,
+            };
             return Some(Effect::Reboot);
         }
         if link && let Some(full) = self.report_full.take() {
@@ -617,7 +647,7 @@ impl State {
         }
         if let Some(order) = self.orders.pop_front() {
             self.activity = Activity::Preparing(order.clone());
-            let forbidden = self.forbidden(order.kind);
+            let forbidden = orders::forbidden(self.local, order.kind);
             return Some(Effect::Prepare {
                 order,
                 rate_kib: self.kept.policy.rate_kib,
@@ -643,37 +673,6 @@ impl State {
         self.calling = Some(call);
         Some(effect)
     }
-
-    fn forbidden(&self, kind: ActionKind) -> Option<NotStarted> {
-        let rule = match kind {
-            _ if self.local.scan_only => "scan_only",
-            ActionKind::RollBack if !self.local.allow_rollback => "allow_rollback",
-            ActionKind::Install | ActionKind::RollBack => return None,
-        };
-        Some(NotStarted::LocalPolicy {
-            rule: ShortText::fit(rule),
-        })
-    }
-}
-
-/// Whether an order has a shape that the installer knows. An install names a version for every package.
-fn acceptable(order: &Order) -> bool {
-    let count = order.packages.len();
-    let mut names: Vec<_> = order.packages.iter().map(|p| (&p.name, &p.arch)).collect();
-    names.sort();
-    names.dedup();
-    (1..=limits::MAX_PATCH_PACKAGES).contains(&count)
-        && names.len() == count
-        && (order.kind == ActionKind::RollBack || order.packages.iter().all(|p| p.version.is_some()))
-}
-
-fn same_packages(a: &[PackageVersion], b: &[PackageVersion]) -> bool {
-    let sorted = |all: &[PackageVersion]| {
-        let mut all = all.to_vec();
-        all.sort();
-        all
-    };
-    sorted(a) == sorted(b)
 }
 
 #[cfg(test)]

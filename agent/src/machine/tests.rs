@@ -1,6 +1,8 @@
 use super::*;
 use domain::{Arch, AttemptId, PackageName, PatchId, VersionText};
-use protocol::v1::DevicePolicy;
+use protocol::v1::{ActionKind, DevicePolicy};
+
+mod restarts;
 
 fn package(name: &str, version: Option<&str>) -> PackageVersion {
     PackageVersion {
@@ -61,7 +63,11 @@ struct Life {
 }
 
 impl Life {
-    fn new(local: LocalPolicy, open: bool) -> Self {
+    fn new(local: LocalPolicy, open: Option<RebootPolicy>) -> Self {
+        Self::born(local, open, Restart::Nothing)
+    }
+
+    fn born(local: LocalPolicy, open: Option<RebootPolicy>, restart: Restart) -> Self {
         let state = State::new(Kept::default(), local, false);
         let mut life = Self {
             state,
@@ -71,7 +77,7 @@ impl Life {
         life.give(Event::Born {
             open,
             unsent: 0,
-            restarted: None,
+            restart,
         });
         life
     }
@@ -93,7 +99,7 @@ impl Life {
 
     /// Checked in, scanned and reported; nothing is due.
     fn settled(local: LocalPolicy) -> Self {
-        let mut life = Self::new(local, false);
+        let mut life = Self::new(local, None);
         life.give(Event::CheckedIn(reply()));
         life.give(Event::Scanned(Digest("a".into())));
         life.give(Event::Reported(Digest("a".into())));
@@ -138,7 +144,7 @@ fn finish(effects: &[Effect]) -> &Finish {
 
 #[test]
 fn a_first_life_checks_in_scans_reports_fully_and_then_waits() {
-    let mut life = Life::new(LocalPolicy::OPEN, false);
+    let mut life = Life::new(LocalPolicy::OPEN, None);
     assert_eq!(life.effects, [Effect::CheckIn]);
     let reply = CheckInReply {
         want_full_report: true,
@@ -337,11 +343,11 @@ fn what_was_measured_is_kept_for_every_check_in() {
     let life = Life::asking(LocalPolicy::OPEN, &order, Ok(()));
     let kept = life.state.kept().measured;
     assert_eq!((kept.download_rate, kept.restart), (Some(2_000_000), None));
-    let again = |restarted| {
+    let again = |took| {
         let born = Event::Born {
-            open: false,
+            open: None,
             unsent: 0,
-            restarted,
+            restart: Restart::Over { took },
         };
         let state = State::new(life.state.kept().clone(), LocalPolicy::OPEN, false);
         let turn = Turn {
@@ -401,7 +407,7 @@ fn orders_of_a_wrong_shape_or_for_a_device_that_is_not_active_are_not_taken() {
 
 #[test]
 fn a_life_that_finds_an_open_attempt_looks_before_anything_else_and_runs_nothing() {
-    let mut life = Life::new(LocalPolicy::OPEN, true);
+    let mut life = Life::new(LocalPolicy::OPEN, Some(RebootPolicy::Never));
     assert_eq!(life.effects, [Effect::Recover]);
     life.give(Event::StillRunning);
     assert_eq!(life.effects, [Effect::CheckIn], "the server hears from it meanwhile");
@@ -433,7 +439,7 @@ fn an_end_that_cannot_be_written_is_tried_again_and_nothing_else_is_done_before(
 
 #[test]
 fn failures_back_off_up_to_an_hour_and_an_answer_ends_it() {
-    let mut life = Life::new(LocalPolicy::OPEN, false);
+    let mut life = Life::new(LocalPolicy::OPEN, None);
     let mut waits = vec![];
     for _ in 0..14 {
         life.give(Event::CallFailed(Call::CheckIn, Failure::NoAnswer));
@@ -557,7 +563,7 @@ fn outcomes_are_judged_by_what_is_there() {
 fn any_events_in_any_order_keep_the_rules() {
     let order = order(ActionKind::Install);
     let all = |n: u32| -> Event {
-        match n % 19 {
+        match n % 20 {
             0 => Event::Tick,
             1 => Event::CheckedIn(CheckInReply {
                 orders: vec![order.clone()],
@@ -598,11 +604,12 @@ fn any_events_in_any_order_keep_the_rules() {
                 }),
                 ..reply()
             }),
+            18 => Event::RebootNotNoted,
             _ => Event::RebootFailed,
         }
     };
     for seed in 0..200_u32 {
-        let mut life = Life::new(LocalPolicy::OPEN, false);
+        let mut life = Life::new(LocalPolicy::OPEN, None);
         let mut chance = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
         let (mut begun, mut runs) = (0, 0);
         for _ in 0..400 {

@@ -91,12 +91,12 @@ pub struct Fetched {
 pub enum Event {
     /// The process started.
     Born {
-        /// The journal holds an attempt that was started and has no end.
-        open: bool,
+        /// The journal holds an attempt that was started and has no end: what its permit says of a restart.
+        open: Option<RebootPolicy>,
         /// Records that the server has not acknowledged.
         unsent: u32,
-        /// How long the restart took that the agent had ordered.
-        restarted: Option<Span>,
+        /// The restart that the last attempt asked for.
+        restart: Restart,
     },
     /// Time went by.
     Tick,
@@ -149,8 +149,29 @@ pub enum Event {
     },
     /// `Finished` could not be written.
     NoteFailed,
-    /// The device did not restart.
+    /// The order to restart is not in the journal, so it was not given.
+    RebootNotNoted,
+    /// The system refused to restart.
     RebootFailed,
+}
+
+/// The restart that the end of an attempt asked for, as a new life finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// None, or nothing is left to do about it.
+    Nothing,
+    /// Not ordered yet, and nobody else has restarted the device since.
+    Owed,
+    /// Ordered in this boot: it may still come.
+    Ordered {
+        /// How long it is still waited for.
+        left: Span,
+    },
+    /// Ordered, and this is another boot.
+    Over {
+        /// How long it took, where that can be told.
+        took: Option<Span>,
+    },
 }
 
 /// What to do. Effects of one step are carried out in order.
@@ -213,8 +234,10 @@ pub enum Effect {
     Recover,
     /// Write `Finished`.
     Finish(Finish),
-    /// Restart the device.
+    /// Write that the restart is ordered, then order it.
     Reboot,
+    /// Write that the ordered restart did not come.
+    GiveUpReboot,
     /// End the process.
     Exit(End),
 }
@@ -232,6 +255,8 @@ pub struct Finish {
     pub log: LongText,
     /// Seconds.
     pub took: u32,
+    /// The device is to restart because of it.
+    pub restart: bool,
 }
 
 /// Why the process ends.

@@ -4,7 +4,7 @@ use crate::AppError;
 use crate::error::Read;
 use domain::DeviceId;
 use leptos::prelude::*;
-use view::{DeviceFilter, DeviceList, DevicePage};
+use view::{DeviceFilter, DeviceList, DevicePage, DevicePatches};
 
 /// The device list.
 #[server(prefix = "/api", endpoint = "devices/list", protocol = Read)]
@@ -13,11 +13,11 @@ pub async fn devices(filter: DeviceFilter) -> Result<DeviceList, AppError> {
     Ok(ctx::service().devices(&ctx::actor()?, &filter).await?)
 }
 
-/// One device, with every open patch's gate ladder.
+/// One device, with the patches asked for: open ones with their gate ladders, or settled ones.
 #[server(prefix = "/api", endpoint = "devices/one", protocol = Read)]
-pub async fn device(id: DeviceId) -> Result<DevicePage, AppError> {
+pub async fn device(id: DeviceId, shown: DevicePatches) -> Result<DevicePage, AppError> {
     use crate::ctx;
-    Ok(ctx::service().device(&ctx::actor()?, id).await?)
+    Ok(ctx::service().device_with(&ctx::actor()?, id, shown).await?)
 }
 
 /// Accepts a waiting device, or lets a quarantined one back.

@@ -298,6 +298,26 @@ pub async fn roll_back_ring(ring: String, patch: String, reason: String) -> Resu
     Ok(())
 }
 
+/// Lets a device try again what it has tried in vain too often; `latest` is the latest attempt that was shown.
+#[server(prefix = "/api", endpoint = "patches/try_again")]
+pub async fn try_again(
+    device: String,
+    patch: String,
+    what: String,
+    latest: String,
+    reason: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
+    use crate::{answer, ctx, notice::Notice};
+    let actor = ctx::actor()?;
+    let shown = (answer::parse(&what)?, answer::parse(&latest)?);
+    ctx::service()
+        .try_again(&actor, answer::parse(&device)?, answer::parse(&patch)?, shown, &reason)
+        .await?;
+    answer::finish(&back, Notice::TriedAgain);
+    Ok(())
+}
+
 /// Lifts the block that a rollback left.
 #[server(prefix = "/api", endpoint = "patches/lift_block")]
 pub async fn lift_block(

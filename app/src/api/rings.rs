@@ -5,7 +5,7 @@ use crate::AppError;
 use crate::error::Read;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use view::RingsPage;
+use view::{RingsPage, RingsStep, RingsStepPreview};
 
 /// What a form of these pages is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,13 @@ pub async fn save_rings(#[server(flatten)] fields: Fields) -> Result<(), AppErro
     Ok(())
 }
 
+/// What moving or removing something would bring.
+#[server(prefix = "/api", endpoint = "rings/foresee", protocol = Read)]
+pub async fn before_step(step: RingsStep) -> Result<RingsStepPreview, AppError> {
+    use crate::ctx;
+    Ok(ctx::service().foresee_step(&ctx::actor()?, step).await?)
+}
+
 /// Moves a ring one place earlier or later.
 #[server(prefix = "/api", endpoint = "rings/move")]
 pub async fn move_ring(ring: String, version: String, #[server(default)] earlier: String) -> Result<(), AppError> {
@@ -98,11 +105,11 @@ pub async fn move_ring(ring: String, version: String, #[server(default)] earlier
     ctx::service()
         .move_ring(&ctx::actor()?, id, version, !earlier.is_empty())
         .await?;
-    answer::finish("/rings", Notice::Scheduled);
+    answer::finish("/rings", Notice::RingMoved);
     Ok(())
 }
 
-/// Removes a ring or a group that nothing uses.
+/// Removes a ring or a group that nothing uses, or a location.
 #[server(prefix = "/api", endpoint = "rings/remove")]
 pub async fn remove_ring(what: String, id: String, version: String) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
@@ -110,7 +117,8 @@ pub async fn remove_ring(what: String, id: String, version: String) -> Result<()
     match RingsKind::from_word(&what) {
         Some(RingsKind::Ring) => service.remove_ring(&actor, answer::parse(&id)?, version).await?,
         Some(RingsKind::Group) => service.remove_group(&actor, answer::parse(&id)?, version).await?,
-        Some(RingsKind::Location | RingsKind::Fleet) | None => return Err(AppError(view::UiError::NotFound)),
+        Some(RingsKind::Location) => service.remove_location(&actor, answer::parse(&id)?, version).await?,
+        Some(RingsKind::Fleet) | None => return Err(AppError(view::UiError::NotFound)),
     };
     answer::finish("/rings", Notice::Unscheduled);
     Ok(())

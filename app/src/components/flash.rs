@@ -9,30 +9,51 @@ use leptos_router::hooks::{use_location, use_query_map};
 use server_fn::error::ServerFnUrlError;
 use view::UiError;
 
-/// The last refusal.
+/// What came of the last form, and whether one is on its way.
 #[derive(Clone, Copy)]
-pub struct Flash(pub RwSignal<Option<UiError>>);
+pub struct Flash {
+    refusal: RwSignal<Option<UiError>>,
+    /// Forms that were sent and are not answered.
+    sent: RwSignal<u32>,
+}
+
+impl Flash {
+    /// A form is sent: what was said about the one before is over, so that nobody takes it for the answer to this one.
+    pub fn begin(self) {
+        self.refusal.set(None);
+        self.sent.update(|n| *n += 1);
+    }
+
+    /// It is answered.
+    pub fn end(self, refusal: Option<UiError>) {
+        self.refusal.set(refusal);
+        self.sent.update(|n| *n = n.saturating_sub(1));
+    }
+}
 
 /// Provides [`Flash`]. Needs: nothing.
 pub fn provide_flash() {
-    provide_context(Flash(RwSignal::new(None)));
+    provide_context(Flash {
+        refusal: RwSignal::new(None),
+        sent: RwSignal::new(0),
+    });
 }
 
 /// The banner under the page's head.
 #[component]
 pub fn FlashBanner() -> impl IntoView {
-    let flash = expect_context::<Flash>().0;
+    let Flash { refusal, sent } = expect_context();
     let (query, path) = (use_query_map(), use_location().pathname);
     // A refusal belongs to the page it happened on.
     Effect::new(move |before: Option<String>| {
         let now = path.get();
         if before.is_some_and(|b| b != now) {
-            flash.set(None);
+            refusal.set(None);
         }
         now
     });
     let refused = move || {
-        flash.get().or_else(|| {
+        refusal.get().or_else(|| {
             query.with(|q| {
                 q.get_str("__err")
                     .map(|e| ServerFnUrlError::<AppError>::decode_err(e).0)
@@ -40,6 +61,10 @@ pub fn FlashBanner() -> impl IntoView {
         })
     };
     let banner = move || {
+        if sent.get() > 0 {
+            // The button that was pressed shows it to the eye.
+            return view! { <p class="hide" role="status">"Sending"</p> }.into_any();
+        }
         match (refused(), query.with(notice::from_address)) {
         (Some(error), _) => {
             view! { <p class="flash" data-tone="bad" role="alert">{icon("alert")} <span>{words::refusal(&error)}</span></p> }.into_any()

@@ -15,7 +15,8 @@ use view::UiError;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Element, Event, FormData, HtmlFormElement, HtmlInputElement, RequestInit, Response, SubmitEvent, UrlSearchParams,
+    Element, Event, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, RequestInit, Response, SubmitEvent,
+    UrlSearchParams,
 };
 
 /// A form that posts to a server function.
@@ -33,24 +34,43 @@ fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Optio
     let submit = move |event: SubmitEvent| {
         let Some((form, data)) = read(&event) else { return };
         event.prevent_default();
+        // Pressed twice: the first answer is still on its way.
+        if form.has_attribute(BUSY) {
+            return;
+        }
         let navigate = navigate.clone();
-        let _ = form.set_attribute("aria-busy", "true");
+        let busy = [Some(form.clone().unchecked_into()), event.submitter()];
+        let busy = move |is| busy.iter().flatten().for_each(|element| mark(element, is));
+        busy(true);
+        flash.begin();
         spawn_local(async move {
-            let answer = send(path, &data).await;
-            let _ = form.remove_attribute("aria-busy");
-            match answer {
+            let refusal = match send(path, &data).await {
                 Ok(location) => {
-                    flash.0.set(None);
                     if kept.is_none() {
                         close(&form);
                     }
                     move_on(live, &location, navigate);
+                    None
                 }
-                Err(error) => flash.0.set(Some(error)),
-            }
+                Err(error) => Some(error),
+            };
+            busy(false);
+            // Last: until the address is the new one, it holds the notice of what was done before.
+            flash.end(refusal);
         });
     };
     view! { <form method="post" action=path id=kept class=class on:submit=submit>{fields}</form> }.into_any()
+}
+
+/// Set on a form, and on the button that sent it, until the server has answered.
+const BUSY: &str = "aria-busy";
+
+fn mark(element: &HtmlElement, busy: bool) {
+    let _ = if busy {
+        element.set_attribute(BUSY, "true")
+    } else {
+        element.remove_attribute(BUSY)
+    };
 }
 
 /// A form that only changes the address: filters, and choices for a page that follows. Empty fields stay out of the address.

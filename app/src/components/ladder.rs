@@ -35,20 +35,21 @@ pub fn ladder(steps: &[LadderStep]) -> AnyView {
     let first = steps.iter().position(|s| s.status != StepStatus::Open);
     let lines = steps.iter().enumerate().map(|(i, step)| {
         let (word, icon_name, said) = look(step.status);
-        let at = step.at.as_ref().map(|at| {
-            let before = if step.status == StepStatus::Open {
-                "since "
-            } else {
-                "opens "
-            };
-            view! { <span class="at">{before} {instant(at)}</span> }
-        });
+        let waits = if step.status == StepStatus::Opens { "; waits since " } else { " since " };
+        let since = step.since.as_ref().map(|at| view! { {waits} {instant(at)} });
+        let opens = step.opens.as_ref().map(|at| view! { " " {instant(at)} });
+        let by = step.by.as_ref().map(|who| view! { ", by " <b>{who.clone()}</b> });
+        let until = step
+            .until
+            .as_ref()
+            .map(|until| view! { <p class="until">"Until " {told(until)} "."</p> });
         view! {
             <li data-status=word data-gate=step.gate.clone() data-first=(first == Some(i)).then_some("true")>
                 <span class="rung">{icon(icon_name)}</span>
                 <div>
-                    <p class="gate"><b>{step.label.clone()}</b> " " <span class="status">{said}</span> " " {at}</p>
+                    <p class="gate"><b>{step.label.clone()}</b> " " <span class="status">{said}</span> <span class="at">{opens} {since} {by}</span></p>
                     <p class="why">{told(&step.text)}</p>
+                    {until}
                 </div>
             </li>
         }

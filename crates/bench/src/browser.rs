@@ -8,10 +8,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 5] = [
     ("status view", "/patches"),
     ("patch", "/patches/1"),
     ("device list", "/devices"),
+    ("device", "/devices/1"),
+    ("calendar", "/schedule/calendar"),
 ];
 
 /// First visits of some pages, each with an empty cache.

@@ -99,6 +99,11 @@ fn main() -> Result<()> {
             Duration::from_millis(3),
         ));
     }
+    if let [(few, first), .., (many, last)] = reports[..] {
+        // Flat: what remains are deeper trees and colder caches, which grow with the logarithm of the fleet.
+        let what = format!("The same report with {many} devices known, as a multiple of that with {few}");
+        lines.push(Line::ratio(&what, last, first, 150));
+    }
     if let Some((_, cost)) = firsts.last() {
         lines.push(Line::at_most(
             &format!("A new device: enrolment and first report of {UPDATES} missing patches"),

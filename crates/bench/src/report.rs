@@ -57,6 +57,18 @@ impl Line {
         }
     }
 
+    /// How many times the first figure the last one is, both of one run; in percent, so that it holds still.
+    pub fn ratio(what: &str, last: Duration, first: Duration, most_percent: u128) -> Self {
+        let percent = last.as_nanos() * 100 / first.as_nanos().max(1);
+        let times = |percent: u128| format!("{}.{:02} ×", percent / 100, percent % 100);
+        Self {
+            what: what.to_owned(),
+            measured: times(percent),
+            asked: format!("≤ {}", times(most_percent)),
+            holds: Some(percent <= most_percent),
+        }
+    }
+
     /// Bytes; `u64::MAX` = nothing was asked.
     pub fn bytes(what: &str, measured: u64, most: u64) -> Self {
         let kb = |n: u64| format!("{}.{} kB", n / 1000, n % 1000 / 100);

@@ -253,6 +253,9 @@ impl Device {
             services: Vec::new(),
             manager_error: None,
             disk_free_mib: 40_960,
+            on_battery: Some(false),
+            processes_unread: Some(0),
+            foreign: Vec::new(),
         };
         inventory.normalize();
         inventory

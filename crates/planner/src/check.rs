@@ -129,6 +129,13 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
         .last_failed
         .is_none_or(|at| input.now >= at + policy.retry.wait_after(facts.attempts_failed));
     rule(facts.attempts_failed > 0 && !waited, "it failed not long ago");
+    let left_alone = facts
+        .last_not_started
+        .is_none_or(|at| input.now >= at + policy.retry.wait_unstarted(facts.not_started));
+    rule(
+        facts.not_started > 0 && !left_alone,
+        "the device did not start it not long ago",
+    );
     rule(
         ring.is_some_and(|r| r.rollback != RollbackPolicy::NotRequired) && patch.rollback == RollbackPlan::Missing,
         "there is no way back",
@@ -169,9 +176,10 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
     // Rounds of installs, for what is neither urgent nor a try after a failure: in the first hours of the last one, or an interval later.
     if let (Some(began), Some(profile)) = (device.round_started, follows) {
         let counts = urgency == Some(Urgency::Normal) && facts.attempts_failed == 0;
-        let gone = input.now.0 - began.0;
+        let since = device.round_counts_from.unwrap_or(began);
+        let waited = input.now.0 - since.0 >= profile.install_every.0;
         rule(
-            counts && gone >= 4 * 3_600 && gone < profile.install_every.0,
+            counts && input.now.0 - began.0 >= 4 * 3_600 && !waited,
             "the device installed not long ago",
         );
     }

@@ -5,7 +5,7 @@ use crate::expand;
 use crate::facts::{DeviceFacts, PatchFacts};
 use crate::policy::{Location, MissedWindows, Policy, Ring};
 use crate::schedule::{Profile, Scope, ZoneRule};
-use domain::{GroupId, LocationId, Measured, Moment, RingId, Span};
+use domain::{GroupId, LocationId, Measured, Moment, RingId, Span, WindowId};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -224,6 +224,13 @@ impl Compiled {
                 Cow::Owned(all)
             }
         }
+    }
+
+    /// Whether a window counts for the device: what is inherited, and not beyond a group that blocks inheritance.
+    #[must_use]
+    pub fn window_counts(&self, device: &DeviceFacts, window: WindowId) -> bool {
+        let windows = &self.policy.windows;
+        self.windows_of(device).iter().any(|index| windows[*index].id == window)
     }
 
     /// The freezes that count for the device.

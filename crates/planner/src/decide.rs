@@ -3,6 +3,7 @@
 use crate::calendar::Open;
 use crate::compile::{Compiled, Tables};
 use crate::facts::{DeviceFacts, PairFacts, PatchFacts};
+use crate::gates::interval::Round;
 use crate::gates::{Ctx, RULES, frame, interval, window};
 use crate::profile::{WhyProfile, winner};
 use crate::reason::{Decision, Gate, GateReport, GateStatus, Verdict};
@@ -107,10 +108,10 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Whether a permit for this patch at `now` begins a round of installs on the device. Whoever gives the permit writes that down as
-    /// `round_started`, in the same transaction (SCH-1, I-41).
+    /// The round of installs that a permit for this patch at `now` begins on the device, if it begins one. Whoever gives the permit writes
+    /// that down as `round_started` and `round_counts_from`, in the same transaction (SCH-1, I-41).
     #[must_use]
-    pub fn begins_round(&self, patch: &PatchFacts, pair: &PairFacts, now: Moment) -> bool {
+    pub fn begins_round(&self, patch: &PatchFacts, pair: &PairFacts, now: Moment) -> Option<Round> {
         interval::begins(&Ctx::new(self, patch, pair, now), now)
     }
 

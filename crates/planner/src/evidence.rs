@@ -1,6 +1,6 @@
 //! What results prove, in whole numbers.
 
-use crate::facts::HoldCause;
+use crate::facts::{Evidence, HoldCause};
 use crate::policy::Ring;
 
 /// The 95 % upper bound of the failure rate after `clean` devices without a failure, in tenths of a percent, to the nearest:
@@ -42,12 +42,24 @@ pub struct Results {
     pub vanished: u32,
     /// With a result, good or bad.
     pub finished: u32,
-    /// Not one device of the ring has succeeded yet, at any time.
+    /// The latest of them is of a wave in which no device has succeeded yet: [`first_failed`].
     pub unproven: bool,
 }
 
-/// Whether results stop the rollout in a ring by themselves, and why (THREATS 4). A ring that is filled in waves sends one device at a time
-/// until one has succeeded, and there the first failure stops it.
+/// Whether a ring's latest result, a failure, is of a wave in which nobody has succeeded: of its first device, which went alone, or of one
+/// that went alone after that.
+#[must_use]
+pub fn first_failed(ring: &Ring, evidence: &Evidence) -> bool {
+    let before = evidence.finished.saturating_sub(1);
+    let targets = evidence.targets.max(evidence.finished);
+    let caps = ring.waves.steps.iter().map(|step| step.of(targets).min(targets));
+    let done_before = caps.filter(|cap| *cap <= before).max().unwrap_or(0);
+    let proven = evidence.finished.saturating_sub(evidence.failed_since);
+    !ring.waves.steps.is_empty() && evidence.failed_since > 0 && proven <= done_before
+}
+
+/// Whether results stop the rollout in a ring by themselves, and why (THREATS 4). A wave sends one device at a time
+/// until one of it has succeeded, and there the first failure stops it.
 #[must_use]
 pub fn must_hold(ring: &Ring, results: Results) -> Option<HoldCause> {
     let (policy, failed) = (ring.holds, results.failed);

@@ -45,6 +45,9 @@ pub struct DeviceFacts {
     /// When its latest round of installs began (SCH-1); `None`: it had none yet.
     #[serde(default)]
     pub round_started: Option<Moment>,
+    /// From when on its profile's interval counts for that round; `None`: from its beginning.
+    #[serde(default)]
+    pub round_counts_from: Option<Moment>,
     /// What else runs just now.
     pub load: Load,
     /// How fast it was the last time.
@@ -82,6 +85,7 @@ impl DeviceFacts {
             critical: Vec::new(),
             missed_windows: 0,
             round_started: None,
+            round_counts_from: None,
             load: Load::default(),
             measured: Measured::default(),
         }
@@ -177,6 +181,8 @@ pub struct Evidence {
     pub in_flight: u32,
     /// Devices with a result: successes and failures.
     pub finished: u32,
+    /// Of the failures, those that came after the latest success.
+    pub failed_since: u32,
     /// When the latest result came.
     pub last_finished: Option<Moment>,
     /// Time since the first success during which a hold, now resolved, stopped the soak.
@@ -188,6 +194,38 @@ impl Evidence {
     #[must_use]
     pub fn clean(&self) -> u32 {
         self.successes.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// A device starts. `again`: its last attempt failed, and it counts as one that runs from now on.
+    pub fn starts(&mut self, again: bool) {
+        self.in_flight += 1;
+        if again {
+            self.finished = self.finished.saturating_sub(1);
+            self.failures = self.failures.saturating_sub(1);
+            self.failed_since = self.failed_since.min(self.failures);
+        }
+    }
+
+    /// A device that runs has the patch at `at`; `rebooted`: and has restarted since.
+    pub fn succeeds(&mut self, device: &DeviceFacts, rebooted: bool, at: Moment) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.rebooted += u32::from(rebooted);
+        self.critical.extend(device.critical.iter().copied());
+        self.prove(device.os_release, 1, at);
+    }
+
+    /// Devices of which nothing else is known, and that run, have the patch at `at`.
+    pub fn some_succeed(&mut self, devices: u32, release: OsReleaseId, at: Moment) {
+        self.in_flight = self.in_flight.saturating_sub(devices);
+        self.prove(release, devices, at);
+    }
+
+    fn prove(&mut self, release: OsReleaseId, devices: u32, at: Moment) {
+        *self.successes.entry(release).or_default() += devices;
+        self.finished += devices;
+        self.failed_since = 0;
+        self.first_success = self.first_success.or(Some(at));
+        self.last_finished = self.last_finished.max(Some(at));
     }
 }
 
@@ -304,6 +342,13 @@ pub struct PairFacts {
     pub attempts_failed: u32,
     /// The latest of them.
     pub last_failed: Option<Moment>,
+    /// How often in a row the device got leave and did not start, since the last reset: anything else would have changed, a source was not
+    /// to be had, its package manager was busy.
+    #[serde(default)]
+    pub not_started: u32,
+    /// The latest of these.
+    #[serde(default)]
+    pub last_not_started: Option<Moment>,
     /// It was taken back here and nobody has approved it anew since (I-33).
     pub rolled_back_block: bool,
     /// The device said whether it could go back from it; `None`: it did not say.
@@ -320,6 +365,8 @@ impl PairFacts {
             brake: None,
             attempts_failed: 0,
             last_failed: None,
+            not_started: 0,
+            last_not_started: None,
             rolled_back_block: false,
             rollback_ready: None,
         }

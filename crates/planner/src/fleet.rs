@@ -143,9 +143,9 @@ pub struct Plan {
 
 /// The order in which slots are given: urgent ones first, earlier rings first, fewer failures first, earlier approvals first, then the
 /// patch's id. Among devices a fixed shuffle by patch, so that it is not always the same device that goes first and alone; then the id.
-type Turn = (Reverse<Urgency>, u32, u32, Moment, PatchId, u64, DeviceId);
+pub(crate) type Turn = (Reverse<Urgency>, u32, u32, Moment, PatchId, u64, DeviceId);
 
-fn turn(ctx: &Ctx) -> Turn {
+pub(crate) fn turn(ctx: &Ctx) -> Turn {
     let (at, urgent) = ctx
         .approval
         .map_or((Moment(i64::MAX), Urgency::Normal), |(d, urgent)| (d.at, urgent));
@@ -162,7 +162,7 @@ fn turn(ctx: &Ctx) -> Turn {
 }
 
 /// Mixes two ids (the finisher of SplitMix64), so that each patch has its own fixed order of devices.
-pub(crate) const fn shuffle(patch: PatchId, device: DeviceId) -> u64 {
+const fn shuffle(patch: PatchId, device: DeviceId) -> u64 {
     let mut x = (patch.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (device.0 as u64);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -24,6 +24,7 @@ pub mod presence;
 pub mod profile;
 pub mod reason;
 pub mod schedule;
+mod standing;
 mod suggest;
 mod validate;
 pub mod words;
@@ -38,8 +39,8 @@ pub use facts::{
     PatchFacts, RollbackPlan,
 };
 pub use fleet::{BadInput, Pair, Plan, PlanInput, plan};
-pub use forecast::{Forecast, Run, forecast};
-pub use gates::interval::ROUND;
+pub use forecast::{Forecast, RUNNING, Run, forecast};
+pub use gates::interval::{ROUND, Round};
 pub use missed::{missed_windows, window_open};
 pub use policy::Policy;
 pub use policy::{

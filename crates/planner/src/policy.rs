@@ -213,6 +213,9 @@ impl Default for RetryPolicy {
     }
 }
 
+/// How long a device that did not start is left alone with the same patch at first.
+const NOT_STARTED: Span = Span::minutes(15);
+
 impl RetryPolicy {
     /// How long to wait after `failed` failures in a row (0: not at all).
     #[must_use]
@@ -220,8 +223,22 @@ impl RetryPolicy {
         if failed == 0 {
             return Span(0);
         }
-        let doublings = if failed > 31 { 30 } else { failed - 1 };
-        let wait = self.first.0.saturating_mul(1 << doublings);
+        self.doubled(self.first, failed)
+    }
+
+    /// How long to wait after a device has not started `times` times in a row (0: not at all). That is no failure, so that it never is too
+    /// often; but what stopped it is seldom gone a moment later.
+    #[must_use]
+    pub const fn wait_unstarted(self, times: u32) -> Span {
+        if times == 0 {
+            return Span(0);
+        }
+        self.doubled(NOT_STARTED, times)
+    }
+
+    const fn doubled(self, first: Span, times: u32) -> Span {
+        let doublings = if times > 31 { 30 } else { times - 1 };
+        let wait = first.0.saturating_mul(1 << doublings);
         if wait > self.longest.0 {
             self.longest
         } else {

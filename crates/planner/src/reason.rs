@@ -331,6 +331,13 @@ pub enum Reason {
         /// The most that are tried.
         max: u32,
     },
+    /// The device had leave and did not start, and waits.
+    NotStarted {
+        /// How often in a row.
+        times: u32,
+        /// The next try.
+        until: Moment,
+    },
     // DeviceReady
     /// A person must mend the package manager.
     ManagerBroken,
@@ -364,7 +371,7 @@ pub enum Reason {
         profile: ProfileId,
         /// When the latest round began.
         began: Moment,
-        /// How long after that the next one may begin.
+        /// How long after that, or after the opening of the time in which it began, the next one may begin.
         every: Span,
         /// When that is.
         until: Moment,

@@ -163,7 +163,9 @@ proptest! {
                 let begins = rounds.installs(&policy, *pair, now.now);
                 rounds.tell(&mut now.devices);
                 let new = now.devices.iter().find(|d| d.id == pair.0).expect("device").round_started;
-                prop_assert_eq!(says, new != device.round_started, "{:?} at {:?}", pair, now.now);
+                let counts = now.devices.iter().find(|d| d.id == pair.0).expect("device").round_counts_from;
+                let told = (new != device.round_started).then(|| Round { began: new.expect("a round"), counts_from: counts.expect("with it") });
+                prop_assert_eq!(says, told, "{:?} at {:?}", pair, now.now);
                 prop_assert!(begins.is_none_or(|(least, real)| real >= least) || first, "{pair:?}: {begins:?}");
                 now.succeed(*pair);
             }
@@ -232,6 +234,18 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// The forecast says what deciding again at every instant does when every install takes its time and succeeds.
+    #[test]
+    fn the_forecast_is_what_deciding_again_and_again_does(fleet in fleet()) {
+        let policy = fleet.compile();
+        let found = forecast(&fleet.input(&policy), 12);
+        let mut said: Vec<(Moment, Pair)> = found.runs.iter().map(|run| (run.start, run.pair)).collect();
+        said.sort_unstable();
+        prop_assert_eq!(said, fleets::steps::starts(&fleet, &policy, 12));
+        let open = fleet.pairs.iter().filter(|(_, facts)| !fleets::steps::is_settled(facts.state));
+        prop_assert_eq!(found.runs.len() + found.waits.len(), open.count(), "every open pair is told once");
     }
 
     /// The forecast promises nothing that the gates would refuse, and tells every open pair once.

@@ -2,6 +2,8 @@
 
 /// Bytes of one request body.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// Bytes of an enrolment: its sender is not known yet.
+pub const MAX_ENROLL: usize = 64 * 1024;
 /// Nesting of JSON arrays and objects.
 pub const MAX_DEPTH: usize = 32;
 /// Installed packages in one report. The largest real device seen has about 4,000.

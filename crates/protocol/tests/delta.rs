@@ -87,6 +87,8 @@ prop_compose! {
         services in vec((short(), 0..99_u32, short()), 0..3),
         manager_error in proptest::option::of(short()),
         disk_free_mib in 0..10_000_u64,
+        (on_battery, processes_unread) in (proptest::option::of(any::<bool>()), proptest::option::of(0..9_u32)),
+        foreign in vec((name(), version(), short()), 0..3),
         hostname in short(),
     ) -> Inventory {
         packages.sort();
@@ -104,7 +106,15 @@ prop_compose! {
             sources: sources.into_iter().map(|(name, error)| SourceStatus { name, error }).collect(),
             reboot: reboot.into_iter().map(|p| RebootReason::FlagFile { packages: vec![p] }).collect(),
             services: services.into_iter().map(|(unit, pid, file)| StaleService { unit, pid, file }).collect(),
-            manager_error, disk_free_mib,
+            manager_error, disk_free_mib, on_battery, processes_unread,
+            foreign: foreign
+                .into_iter()
+                .map(|(source, version, label)| Foreign {
+                    source,
+                    version,
+                    origin: Origin { label, archive: text("x"), codename: text("x") },
+                })
+                .collect(),
         };
         inventory.normalize();
         inventory

@@ -148,7 +148,30 @@ fn inventory() -> Inventory {
         }],
         manager_error: Some(short("dpkg --audit names perl")),
         disk_free_mib: 2_048,
+        on_battery: None,
+        processes_unread: None,
+        foreign: Vec::new(),
     }
+}
+
+/// What agents say since they know of batteries, of processes that they may not look at, and of other vendors.
+fn told_more() -> Inventory {
+    let mut inventory = Inventory {
+        on_battery: Some(true),
+        processes_unread: Some(3),
+        foreign: vec![Foreign {
+            source: name("nodejs"),
+            version: version("20.19.0-1nodesource1"),
+            origin: Origin {
+                label: short(". nodistro"),
+                archive: short("nodistro"),
+                codename: short("nodistro"),
+            },
+        }],
+        ..inventory()
+    };
+    inventory.normalize();
+    inventory
 }
 
 fn permit() -> Permit {
@@ -261,6 +284,48 @@ fn reports() {
     };
     golden("report-delta", &sealed(delta));
     golden("report-reply", &ReportReply { digest: later.digest() });
+}
+
+#[test]
+fn reports_that_tell_more() {
+    let full = Report {
+        taken_at: Moment(1_795_428_060),
+        took_ms: 412,
+        digest: told_more().digest(),
+        content: ReportContent::Full {
+            inventory: Box::new(told_more()),
+        },
+    };
+    golden("report-full-more", &sealed(full));
+    let mut later = told_more();
+    (later.on_battery, later.processes_unread) = (Some(false), None);
+    later.foreign.clear();
+    let changes = InventoryDelta::between(&told_more(), &later);
+    assert_eq!(
+        changes.processes_unread,
+        Some(Now { now: None }),
+        "nobody counts any more"
+    );
+    assert_eq!(changes.clone().apply(told_more()), later);
+    let delta = Report {
+        taken_at: Moment(1_795_428_960),
+        took_ms: 98,
+        digest: later.digest(),
+        content: ReportContent::Delta {
+            base: told_more().digest(),
+            changes: Box::new(changes),
+        },
+    };
+    golden("report-delta-more", &sealed(delta));
+}
+
+/// An agent that says nothing of it has the digest that it always had.
+#[test]
+fn what_older_agents_leave_out_is_not_in_the_digest() {
+    let json = serde_json::to_string(&inventory()).unwrap();
+    for word in ["on_battery", "processes_unread", "foreign"] {
+        assert!(!json.contains(word), "{word}");
+    }
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub enum Action {
     LocationCreated,
     /// A location was changed.
     LocationChanged,
+    /// A location was removed.
+    LocationRemoved,
     /// A ring was made.
     RingCreated,
     /// A ring was changed.
@@ -87,6 +89,8 @@ pub enum Action {
     RollbackPlanned,
     /// Somebody decided to go without one.
     RollbackPlanWaived,
+    /// A device was given its tries anew.
+    TriesGiven,
     /// The database was restored from a backup.
     Restored,
     /// The server's clock jumped.
@@ -116,6 +120,7 @@ impl Action {
             Self::DevicePlaced => "device.location",
             Self::LocationCreated => "location.created",
             Self::LocationChanged => "location.changed",
+            Self::LocationRemoved => "location.removed",
             Self::RingCreated => "ring.created",
             Self::RingChanged => "ring.changed",
             Self::RingsOrdered => "rings.ordered",
@@ -140,6 +145,7 @@ impl Action {
             Self::BlockLifted => "rollback.lifted",
             Self::RollbackPlanned => "rollback.planned",
             Self::RollbackPlanWaived => "rollback.plan_waived",
+            Self::TriesGiven => "tries.given",
             Self::Restored => "database.restored",
             Self::ClockSuspect => "clock.suspect",
             Self::ClockConfirmed => "clock.confirmed",

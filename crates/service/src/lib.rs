@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 mod facts;
 pub mod forms;
+pub mod line;
 mod next_change;
 pub mod policy;
 pub mod queries;

@@ -3,17 +3,20 @@
 use crate::{
     Result, Service,
     events::Topic,
-    queries::waiting::{Look, Waiting},
+    queries::{
+        preview::thinking,
+        waiting::{Look, Waiting},
+    },
     snapshot,
 };
 use domain::{Moment, Span};
 use sqlx::Acquire as _;
 use std::sync::{Mutex, PoisonError};
 
-/// Devices that are looked at. What time changes about others is seen with the next report or change.
-const MOST_DEVICES: usize = 1_000;
-/// It is worked out at most so often, however much happens.
+/// It is worked out at most so often, however much happens, and a second less often for each so many devices: a look at ten thousand of them
+/// takes a processor a second or two.
 const AT_MOST_EVERY: Span = Span(10);
+const DEVICES_A_SECOND: i64 = 200;
 
 /// What was worked out last.
 #[derive(Debug, Default)]
@@ -31,8 +34,8 @@ struct State {
 struct Known {
     /// The number of events when it was worked out: it holds until there is another.
     events: u64,
-    /// When it was worked out.
-    from: Moment,
+    /// Until when it holds whatever happens.
+    kept_until: Moment,
     at: Option<Moment>,
 }
 
@@ -67,30 +70,34 @@ impl Service {
                 memory.change(|state| state.looked = Some(now));
                 return Ok(known.at);
             }
-            if now < known.from + AT_MOST_EVERY {
-                return Ok(Some(known.from + AT_MOST_EVERY));
+            if now < known.kept_until {
+                return Ok(Some(known.kept_until));
             }
         }
         let mut read = self.store().read().await?;
         let mut tx = read.begin().await?;
         let policy = snapshot::policy(&mut tx, now).await?;
-        let look = Look::first(&self.inner.facts, MOST_DEVICES);
-        let waiting = Waiting::read(&mut tx, &policy, now, look, |_| true).await?;
+        let events = self.events().sent();
+        let waiting = Waiting::read(&mut tx, &policy, now, Look::whole(&self.inner.facts), |_| true).await?;
         tx.commit().await?;
-        let input = waiting.input(&policy, now)?;
+        let devices = i64::try_from(waiting.devices.len()).unwrap_or(i64::MAX);
         let since = looked.unwrap_or(now);
-        if planner::plan(&input.at(since))
-            .next_change_at
-            .is_some_and(|at| at <= now)
-        {
+        let (changed, at) = thinking(move || {
+            let input = waiting.input(&policy, now)?;
+            let at = planner::plan(&input).next_change_at;
+            let since = (since < now).then(|| planner::plan(&input.at(since)).next_change_at);
+            Ok((since.flatten().is_some_and(|at| at <= now), at))
+        })
+        .await?;
+        if changed {
             for topic in [Topic::Patches, Topic::Devices, Topic::Schedule] {
                 self.events().send(topic);
             }
         }
-        let at = planner::plan(&input).next_change_at;
         let known = Some(Known {
-            events: self.events().sent(),
-            from: now,
+            // What was told of here is no news to this.
+            events: events + if changed { 3 } else { 0 },
+            kept_until: now + AT_MOST_EVERY + Span(devices / DEVICES_A_SECOND),
             at,
         });
         memory.change(|state| (state.looked, state.known) = (Some(now), known));

@@ -22,7 +22,7 @@ pub struct Settings {
     /// Seconds after a permit by which a result or a contact must have come, or the device counts as vanished.
     pub vanish_seconds: i64,
     /// The database is a demonstration: pages carry a banner.
-    pub demo: bool,
+    pub demo: Option<view::Demonstration>,
 }
 
 impl Settings {
@@ -37,7 +37,7 @@ impl Settings {
             silent_seconds: 3 * 86_400,
             permit_seconds: 600,
             vanish_seconds: 2 * 3_600,
-            demo: false,
+            demo: None,
         }
     }
 

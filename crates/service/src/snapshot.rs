@@ -6,6 +6,7 @@ use crate::{
     commands::hold::Cause,
     error::{Error, Result},
     facts::Known,
+    line::{Line, replaces},
     store::{
         clock,
         devices::{self, Device},
@@ -14,6 +15,7 @@ use crate::{
         rollouts::{self, HoldRow, PatchRow},
         schedule,
         states::{self, State},
+        tries::{self, Tried},
         waiting,
     },
 };
@@ -23,7 +25,7 @@ use domain::{
 };
 use planner::{
     Brake, Compiled, Decision, DecisionFact, DecisionKind, DeviceFacts, Evidence, HoldCause, HoldFact, Load,
-    MissedWindows, PairFacts, PatchFacts, Schedule, decide, missed_windows,
+    MissedWindows, PairFacts, PatchFacts, Round, Schedule, decide, missed_windows,
 };
 use sqlx::SqliteConnection;
 use std::{collections::BTreeMap, sync::Arc};
@@ -48,9 +50,9 @@ impl Pair {
         decide(&self.policy, &self.device, &self.patch, &self.pair, now)
     }
 
-    /// Whether a permit now begins a round of installs on the device.
+    /// The round of installs that a permit now begins on the device, if any.
     #[must_use]
-    pub fn begins_round(&self, now: Moment) -> bool {
+    pub fn begins_round(&self, now: Moment) -> Option<Round> {
         Schedule::new(&self.policy, &self.device).begins_round(&self.patch, &self.pair, now)
     }
 }
@@ -181,8 +183,10 @@ fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRo
         reboot_owed: row.reboot_since,
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
+        on_battery: row.on_battery,
         measured: row.measured,
         round_started: row.round_started,
+        round_counts_from: row.round_counts_from,
         open_attempt: known.open_attempt,
         critical: known.critical,
         ..DeviceFacts::new(row.id, row.os_release, RingId(0))
@@ -232,13 +236,17 @@ async fn successors(conn: &mut SqliteConnection, row: &PatchRow) -> Result<(Opti
     let Some(newest) = row.superseded_by else {
         return Ok((None, Vec::new()));
     };
+    let own = Line::of(row.os_release, &row.source, &row.version, &row.origin);
     let mut approved = rollouts::approved_versions(conn, row.os_release, &row.source).await?;
-    approved.retain(|(_, version, _)| compare_debian(version, &row.version).is_gt());
+    approved.retain(|a| {
+        let line = Line::of(row.os_release, &row.source, &a.version, &a.origin);
+        replaces((line, &a.version), (own, &row.version))
+    });
     let by = approved
         .iter()
-        .max_by(|a, b| compare_debian(&a.1, &b.1))
-        .map_or(newest, |(patch, _, _)| *patch);
-    let mut rings: Vec<RingId> = approved.into_iter().map(|(_, _, ring)| ring).collect();
+        .max_by(|a, b| compare_debian(&a.version, &b.version))
+        .map_or(newest, |a| a.patch);
+    let mut rings: Vec<RingId> = approved.iter().map(|a| a.ring).collect();
     rings.sort_unstable();
     rings.dedup();
     Ok((Some(by), rings))
@@ -338,6 +346,7 @@ fn add(evidence: &mut Evidence, row: &EvidenceRow) {
     evidence.vanished += count(row.vanished);
     evidence.in_flight += count(row.in_flight);
     evidence.finished += count(row.finished);
+    evidence.failed_since += count(row.failed_since);
 }
 
 /// The time since `since` during which at least one hold, now resolved, was open, or over which the clock stepped (I-12). It does not depend
@@ -375,9 +384,9 @@ pub async fn pair_facts(
     let Some(state) = state else {
         return Ok(PairFacts::new(PatchState::NotApplicable));
     };
-    let failures = evidence::failures(conn, device, patch).await?;
+    let tried = tries::of_pair(conn, device, patch).await?;
     let blocked = rollouts::orders(conn, device).await?.iter().any(|o| o.patch == patch);
-    pair_of(state, &failures, blocked)
+    pair_of(state, &tried, blocked)
 }
 
 /// As [`pair_facts`], for every patch of a device at once.
@@ -385,23 +394,18 @@ pub async fn pair_facts(
 /// # Errors
 /// When the database fails.
 pub async fn pairs(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTreeMap<PatchId, PairFacts>> {
-    let mut failures: BTreeMap<PatchId, Vec<Moment>> = BTreeMap::new();
-    for (patch, at) in evidence::failures_of_device(conn, device).await? {
-        failures.entry(patch).or_default().push(at);
-    }
+    let (tried, nothing) = (tries::of_devices(conn, &[device]).await?, Tried::default());
     let orders = rollouts::orders(conn, device).await?;
     let states = states::of_device(conn, device).await?;
     let pair = |(patch, state): (PatchId, State)| {
-        let failures = failures.get(&patch).map_or(&[][..], Vec::as_slice);
-        Ok((
-            patch,
-            pair_of(&state, failures, orders.iter().any(|o| o.patch == patch))?,
-        ))
+        let tried = tried.get(&(device, patch)).unwrap_or(&nothing);
+        let blocked = orders.iter().any(|o| o.patch == patch);
+        Ok((patch, pair_of(&state, tried, blocked)?))
     };
     states.into_iter().map(pair).collect()
 }
 
-pub(crate) fn pair_of(state: &State, failures: &[Moment], blocked: bool) -> Result<PairFacts> {
+pub(crate) fn pair_of(state: &State, tried: &Tried, blocked: bool) -> Result<PairFacts> {
     let brake = match state.brake.as_deref() {
         None => None,
         Some(json) => Some(
@@ -415,8 +419,10 @@ pub(crate) fn pair_of(state: &State, failures: &[Moment], blocked: bool) -> Resu
     Ok(PairFacts {
         since: Some(state.since),
         brake,
-        attempts_failed: u32::try_from(failures.len()).unwrap_or(u32::MAX),
-        last_failed: failures.last().copied(),
+        attempts_failed: u32::try_from(tried.failed.len()).unwrap_or(u32::MAX),
+        last_failed: tried.failed.last().copied(),
+        not_started: u32::try_from(tried.not_started.len()).unwrap_or(u32::MAX),
+        last_not_started: tried.not_started.last().copied(),
         rolled_back_block: blocked,
         ..PairFacts::new(state.state)
     })

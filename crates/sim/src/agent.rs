@@ -11,7 +11,7 @@ use crate::{
 };
 use agent::{
     journal::Job,
-    machine::{Call, Effect, End, Event, Fetched, Finish, Kept, State, Turn, step},
+    machine::{Call, Effect, End, Event, Fetched, Finish, Kept, Restart, State, Turn, step},
 };
 use domain::{AttemptId, Moment, Span};
 use ed25519_dalek::SigningKey;
@@ -34,8 +34,15 @@ pub struct Disk {
     pub base: Option<Inventory>,
     /// The agent has enrolled.
     pub enrolled: bool,
-    /// When it ordered a restart whose end it has not seen.
-    pub restart: Option<Moment>,
+    /// The restart that the last end with such a wish asked for.
+    pub restart: Option<Owed>,
+}
+
+/// A restart as the journal holds it: the boot that it is to end, and when it was ordered.
+#[derive(Clone, Copy, Debug)]
+pub struct Owed {
+    boot: u64,
+    ordered: Option<Moment>,
 }
 
 /// A message that got no answer: a repeat sends the same bytes.
@@ -112,8 +119,6 @@ pub struct Machine {
     pub(crate) chance: Chance,
     pub(crate) net: Chance,
     booted: Moment,
-    /// How long the restart took that its agent had ordered.
-    restarted: Option<Span>,
 }
 
 impl Machine {
@@ -144,7 +149,6 @@ impl Machine {
             net: Chance::new(seed, "network", which),
             chance,
             booted: now,
-            restarted: None,
         }
     }
 
@@ -168,7 +172,6 @@ impl Machine {
             chance: Chance::new(seed, "device", which),
             net: Chance::new(seed, "network", which),
             booted: now,
-            restarted: None,
         }
     }
 
@@ -187,17 +190,15 @@ impl Machine {
     pub fn power_on(&mut self, now: Moment) {
         (self.powered, self.booted) = (true, now);
         self.computer.boot();
-        self.restarted = self.disk.restart.take().map(|at| now.since(at));
     }
 
     /// The process starts.
-    pub fn start(&mut self) {
+    pub fn start(&mut self, now: Moment) {
         self.lives += 1;
-        let open = self.disk.journal.open_job().is_some();
         let born = Event::Born {
-            open,
+            open: self.disk.journal.open_job().map(|(_, job)| job.permit.reboot),
             unsent: self.disk.journal.unsent(),
-            restarted: self.restarted.take(),
+            restart: self.found_restart(now),
         };
         self.life = Some(Life {
             id: self.lives,
@@ -211,6 +212,21 @@ impl Machine {
             wakes: 0,
             idle: 0,
         });
+    }
+
+    fn found_restart(&mut self, now: Moment) -> Restart {
+        let Some(Owed { boot, ordered }) = self.disk.restart else {
+            return Restart::Nothing;
+        };
+        match ordered {
+            None if boot == self.computer.boot => Restart::Owed,
+            None => Restart::Nothing,
+            Some(at) => {
+                self.disk.restart = None;
+                let took = Some(now.since(at));
+                Restart::Over { took }
+            }
+        }
     }
 
     /// The agent's package is upgraded: the next start is of another version.
@@ -278,8 +294,13 @@ impl Machine {
             observed,
             log,
             took,
+            restart,
             ..
         } = finish;
+        if restart {
+            let boot = self.computer.boot;
+            self.disk.restart = Some(Owed { boot, ordered: None });
+        }
         self.record(
             attempt,
             fence,
@@ -445,9 +466,21 @@ impl World {
                     now,
                     format_args!("{} restarts as its policy says", self.machines[place].computer.name),
                 );
-                self.machines[place].disk.restart = Some(now);
+                let machine = &mut self.machines[place];
+                let boot = machine.computer.boot;
+                match &mut machine.disk.restart {
+                    Some(Owed { boot: b, ordered }) if *b == boot && ordered.is_none() => *ordered = Some(now),
+                    other => {
+                        let what = format!(
+                            "{} orders a restart, the journal holds {other:?}",
+                            machine.computer.name
+                        );
+                        return Err(Violation::new("restart", what));
+                    }
+                }
                 self.power_off(place, 60, 300);
             }
+            Effect::GiveUpReboot => {}
             Effect::Exit(end) => {
                 self.trace.add(
                     now,

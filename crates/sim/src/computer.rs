@@ -49,6 +49,8 @@ pub struct Computer {
     pub broken: bool,
     /// A product that the owner has put on hold.
     pub held: Option<usize>,
+    /// It runs on battery.
+    pub on_battery: bool,
     /// Grows with every boot.
     pub boot: u64,
     index: [u32; PRODUCTS.len()],
@@ -126,6 +128,7 @@ impl Computer {
             owes_restart: BTreeSet::new(),
             broken: false,
             held: None,
+            on_battery: false,
             boot: 1,
             index: [0; PRODUCTS.len()],
             unread: [false; 2],
@@ -217,6 +220,9 @@ impl Computer {
             services: Vec::new(),
             manager_error: self.broken.then(|| ShortText::fit("a package is half installed")),
             disk_free_mib: 20_480,
+            on_battery: Some(self.on_battery),
+            processes_unread: Some(0),
+            foreign: Vec::new(),
         };
         if !self.owes_restart.is_empty() {
             let packages = self
@@ -464,6 +470,9 @@ impl Computer {
     pub fn boot(&mut self) {
         self.boot += 1;
         self.owes_restart.clear();
+        for seen in self.seen.values_mut() {
+            seen.restart_owed = false;
+        }
     }
 
     /// Somebody at the device brings a product to the newest version that the index has.

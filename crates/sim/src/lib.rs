@@ -7,6 +7,7 @@
 //! This crate may not read the wall clock (only `main` does, to say how long a run took), start threads, or use randomness that is not
 //! made from the seed.
 
+mod again;
 pub mod agent;
 pub mod archive;
 mod calls;

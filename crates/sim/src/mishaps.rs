@@ -153,7 +153,8 @@ impl World {
                         .add(now, format_args!("{name} gets {} by hand", PRODUCTS[product].source));
                 }
             }
-            80..=84 => {
+            80..=81 => machine.computer.on_battery = !machine.computer.on_battery,
+            82..=84 => {
                 machine.computer.held = if machine.computer.held.is_some() {
                     None
                 } else {

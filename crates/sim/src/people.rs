@@ -512,6 +512,7 @@ impl World {
             (10, Some(device)) if people.chance.permille(60) => {
                 self.revoke(service, device, "stolen").await?;
             }
+            (11, _) => self.let_try_again(service, &active).await?,
             _ => {}
         }
         Ok(())

@@ -252,6 +252,7 @@ impl World {
                 continue;
             }
             (machine.computer.broken, machine.computer.held) = (false, None);
+            machine.computer.on_battery = false;
             if !machine.powered {
                 self.queue.put(self.now + Span(60), Happening::PowerOn(place));
             } else if machine.life.is_none() {
@@ -319,7 +320,7 @@ impl World {
         if !machine.powered || machine.gone || machine.life.is_some() || !machine.disk.enrolled {
             return Ok(());
         }
-        machine.start();
+        machine.start(self.now);
         self.pump(place)
     }
 

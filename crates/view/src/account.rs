@@ -4,6 +4,15 @@ use crate::GroupName;
 use domain::{AccountId, Moment, Role, TokenId};
 use serde::{Deserialize, Serialize};
 
+/// How big the made-up fleet of a demonstration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demonstration {
+    /// Devices.
+    pub devices: u32,
+    /// Days of history.
+    pub days: u32,
+}
+
 /// Who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Me {
@@ -16,7 +25,7 @@ pub struct Me {
     /// Has no password yet.
     pub needs_password: bool,
     /// The database is a demonstration.
-    pub demo: bool,
+    pub demo: Option<Demonstration>,
     /// The server's clock jumped: no permits until an administrator confirms it.
     pub clock_suspect: bool,
 }

@@ -110,6 +110,8 @@ pub struct Band {
     pub id: i64,
     /// Its name.
     pub name: String,
+    /// The group whose it is, where it is not for everybody the calendar is drawn for.
+    pub of: Option<String>,
     /// From, cut to the day.
     pub from: Moment,
     /// To, cut to the day.
@@ -182,12 +184,14 @@ pub struct CalendarDay {
     pub to: Moment,
     /// Every third hour on the clock, e.g. `06:00`.
     pub ticks: Vec<(Moment, String)>,
-    /// What is drawn; in a month only freezes.
+    /// Windows, hours and freezes.
     pub bands: Vec<Band>,
     /// Installs forecast; none in a month.
     pub blocks: Vec<Block>,
     /// Blocks that are left out.
     pub more: u32,
+    /// In a month, the times in which installs are forecast to run, cut to the day; none covers another.
+    pub busy: Vec<(Moment, Moment)>,
     /// The installs forecast that begin on this day.
     pub load: Load,
     /// Minutes in which a window is open; none: no window limits installs.

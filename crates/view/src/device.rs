@@ -1,7 +1,7 @@
 //! Devices and the gate ladder.
 
-use crate::{AttemptView, Instant, RingName, Text, TimelineEntry};
-use domain::{DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, PatchId, PatchState, Severity};
+use crate::{AttemptView, Instant, PatchShow, RingName, Text, TimelineEntry};
+use domain::{AttemptId, DeviceId, DeviceState, GroupId, LocationId, Measured, Moment, PatchId, PatchState, Severity};
 use serde::{Deserialize, Serialize};
 
 /// One row of the device list.
@@ -105,16 +105,22 @@ pub struct DevicePage {
     pub services: Vec<String>,
     /// Sources: name, and what was wrong if it could not be read.
     pub sources: Vec<(String, Option<String>)>,
+    /// Whether it runs on battery, if it says so.
+    pub on_battery: Option<bool>,
+    /// Processes that the agent could not look at, if it counts them: services may be missing from the list.
+    pub processes_unread: Option<u32>,
     /// Groups to move it to.
     pub groups: Vec<GroupName>,
     /// Where it is.
     pub location: Option<LocationId>,
     /// Locations to put it into.
     pub locations: Vec<LocationName>,
-    /// Patches that are not settled, most severe first; with their ladders.
+    /// The patches asked for: open ones with their ladders, most severe first; of settled ones a page, latest first.
     pub patches: Vec<DevicePatch>,
-    /// Settled patches (installed, superseded): how many.
-    pub settled: u32,
+    /// How many there are of each kind.
+    pub counts: Vec<(PatchShow, u32)>,
+    /// Which page of settled ones it is, from 1.
+    pub patches_page: u32,
     /// Attempts, newest first.
     pub attempts: Vec<(PatchId, String, AttemptView)>,
     /// Audit records of this device, newest first.
@@ -142,12 +148,64 @@ pub struct DevicePatch {
     pub headline: Text,
     /// Earliest install, if known.
     pub earliest: Option<Instant>,
-    /// All gates, in order.
+    /// It was installed by a permit of ours.
+    pub ours: bool,
+    /// All gates, in order; none in a list of settled ones.
     pub ladder: Vec<LadderStep>,
+    /// What was tried on the device, newest first, without logs.
+    pub attempts: Vec<AttemptView>,
     /// A rollback is possible.
     pub can_roll_back: bool,
     /// A rolled-back block is in force.
     pub blocked: bool,
+    /// What the device has tried in vain too often, if anything: a person may let it try again.
+    pub again: Option<Again>,
+}
+
+/// Tries that are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// At what.
+    pub what: Tries,
+    /// How many failed.
+    pub failed: u32,
+    /// The latest attempt: whoever lets the device try again has seen it.
+    pub latest: AttemptId,
+}
+
+/// What a device tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tries {
+    /// Installing a patch.
+    Install,
+    /// Going back from it.
+    RollBack,
+}
+
+impl Tries {
+    /// The word in forms.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::RollBack => "roll_back",
+        }
+    }
+}
+
+/// Not a word for what a device tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownTries;
+
+impl std::str::FromStr for Tries {
+    type Err = UnknownTries;
+    fn from_str(word: &str) -> Result<Self, UnknownTries> {
+        [Self::Install, Self::RollBack]
+            .into_iter()
+            .find(|tries| tries.word() == word)
+            .ok_or(UnknownTries)
+    }
 }
 
 /// One gate of the ladder.
@@ -161,8 +219,18 @@ pub struct LadderStep {
     pub status: StepStatus,
     /// The planner's sentence.
     pub text: Text,
-    /// Open since, or opens at.
-    pub at: Option<Instant>,
+    /// Since when it stands so, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// When it opens by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Instant>,
+    /// Who must do what, or what must happen, for a closed one to open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Text>,
+    /// Whose decision, hold, exception or waiver it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Whether a gate lets through.

@@ -189,35 +189,87 @@ pub struct PatchDevices {
 }
 
 word_enum! {
-    /// Which of a device's patches its page shows; all but the first as the device list counts them.
+    /// Which of a device's patches its page shows; what is to be done as the device list counts it.
     #[derive(Default)]
     PatchShow {
         /// All that are not settled.
         #[default]
-        All = "all", "All";
+        All = "all", "Open";
         /// Failed.
         Failed = "failed", "Failed";
         /// Still to be installed: missing, on its way, failed or rolled back.
-        Open = "open", "Open";
+        Open = "open", "To install";
         /// Of those, security patches.
         Security = "security", "Security";
         /// On disk, waiting for a restart.
-        Pending = "pending", "Pending";
+        Pending = "pending", "Pending restart";
+        /// Taken back.
+        RolledBack = "rolled_back", "Rolled back";
+        /// Open, but denied for the device's ring, kept back by an exception or blocked after a rollback.
+        Denied = "denied", "Denied here";
+        /// Nobody could look.
+        Unknown = "unknown", "Not known";
+        /// Settled: installed, also by a newer one.
+        Installed = "installed", "Installed";
+        /// Settled: never installed, and replaced by a newer one.
+        Superseded = "superseded", "Replaced";
     }
 }
 
 impl PatchShow {
-    /// Whether a patch that is not settled is shown.
+    /// Whether a patch in this state is shown; `denied` is the word of the gate.
     #[must_use]
-    pub fn has(self, state: PatchState, security: bool) -> bool {
+    pub fn has(self, state: PatchState, security: bool, denied: bool) -> bool {
+        let is = |bucket| CountBucket::of(state) == Some(bucket);
         match self {
-            Self::All => true,
-            Self::Failed => CountBucket::of(state) == Some(CountBucket::Failed),
+            Self::All => !Self::is_settled(state),
+            Self::Failed => is(CountBucket::Failed),
             Self::Open => state.is_open(),
             Self::Security => state.is_open() && security,
-            Self::Pending => CountBucket::of(state) == Some(CountBucket::Pending),
+            Self::Pending => is(CountBucket::Pending),
+            Self::RolledBack => is(CountBucket::RolledBack),
+            Self::Denied => denied && !Self::is_settled(state),
+            Self::Unknown => is(CountBucket::Unknown),
+            Self::Installed => is(CountBucket::Installed),
+            Self::Superseded => is(CountBucket::Superseded),
         }
     }
+
+    /// Whether there is nothing left to do or to find out about a patch in this state.
+    #[must_use]
+    pub const fn is_settled(state: PatchState) -> bool {
+        matches!(
+            CountBucket::of(state),
+            None | Some(CountBucket::Installed | CountBucket::Superseded)
+        )
+    }
+
+    /// Whether it lists settled patches, a page at a time.
+    #[must_use]
+    pub const fn is_past(self) -> bool {
+        matches!(self, Self::Installed | Self::Superseded)
+    }
+
+    /// The list in which a patch in this state is found.
+    #[must_use]
+    pub fn of(state: PatchState) -> Self {
+        match CountBucket::of(state) {
+            Some(CountBucket::Installed) => Self::Installed,
+            Some(CountBucket::Superseded) => Self::Superseded,
+            _ => Self::All,
+        }
+    }
+}
+
+/// The patches on a device's page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DevicePatches {
+    /// Which.
+    #[serde(default)]
+    pub show: PatchShow,
+    /// First page is 1; 0 counts as 1. Only settled ones have pages.
+    #[serde(default)]
+    pub page: u32,
 }
 
 /// Audit log.

@@ -1,6 +1,6 @@
 //! The page of rings: how a patch goes through the fleet, the tree of groups, places, and what counts for the whole fleet.
 
-use crate::WhatWouldChange;
+use crate::{UiError, WhatWouldChange};
 use domain::{GroupId, LocationId, ProductId, RebootPolicy, RingId};
 use serde::{Deserialize, Serialize};
 
@@ -292,4 +292,40 @@ pub struct RingsPreview {
     pub change: WhatWouldChange,
     /// What would be said about it.
     pub warnings: Vec<RingsWarning>,
+}
+
+/// Something that is done to rings, groups and places without a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RingsStep {
+    /// A ring goes one place earlier or later.
+    Move {
+        /// Which.
+        ring: RingId,
+        /// To the front.
+        earlier: bool,
+    },
+    /// A ring goes.
+    RemoveRing(RingId),
+    /// A group goes.
+    RemoveGroup(GroupId),
+    /// A location goes; its devices stay, in none.
+    RemoveLocation(LocationId),
+}
+
+/// What a step is about, and what it would bring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingsStepPreview {
+    /// The step.
+    pub step: RingsStep,
+    /// The name of what it is about.
+    pub name: String,
+    /// Given back when it is done.
+    pub version: u64,
+    /// The rings in their order, as they would be; none where it stays.
+    pub order: Vec<String>,
+    /// Devices of the location that goes.
+    pub devices: u32,
+    /// What it would bring, or why it is refused.
+    pub preview: Result<RingsPreview, UiError>,
 }

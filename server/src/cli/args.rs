@@ -71,10 +71,13 @@ pub enum Command {
         /// Number or product
         patch: String,
     },
-    /// Look around: 120 devices in three places with six months of history, in a database that is thrown away
+    /// Look around: devices in three places with months of history, in a database that is thrown away
     ///
-    /// The devices are made up, the release histories are real. The devices go on living while it runs.
-    #[command(after_help = "Example:\n  patchward demo --listen 127.0.0.1:7700")]
+    /// The devices are made up, the release histories are real. The devices go on living while it runs. Fewer devices and days are
+    /// ready sooner.
+    #[command(
+        after_help = "Examples:\n  patchward demo --listen 127.0.0.1:7700\n  patchward demo --devices 30 --days 40"
+    )]
     Demo(Demo),
     /// Print the numbers that /metrics serves
     #[command(
@@ -119,6 +122,12 @@ pub struct Demo {
     /// Address and port on this host; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
     pub listen: SocketAddr,
+    /// Devices in the made-up fleet
+    #[arg(long, default_value_t = 120, value_name = "N", value_parser = clap::value_parser!(u32).range(6..=1_000))]
+    pub devices: u32,
+    /// Days of history
+    #[arg(long, default_value_t = 180, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=730))]
+    pub days: u32,
 }
 
 impl Demo {

@@ -4,7 +4,7 @@ use crate::cli::host::HostReply;
 use anyhow::Result;
 use domain::Moment;
 use std::io::Write as _;
-use view::{LadderStep, StepStatus};
+use view::{Instant, LadderStep, StepStatus};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,12 +128,24 @@ fn words(reply: &HostReply) -> String {
                 .as_ref()
                 .map(|at| format!("\nEarliest: {at}"))
                 .unwrap_or_default();
-            format!(
-                "{title}{earliest}\n\n{}",
-                table(&["", "gate", "why"], patch.ladder.iter().map(step))
-            )
+            format!("{title}{earliest}\n\n{}", ladder(&patch.ladder))
         }
     }
+}
+
+/// Every gate; columns in which no gate has anything are left out.
+fn ladder(steps: &[LadderStep]) -> String {
+    let mut head = vec!["", "gate", "since", "opens", "by", "why"];
+    let mut rows: Vec<Vec<String>> = steps.iter().map(step).collect();
+    for column in (0..head.len()).rev() {
+        if rows.iter().all(|row| row.get(column).is_none_or(String::is_empty)) {
+            head.remove(column);
+            for row in &mut rows {
+                row.remove(column);
+            }
+        }
+    }
+    table(&head, rows.into_iter())
 }
 
 fn step(step: &LadderStep) -> Vec<String> {
@@ -142,7 +154,19 @@ fn step(step: &LadderStep) -> Vec<String> {
         StepStatus::Opens => "later",
         StepStatus::Closed => "CLOSED",
     };
-    vec![sign.to_owned(), step.label.clone(), step.text.to_string()]
+    let at = |at: &Option<Instant>| at.as_ref().map_or_else(String::new, Instant::to_string);
+    let why = match &step.until {
+        Some(until) => format!("{}; until {until}", step.text),
+        None => step.text.to_string(),
+    };
+    vec![
+        sign.to_owned(),
+        step.label.clone(),
+        at(&step.since),
+        at(&step.opens),
+        step.by.clone().unwrap_or_default(),
+        why,
+    ]
 }
 
 /// UTC to the minute. The terminal's zone is not asked: logs and audit speak UTC too.
@@ -191,6 +215,7 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use view::{Part, Text};
 
     #[test]
     fn moments_are_dates() {
@@ -198,6 +223,40 @@ mod tests {
         assert_eq!(moment(Moment(951_782_399)), "2000-02-28 23:59 UTC");
         assert_eq!(moment(Moment(951_782_400)), "2000-02-29 00:00 UTC");
         assert_eq!(moment(Moment(1_893_455_940)), "2029-12-31 23:59 UTC");
+    }
+
+    #[test]
+    fn a_ladder_tells_since_when_and_by_whom() {
+        let rung = |label: &str, status, text: &str| LadderStep {
+            gate: String::new(),
+            label: label.to_owned(),
+            status,
+            text: Text(vec![Part::Words(text.to_owned())]),
+            since: None,
+            opens: None,
+            until: None,
+            by: None,
+        };
+        let at = Some(Instant {
+            at: Moment(951_782_399),
+            device: None,
+        });
+        let approved = LadderStep {
+            since: at,
+            by: Some("anna".to_owned()),
+            ..rung("Approved", StepStatus::Open, "For Pilot")
+        };
+        let stopped = LadderStep {
+            until: Some(Text(vec![Part::Words("somebody resolves it".to_owned())])),
+            ..rung("No hold", StepStatus::Closed, "Held")
+        };
+        // No gate opens by itself: there is no such column.
+        assert_eq!(
+            ladder(&[approved, stopped]),
+            "        gate      since                 by    why\n\
+             open    Approved  2000-02-28 23:59 UTC  anna  For Pilot\n\
+             CLOSED  No hold                               Held; until somebody resolves it"
+        );
     }
 
     #[test]

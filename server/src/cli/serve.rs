@@ -149,7 +149,7 @@ async fn first_sign_in(service: &Service) -> Result<Option<String>> {
         }
         [only] if !only.has_password && only.sessions.is_empty() && only.disabled.is_none() => only.name.as_str(),
         // In a demonstration there are people already, and nobody knows a password.
-        _ if service.settings().demo => FIRST_ACCOUNT,
+        _ if service.settings().demo.is_some() => FIRST_ACCOUNT,
         _ => return Ok(None),
     };
     let token = service.make_sign_in_link(&host, name).await?;

@@ -13,12 +13,13 @@ use protocol::{
 };
 use serde::de::DeserializeOwned;
 use service::Service;
+use view::Demonstration;
 
-/// The three places: name, time zone, KiB per second, devices, and what their host names begin with.
+/// The three places: name, time zone, KiB per second, tenths of the devices, and what their host names begin with.
 pub(super) const PLACES: [(&str, &str, Option<u32>, u32, &str); 3] = [
-    ("Head office", "Europe/Helsinki", None, 60, "hq"),
-    ("Warehouse", "Europe/Berlin", Some(2_048), 36, "wh"),
-    ("Branch office", "America/New_York", Some(512), 24, "br"),
+    ("Head office", "Europe/Helsinki", None, 5, "hq"),
+    ("Warehouse", "Europe/Berlin", Some(2_048), 3, "wh"),
+    ("Branch office", "America/New_York", Some(512), 2, "br"),
 ];
 /// Share of devices in the pilot group: one in ten.
 const PILOT_EVERY: u32 = 10;
@@ -43,6 +44,12 @@ struct Member {
     records: u64,
 }
 
+/// How many devices are at each place; the first has what the others leave.
+fn shares(devices: u32) -> [u32; 3] {
+    let [_, second, third] = PLACES.map(|(_, _, _, tenths, _)| (devices * tenths / 10).max(1));
+    [devices.saturating_sub(second + third), second, third]
+}
+
 /// All devices.
 pub(super) struct Fleet {
     members: Vec<Member>,
@@ -50,12 +57,14 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// 120 devices as they were set up some weeks before `start`.
-    pub(super) fn build(start: Moment) -> Self {
+    /// The devices as they were set up some weeks before `start`.
+    pub(super) fn build(start: Moment, size: Demonstration) -> Self {
         let releases = Releases::real();
+        // In a drawer for the last sixth of the time.
+        let silence = start + Span::days(i64::from(size.days) * 5 / 6);
         let mut members = Vec::new();
-        for (place, (_, zone, _, count, prefix)) in PLACES.iter().enumerate() {
-            for n in 0..*count {
+        for ((place, (_, zone, _, _, prefix)), count) in PLACES.iter().enumerate().zip(shares(size.devices)) {
+            for n in 0..count {
                 let seed = mix(place as u64 + 1, u64::from(n));
                 let server = n.is_multiple_of(3);
                 let os = if seed % 5 < 2 { Os::Ubuntu2404 } else { Os::Debian12 };
@@ -67,7 +76,7 @@ impl Fleet {
                     server,
                     pilot: n % PILOT_EVERY == 1,
                     last_scan: Moment(0),
-                    silent_from: (seed.is_multiple_of(29)).then(|| start + Span::days(150)),
+                    silent_from: (seed.is_multiple_of(29)).then_some(silence),
                     records: 0,
                 });
             }
@@ -213,4 +222,21 @@ async fn call<T: DeserializeOwned>(service: &Service, message: &Message) -> Resu
         );
     }
     Ok(serde_json::from_slice(&reply.body)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fleet_has_all_its_devices_and_pilots_among_them() {
+        assert_eq!(shares(120), [60, 36, 24]);
+        for devices in [6, 7, 30, 99, 1_000] {
+            let size = Demonstration { devices, days: 14 };
+            let fleet = Fleet::build(Moment(1_800_000_000), size);
+            assert_eq!(fleet.len(), devices as usize);
+            assert!((0..fleet.len()).any(|n| fleet.is_pilot(n)), "{devices}");
+            assert!((0..fleet.len()).any(|n| !fleet.is_pilot(n)), "{devices}");
+        }
+    }
 }

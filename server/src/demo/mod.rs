@@ -1,7 +1,7 @@
-//! `patchward demo`: a fleet of 120 devices in three places with six months behind it, in a database that is thrown away.
+//! `patchward demo`: a fleet in three places with months behind it, in a database that is thrown away.
 //!
 //! Nothing is inserted: the devices enrol, report, ask for permits and send results through the agent API, people decide through the same
-//! commands as on the pages, and the clock is moved through half a year. The release histories are real, the devices are not. Afterwards the
+//! commands as on the pages, and the clock is moved through all these days. The release histories are real, the devices are not. Afterwards the
 //! devices go on living on the real clock, so that an approval on the page has its effect.
 
 mod devices;
@@ -13,10 +13,13 @@ use devices::Fleet;
 use domain::{Moment, Span};
 use people::People;
 use service::{Clock as _, Service, Settings, SystemClock, clock::ManualClock};
-use std::{io::Write as _, path::Path, sync::Arc};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+    sync::Arc,
+};
+use view::Demonstration;
 
-/// Days of history.
-const DAYS: i64 = 182;
 /// Moments of a day at which devices visit: pilots at all of them, because the first goes alone and the others wait for it; everybody else
 /// at one.
 const VISITS_A_DAY: usize = 4;
@@ -29,14 +32,18 @@ const HOURLY_DAYS: i64 = 7;
 /// What could not be made or served.
 pub async fn run(arguments: Demo) -> Result<()> {
     private_files();
+    let size = Demonstration {
+        devices: arguments.devices,
+        days: arguments.days,
+    };
     let arguments = arguments.serve();
     serve::start_log(arguments.log);
     let folder = std::env::temp_dir().join(format!("patchward-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let remove = Remove(&folder);
-    let fleet = history(&folder).await?;
+    let fleet = history(&folder, size).await?;
     let mut settings = Settings::new(folder.clone());
-    settings.demo = true;
+    settings.demo = Some(size);
     serve::run_with(settings, arguments, move |service| live(service, fleet)).await?;
     drop(remove);
     Ok(())
@@ -51,19 +58,20 @@ impl Drop for Remove<'_> {
     }
 }
 
-async fn history(folder: &Path) -> Result<Fleet> {
+async fn history(folder: &Path, size: Demonstration) -> Result<Fleet> {
+    let days = i64::from(size.days);
     let end = SystemClock.now();
-    let start = end - Span::days(DAYS);
+    let start = end - Span::days(days);
     let clock = Arc::new(ManualClock::at(start));
     let mut settings = Settings::new(folder.to_owned());
-    settings.demo = true;
+    settings.demo = Some(size);
     let service = Service::open(settings, clock.clone()).await?;
-    let mut people = People::arrive(&service).await?;
-    let mut fleet = Fleet::build(start);
+    let mut people = People::arrive(&service, size.devices).await?;
+    let mut fleet = Fleet::build(start, size);
     fleet.enroll(&service, &people).await?;
-    let mut out = std::io::stdout();
-    for day in 0..DAYS {
-        let hourly = DAYS - day <= HOURLY_DAYS;
+    let mut progress = Progress::new(size);
+    for day in 0..days {
+        let hourly = days - day <= HOURLY_DAYS;
         let visits = if hourly { 24 } else { VISITS_A_DAY };
         for visit in 0..visits {
             let at = start + Span::days(day) + Span(i64::try_from(visit * 86_400 / visits)?);
@@ -85,18 +93,41 @@ async fn history(folder: &Path) -> Result<Fleet> {
         service.tick().await?;
         service.flush_contacts().await?;
         people.work(&service, start + Span::days(day), day, end).await?;
-        print!(
-            "\rMaking six months of history for {} devices: {} %",
-            fleet.len(),
-            (day + 1) * 100 / DAYS
-        );
-        out.flush()?;
+        progress.tell((day + 1) * 100 / days)?;
     }
-    println!();
     clock.set(end);
     service.flush_contacts().await?;
     service.close().await;
     Ok(fleet)
+}
+
+/// How far the history is: one line that grows on a terminal, a line for each tenth where somebody else reads.
+struct Progress {
+    what: String,
+    terminal: bool,
+    told: i64,
+}
+
+impl Progress {
+    fn new(size: Demonstration) -> Self {
+        Self {
+            what: format!("Making {} days of history for {} devices", size.days, size.devices),
+            terminal: std::io::stdout().is_terminal(),
+            told: -1,
+        }
+    }
+
+    fn tell(&mut self, percent: i64) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.terminal {
+            let end = if percent < 100 { "" } else { "\n" };
+            write!(out, "\r{}: {percent} %{end}", self.what)?;
+        } else if percent / 10 > self.told {
+            self.told = percent / 10;
+            writeln!(out, "{}: {percent} %", self.what)?;
+        }
+        Ok(out.flush()?)
+    }
 }
 
 /// The devices' life on the real clock: each visits once a minute, as real agents do.

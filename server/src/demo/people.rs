@@ -1,4 +1,4 @@
-//! The demonstration's people, named by their roles: what they decide in half a year.
+//! The demonstration's people, named by their roles: what they decide day by day.
 
 use super::devices::PLACES;
 use anyhow::{Context as _, Result};
@@ -37,7 +37,7 @@ pub(super) struct People {
 
 impl People {
     /// Makes the accounts, places and enrolment tokens.
-    pub(super) async fn arrive(service: &Service) -> Result<Self> {
+    pub(super) async fn arrive(service: &Service, devices: u32) -> Result<Self> {
         let host = Actor::host();
         service
             .create_account(&host, "admin", Role::Administrator, None)
@@ -65,7 +65,7 @@ impl People {
                 group: Some(group),
                 accept: true,
                 scan_only: false,
-                max_uses: 200,
+                max_uses: devices,
                 hours: 24,
             };
             service.create_token(&host, request).await.map(|t| t.token)

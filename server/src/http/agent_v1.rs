@@ -2,25 +2,21 @@
 //!
 //! Cookies are not looked at, and nothing here can make a session.
 
+use crate::http::bodies;
 use crate::http::limits::Network;
 use crate::state::AppState;
 use app::ctx::PeerAddr;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http_body_util::BodyExt as _;
 use protocol::ShortText;
-use protocol::limits::MAX_BODY;
-use protocol::sign::{KEY_HEADER, SIGNATURE_HEADER, sha256, sign_reply};
+use protocol::sign::{KEY_HEADER, SIGNATURE_HEADER, sign_reply};
 use protocol::v1::{CHECK_IN, ENROLL, PERMIT, REPORT, RESULTS, Refusal, RefusalCode};
 use std::any::Any;
 use std::time::Instant;
 
-/// So much of a body that is too large is read and thrown away, so that its sender is still there to read why. More is cut off.
-const DRAIN: usize = 4 * MAX_BODY;
 /// Longer key ids and signatures than any that fit are not even compared.
 const HEADER_MAX: usize = 200;
 
@@ -41,15 +37,8 @@ pub fn routes() -> Router<AppState> {
 
 async fn handle(state: &AppState, peer: PeerAddr, path: &'static str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match read(body, &parts.headers).await {
-        Ok(body) => body,
-        Err(refused) => return reply(state, &refused.read, refused.code, refused.detail),
-    };
-    let hash = sha256(&body);
-    let (key, signature) = (
-        value(&parts.headers, KEY_HEADER),
-        value(&parts.headers, SIGNATURE_HEADER),
-    );
+    let headers = &parts.headers;
+    let (key, signature) = (value(headers, KEY_HEADER), value(headers, SIGNATURE_HEADER));
     let (now, network) = (Instant::now(), Network::from(peer.0));
     let limits = &state.limits;
     let claimed = (network, key.to_owned());
@@ -57,6 +46,7 @@ async fn handle(state: &AppState, peer: PeerAddr, path: &'static str, request: R
         && limits.failed_key.has_left(&claimed, now)
         && (path != ENROLL || limits.enroll.take(network, now));
     if !within {
+        let hash = bodies::drain(body, headers).await;
         return reply(
             state,
             &hash,
@@ -64,55 +54,26 @@ async fn handle(state: &AppState, peer: PeerAddr, path: &'static str, request: R
             "too many messages from this address; try again in a minute",
         );
     }
-    let answer = state.service.agent(path, key, signature, &body).await;
+    let stranger = if path == ENROLL {
+        None
+    } else {
+        state.service.refuse_stranger(key).await
+    };
+    let (hash, answer) = match stranger {
+        Some(refusal) => (bodies::drain(body, headers).await, refusal),
+        None => match limits.bodies.room(path, key, headers).await {
+            Err((code, detail)) => return reply(state, &bodies::drain(body, headers).await, code, detail),
+            Ok(room) => match bodies::read(body, &room, headers).await {
+                Err((hash, code, detail)) => return reply(state, &hash, code, detail),
+                Ok((hash, body)) => (hash, state.service.agent(path, key, signature, &body).await),
+            },
+        },
+    };
     if answer.status == StatusCode::UNAUTHORIZED.as_u16() {
         limits.failed.take(network, now);
         limits.failed_key.take(claimed, now);
     }
     signed(state, &hash, answer.status, answer.body)
-}
-
-/// A body that was not taken.
-struct Refused {
-    read: [u8; 32],
-    code: RefusalCode,
-    detail: &'static str,
-}
-
-/// Reads a body of at most [`MAX_BODY`] bytes.
-async fn read(mut body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Refused> {
-    let too_large = |read: &[u8]| Refused {
-        read: sha256(read),
-        code: RefusalCode::TooLarge,
-        detail: "the message is larger than 1 MiB",
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok());
-    if announced.is_some_and(|length: usize| length > DRAIN) {
-        return Err(too_large(&[]));
-    }
-    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(MAX_BODY));
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            return Err(Refused {
-                read: sha256(&bytes),
-                code: RefusalCode::Malformed,
-                detail: "the message ended early",
-            });
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        bytes.extend_from_slice(&data);
-        if bytes.len() > DRAIN {
-            return Err(too_large(&bytes));
-        }
-    }
-    if bytes.len() > MAX_BODY {
-        Err(too_large(&bytes))
-    } else {
-        Ok(bytes)
-    }
 }
 
 /// A header that stands there once; anything else is as good as none.

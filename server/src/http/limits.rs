@@ -1,5 +1,6 @@
 //! How often strangers may knock. Buckets of tokens that refill; their number is bounded, so that a flood of addresses cannot fill memory.
 
+use crate::http::bodies::Bodies;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -74,6 +75,8 @@ pub struct Limits {
     pub failed_key: Buckets<(Network, String)>,
     /// Failed authentications by network, whatever key they claim.
     pub failed: Buckets<Network>,
+    /// Memory for what is on its way.
+    pub bodies: Bodies,
 }
 
 impl Default for Limits {
@@ -82,6 +85,7 @@ impl Default for Limits {
             enroll: Buckets::new(60.0, 1.0),
             failed_key: Buckets::new(20.0, 0.2),
             failed: Buckets::new(300.0, 10.0),
+            bodies: Bodies::default(),
         }
     }
 }

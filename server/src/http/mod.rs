@@ -2,6 +2,7 @@
 //! device key, and nothing under one prefix is reachable by the other.
 
 pub mod agent_v1;
+pub mod bodies;
 pub mod explain;
 pub mod export;
 pub mod limits;

@@ -2,15 +2,17 @@
 
 use crate::world::{World, check_in, enrollment, signed, signed_check_in};
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use domain::{DeviceId, Moment, PatchId};
 use ed25519_dalek::SigningKey;
-use protocol::limits::MAX_BODY;
+use protocol::limits::{MAX_BODY, MAX_ENROLL};
 use protocol::sign::{KEY_HEADER, SIGNATURE_HEADER, sha256, verify_reply};
 use protocol::v1::{
     ActionKind, CHECK_IN, CheckInReply, ENROLL, EnrollReply, PERMIT, PermitRequest, REPORT, RESULTS, Refusal,
     RefusalCode, Report, ReportContent, Sealed,
 };
+use tokio::sync::mpsc::Sender;
+use tokio_stream::wrappers::ReceiverStream;
 
 const ALL: [&str; 5] = [ENROLL, CHECK_IN, REPORT, PERMIT, RESULTS];
 
@@ -55,21 +57,89 @@ async fn a_body_of_one_mebibyte_and_a_byte_is_refused() {
     let device = world.device().await;
     let before = world.records().await;
     for path in ALL {
-        let body = vec![b' '; MAX_BODY + 1];
+        // Who enrols is not known yet.
+        let most = if path == ENROLL { MAX_ENROLL } else { MAX_BODY };
+        let body = vec![b' '; most + 1];
         let answer = world.send(signed(&device, path, body.clone())).await;
         assert_eq!(refusal(&world, &body, &answer), RefusalCode::TooLarge, "{path}");
         // Just as large as allowed is looked at, and found to be nothing.
-        let body = vec![b' '; MAX_BODY];
+        let body = vec![b' '; most];
         let answer = world.send(signed(&device, path, body.clone())).await;
         assert_eq!(refusal(&world, &body, &answer), RefusalCode::Malformed, "{path}");
     }
     // Far too large is not even read.
-    let request = Request::post(CHECK_IN)
-        .header("content-length", "99999999999")
-        .body(Body::empty())
-        .expect("a request");
+    let mut request = signed(&device, CHECK_IN, Vec::new());
+    let huge = HeaderValue::from_static("99999999999");
+    request.headers_mut().insert("content-length", huge);
     assert_eq!(refusal(&world, b"", &world.send(request).await), RefusalCode::TooLarge);
     assert_eq!(world.records().await, before);
+}
+
+/// A request whose body comes piece by piece, when it is sent.
+fn slow(key: &SigningKey, body: &[u8]) -> (Request<Body>, Sender<Result<Vec<u8>, std::io::Error>>) {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let request = signed(key, REPORT, body.to_vec());
+    let length = HeaderValue::from(body.len());
+    let mut request = request.map(|_| Body::from_stream(ReceiverStream::new(receive)));
+    request.headers_mut().insert("content-length", length);
+    (request, send)
+}
+
+#[tokio::test]
+async fn nothing_of_a_strangers_message_is_held_in_memory() {
+    let world = World::new().await;
+    let device = world.device().await;
+    let stranger = SigningKey::from_bytes(&[9; 32]);
+    let body = vec![b' '; 8 * 64 * 1024];
+    for (key, held) in [(&stranger, 0), (&device, body.len())] {
+        let (request, pieces) = slow(key, &body);
+        let send = async {
+            for piece in body.chunks(64 * 1024) {
+                // Room for one: when the third is in, the first was read.
+                pieces.send(Ok(piece.to_vec())).await.expect("somebody reads");
+            }
+            let now = world.state.held_by_messages();
+            drop(pieces);
+            now
+        };
+        let (answer, seen) = tokio::join!(world.send(request), send);
+        assert_eq!(seen, held);
+        // The refusal is about the whole message, so that an honest sender can believe it.
+        let code = refusal(&world, &body, &answer);
+        let expected = if held == 0 {
+            RefusalCode::UnknownDevice
+        } else {
+            RefusalCode::Malformed
+        };
+        assert_eq!(code, expected);
+        assert_eq!(world.state.held_by_messages(), 0, "given back");
+    }
+}
+
+#[tokio::test]
+async fn who_knows_a_key_and_cannot_sign_gets_no_more_room_than_a_device() {
+    let world = World::new().await;
+    let device = world.device().await;
+    let body = vec![b' '; 256 * 1024];
+    let (one, first) = slow(&device, &body);
+    let (two, second) = slow(&device, &body);
+    let third = async {
+        first.send(Ok(body[..1024].to_vec())).await.expect("somebody reads");
+        second.send(Ok(body[..1024].to_vec())).await.expect("somebody reads");
+        first.send(Ok(body[1024..2048].to_vec())).await.expect("somebody reads");
+        second
+            .send(Ok(body[1024..2048].to_vec()))
+            .await
+            .expect("somebody reads");
+        let answer = world.send(signed(&device, REPORT, body.clone())).await;
+        let held = world.state.held_by_messages();
+        drop((first, second));
+        (answer, held)
+    };
+    let (_, _, (answer, held)) = tokio::join!(world.send(one), world.send(two), third);
+    assert_eq!(refusal(&world, &body, &answer), RefusalCode::TooMany);
+    assert_eq!(held, 2 * body.len());
+    assert_eq!(world.send(signed_check_in(&device, 1)).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -121,6 +121,16 @@ pub(crate) const FUNCTIONS: &[(&str, Needs, &str)] = &[
         Right(Decide),
         "patch=999&version=0&what=plan&how=a+way&use_when=a+time",
     ),
+    (
+        "/api/patches/try_again",
+        Right(Resume),
+        "device=999&patch=999&what=install&latest=1&reason=a+reason",
+    ),
+    (
+        "/api/patches/try_again",
+        Right(RollBack),
+        "device=999&patch=999&what=roll_back&latest=1&reason=a+reason",
+    ),
     ("/api/patches/save_view", Right(ReadFleet), "name=&matching="),
     ("/api/patches/delete_view", Right(ReadFleet), "view=999"),
     ("/api/devices/list", Right(ReadFleet), r#"{"filter":{}}"#),

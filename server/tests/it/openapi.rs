@@ -184,6 +184,17 @@ pub(crate) fn inventory(brake: Option<Brake>) -> Inventory {
         }],
         manager_error: Some(text("libfoo is only half installed")),
         disk_free_mib: 1_024,
+        on_battery: Some(true),
+        processes_unread: Some(3),
+        foreign: vec![Foreign {
+            source: name("nodejs"),
+            version: version("20.19.0-1nodesource1"),
+            origin: Origin {
+                label: text(". nodistro"),
+                archive: text("nodistro"),
+                codename: text("nodistro"),
+            },
+        }],
     }
 }
 
@@ -282,6 +293,9 @@ fn reports() {
         services: Some(inventory.services.clone()),
         manager_error,
         disk_free_mib: Some(512),
+        on_battery: Some(Now { now: Some(true) }),
+        processes_unread: Some(Now { now: None }),
+        foreign: Some(inventory.foreign.clone()),
     };
     for manager_error in [None, Some(None), Some(Some(text("broken")))] {
         let changes = Box::new(delta(manager_error));

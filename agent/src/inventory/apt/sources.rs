@@ -72,16 +72,42 @@ fn host(uri: &str) -> String {
     site(uri).split('/').next().unwrap_or_default().to_owned()
 }
 
-/// Reads what `apt-get update` said: which sources failed and why. A complaint that names no source (a lock, a full disk) is against all.
+/// What apt says when it goes on without a source, or with what it had read of it before. All its other warnings are about sources that it
+/// has read: keys in an old place, a signature that it will not take next year, a suite that changed its name, a line that stands there
+/// twice.
+const UNREAD: [&str; 7] = [
+    "Failed to fetch ",
+    "GPG error: ",
+    "An error occurred during the signature verification",
+    "The repository is not updated and the previous index files will be used",
+    "Some index files failed to download",
+    "does not have a Release file",
+    "does no longer have a Release file",
+];
+/// An expired Release file stops apt, or is only warned of, as it is told: what it lists is of the past in any case.
+const EXPIRED: [&str; 2] = [" is expired ", " is not valid yet "];
+/// With this, apt has looked at none.
+const NO_LIST: &str = "The list of sources could not be read";
+/// What the owner's own commands after a refresh say is not about any source.
+const AFTERWARDS: [&str; 2] = ["APT::Update::Post-Invoke", "Sub-process returned an error code"];
+
+/// The complaint in a line of apt's, if it says that something was not read. `N:` are notes, and so are most warnings.
+fn complaint(line: &str) -> Option<&str> {
+    let has = |text: &str, words: &[&str]| words.iter().any(|w| text.contains(w));
+    let after = |words: [&str; 2]| words.into_iter().find_map(|w| line.strip_prefix(w));
+    if let Some(text) = after(["W: ", "Warning: "]) {
+        let unread = has(text, &UNREAD) || (text.starts_with("Release file for ") && has(text, &EXPIRED));
+        return Some(text).filter(|_| unread);
+    }
+    after(["E: ", "Error: "]).filter(|text| !has(text, &AFTERWARDS))
+}
+
+/// Reads what `apt-get update` said: which sources failed and why. A complaint that names no source (a lock, a full disk) is against all,
+/// unless the sources that it is about were named beside it.
 pub fn failures(out: &str, err: &str, code: Option<i32>, targets: &[Target]) -> Vec<SourceStatus> {
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
-    let complaints = err
-        .lines()
-        .chain(out.lines())
-        .map(str::trim)
-        .filter_map(|l| l.strip_prefix("W: ").or_else(|| l.strip_prefix("E: ")));
     let mut general = None;
-    for text in complaints.filter(|t| !t.starts_with("Some index files failed")) {
+    for text in err.lines().chain(out.lines()).map(str::trim).filter_map(complaint) {
         let known: Vec<&Target> = targets.iter().filter(|t| names(text, t)).collect();
         for target in &known {
             failed.entry(target.name.clone()).or_insert_with(|| reason(text));
@@ -93,7 +119,16 @@ pub fn failures(out: &str, err: &str, code: Option<i32>, targets: &[Target]) -> 
             }
         }
     }
-    if let (Some(text), true, false) = (general, failed.is_empty(), code == Some(0)) {
+    if err.contains(NO_LIST) {
+        failed.clear();
+    }
+    if general.is_none() && code != Some(0) && !err.contains(AFTERWARDS[0]) {
+        general = Some(code.map_or_else(
+            || "apt-get update was stopped".to_owned(),
+            |code| format!("apt-get update ended with exit code {code}"),
+        ));
+    }
+    if let (Some(text), true) = (general, failed.is_empty()) {
         failed.extend(targets.iter().map(|t| (t.name.clone(), text.clone())));
         if targets.is_empty() {
             failed.insert("apt".to_owned(), text);
@@ -113,6 +148,7 @@ fn names(text: &str, target: &Target) -> bool {
     if release.is_empty() || release == "." {
         return text.contains(&format!("{uri}/")) || text.contains(&format!("{uri} "));
     }
+    // `Release file for http://site/debian/dists/bookworm/InRelease is expired`, `The repository 'http://site/debian bookworm Release'`
     text.contains(&format!("{uri}/dists/{release}/")) || text.contains(&format!("{uri} {release} "))
 }
 
@@ -162,53 +198,5 @@ pub fn statuses(targets: &[Target], failed: &[SourceStatus]) -> Vec<SourceStatus
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DEBIAN: &str = "http://archive.example/debian/\tbookworm\tbookworm\n\
-        http://archive.example/debian/\tbookworm\tbookworm\n\
-        http://archive.example/debian/\tbookworm-updates\tbookworm-updates\n\
-        http://user:word@archive.example/debian-security/\tstable-security\tbookworm-security\n";
-
-    #[test]
-    fn sources_are_named_by_codename_archive_or_site() {
-        let names = |text: &str| targets(text).into_iter().map(|t| t.name).collect::<Vec<_>>();
-        assert_eq!(names(DEBIAN), ["bookworm", "bookworm-updates", "bookworm-security"]);
-        let ubuntu = "http://u.example/ubuntu/\tnoble\tnoble\nhttp://u.example/ubuntu/\tnoble-security\tnoble\n";
-        assert_eq!(names(ubuntu), ["noble", "noble-security"]);
-        let shared = "https://a.example/d\tstable\t\nhttps://b.example/r\tstable\t\nfile:/var/lib/x/rollback/\t./\t\n";
-        assert_eq!(
-            names(shared),
-            ["/var/lib/x/rollback", "stable (a.example)", "stable (b.example)"]
-        );
-    }
-
-    #[test]
-    fn a_failed_fetch_names_its_source_and_a_full_disk_all_of_them() {
-        let targets = targets(DEBIAN);
-        let err = "W: Failed to fetch http://127.0.0.1:9/debian/dists/bookworm-nothere/InRelease  Could not connect to 127.0.0.1:9\n\
-            W: GPG error: http://archive.example/debian bookworm-updates InRelease: The following signatures were invalid: EXPKEYSIG 1\n\
-            W: Some index files failed to download. They have been ignored, or old ones used instead.\n";
-        let failed = failures("", err, Some(0), &targets);
-        let named: Vec<&str> = failed.iter().map(|f| f.name.as_str()).collect();
-        assert_eq!(named, ["bookworm-nothere", "bookworm-updates"]);
-        assert_eq!(
-            failed[0].error.as_ref().unwrap().as_str(),
-            "Could not connect to 127.0.0.1:9"
-        );
-        let all = statuses(&targets, &failed);
-        assert_eq!(all.len(), 4);
-        assert_eq!(all.iter().filter(|s| s.error.is_none()).count(), 2);
-        let lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)\n";
-        assert_eq!(failures("", lock, Some(100), &targets).len(), 3);
-        assert!(
-            failures(
-                "Hit:1 http://archive.example/debian bookworm InRelease\n",
-                "",
-                Some(0),
-                &targets
-            )
-            .is_empty()
-        );
-    }
-}
+#[path = "sources_tests.rs"]
+mod tests;

@@ -320,34 +320,43 @@ pub fn changes(text: &str) -> Vec<Change> {
         .collect()
 }
 
-/// A newer version that a pin of the device's own configuration keeps away, with the priority that decided. Archives that are not taken by
-/// themselves (backports: 100, experimental: 1) are no pin.
-pub fn pinned(policy: &Policy) -> Option<(&PolicyVersion, i32)> {
+/// Why a newer version is not the candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// A pin of the device's own configuration prefers another version; the priority that decided.
+    Pinned(i32),
+    /// The vendor gives it to this share of devices so far, and apt is set to hide it from the others.
+    Phased(u8),
+}
+
+/// A version newer than the installed one that apt does not take although its archive is one that is taken from, and why. Archives that are
+/// not taken by themselves (backports: 100, experimental: 1) keep nothing away, nor do they hide what is kept away in others.
+pub fn kept_away(policy: &Policy) -> Option<(&PolicyVersion, Kept)> {
     let installed = policy.installed.as_deref()?;
-    let newest = policy
-        .versions
-        .iter()
-        .filter(|v| v.in_archive())
-        .max_by(|a, b| compare_debian(&a.version, &b.version))
-        .filter(|v| compare_debian(&v.version, installed).is_gt())?;
-    if policy.candidate.as_deref() == Some(newest.version.as_str()) {
+    let candidate = policy.candidate.as_deref();
+    if candidate.is_some_and(|c| compare_debian(c, installed).is_gt()) {
         return None;
     }
-    let place = newest.places.iter().map(|(p, _)| *p).max().unwrap_or(500);
-    if newest.priority != place {
-        return Some((newest, newest.priority));
-    }
-    match place {
-        1 | 100 => None,
-        500 | 990 => {
-            let candidate = policy
-                .versions
-                .iter()
-                .find(|v| Some(&v.version) == policy.candidate.as_ref())?;
-            Some((newest, candidate.priority))
-        }
-        other => Some((newest, other)),
-    }
+    let mut newer: Vec<&PolicyVersion> = policy
+        .versions
+        .iter()
+        .filter(|v| v.in_archive() && compare_debian(&v.version, installed).is_gt())
+        .collect();
+    newer.sort_by(|a, b| compare_debian(&b.version, &a.version));
+    newer.into_iter().find_map(|version| {
+        let place = version.places.iter().map(|(p, _)| *p).max().unwrap_or(500);
+        let why = match (version.phased, place) {
+            (Some(percent), _) if percent < 100 && version.priority == 1 && place != 1 => Kept::Phased(percent),
+            _ if version.priority != place => Kept::Pinned(version.priority),
+            (_, 1 | 100) => return None,
+            (_, 500 | 990) => {
+                let preferred = policy.versions.iter().find(|v| Some(v.version.as_str()) == candidate);
+                Kept::Pinned(preferred?.priority)
+            }
+            (_, other) => Kept::Pinned(other),
+        };
+        Some((version, why))
+    })
 }
 
 #[cfg(test)]

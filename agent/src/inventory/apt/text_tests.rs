@@ -75,27 +75,55 @@ fn phases_and_pins_are_read_and_backports_are_no_pin() {
         &format!("     1.1 500 (phased 10%)\n        500 http://a y/main amd64 Packages\n{installed}"),
     );
     assert_eq!(phased.versions[0].phased, Some(10));
-    assert_eq!(pinned(&phased), None);
+    assert_eq!(kept_away(&phased), None);
     let never = table(
         "1.0",
         &format!("     1.1 -1\n        500 http://a y/main amd64 Packages\n{installed}"),
     );
-    assert_eq!(pinned(&never).map(|(v, p)| (v.version.as_str(), p)), Some(("1.1", -1)));
+    assert_eq!(
+        kept_away(&never).map(|(v, p)| (v.version.as_str(), p)),
+        Some(("1.1", Kept::Pinned(-1)))
+    );
     let source = table(
         "1.0",
         &format!("     1.1 400\n        400 http://a y/main amd64 Packages\n{installed}"),
     );
-    assert_eq!(pinned(&source).map(|(_, p)| p), Some(400));
+    assert_eq!(kept_away(&source).map(|(_, p)| p), Some(Kept::Pinned(400)));
     let kept = table(
         "1.0",
         "     1.1 500\n        500 http://a y/main amd64 Packages\n *** 1.0 1001\n        500 http://a x/main amd64 Packages\n",
     );
-    assert_eq!(pinned(&kept).map(|(_, p)| p), Some(1001));
+    assert_eq!(kept_away(&kept).map(|(_, p)| p), Some(Kept::Pinned(1001)));
     let backports = table(
         "1.0",
         &format!("     2.0~bpo1 100\n        100 http://a b/main amd64 Packages\n{installed}"),
     );
-    assert_eq!(pinned(&backports), None);
+    assert_eq!(kept_away(&backports), None);
+    // A backport does not hide what a pin keeps away.
+    let both = table(
+        "1.0",
+        &format!(
+            "     2.0~bpo1 100\n        100 http://a b/main amd64 Packages\n     1.1 -1\n        500 http://a y/main amd64 Packages\n{installed}"
+        ),
+    );
+    assert_eq!(
+        kept_away(&both).map(|(v, p)| (v.version.as_str(), p)),
+        Some(("1.1", Kept::Pinned(-1)))
+    );
+    // `APT::Get::Phase-Policy`: the version is there, but apt lists the package as up to date.
+    let hidden = table(
+        "1.0",
+        &format!("     1.1 1 (phased 30%)\n        500 http://a y/main amd64 Packages\n{installed}"),
+    );
+    assert_eq!(
+        kept_away(&hidden).map(|(v, p)| (v.version.as_str(), p)),
+        Some(("1.1", Kept::Phased(30)))
+    );
+    let out = table(
+        "1.1",
+        &format!("     1.1 500\n        500 http://a y/main amd64 Packages\n{installed}"),
+    );
+    assert_eq!(kept_away(&out), None);
     let absent = policies(
         "q:\n  Installed: (none)\n  Candidate: 1\n  Version table:\n     1 500\n        500 http://a x/main amd64 Packages\n",
     );

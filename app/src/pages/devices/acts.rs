@@ -1,7 +1,7 @@
 //! What can be done about a device, and about one patch on it.
 
 use crate::api::devices::{AcceptDevice, AskScan, MoveDevice, PlaceDevice, RevokeDevice};
-use crate::api::patches::{LiftBlock, Problem, RollBack};
+use crate::api::patches::{LiftBlock, Problem, RollBack, TryAgain};
 use crate::components::confirm::{Act, act, panel};
 use crate::components::field::hidden;
 use crate::components::form::post;
@@ -9,7 +9,7 @@ use crate::components::icon::icon;
 use crate::components::select::select;
 use domain::{DeviceId, DeviceState, PatchId, Permission};
 use leptos::prelude::*;
-use view::{DevicePage, DeviceRow, Me};
+use view::{Again, DevicePage, DevicePatch, DeviceRow, Me, Tries};
 
 /// Report a problem, roll back, lift a block.
 pub fn device_patch_acts(
@@ -62,6 +62,43 @@ pub fn device_patch_acts(
         })
     });
     view! { {problem} {undo} {lift} }.into_any()
+}
+
+/// As [`device_patch_acts`], and letting the device try again what it has tried in vain too often.
+pub fn patch_acts(me: &Me, device: DeviceId, patch: &DevicePatch) -> AnyView {
+    let back = format!("/devices/{device}");
+    let again = patch
+        .again
+        .map(|again| try_again(me, device, patch.patch, again, &back));
+    let acts = device_patch_acts(me, device, patch.patch, patch.can_roll_back, patch.blocked, &back);
+    view! { {again} {acts} }.into_any()
+}
+
+fn try_again(me: &Me, device: DeviceId, patch: PatchId, again: Again, back: &str) -> AnyView {
+    let (right, what) = match again.what {
+        Tries::Install => (Permission::Resume, "Installing it"),
+        Tries::RollBack => (Permission::RollBack, "Going back"),
+    };
+    if !me.role.may(right) {
+        return ().into_any();
+    }
+    act::<TryAgain>(Act {
+        label: "Try again",
+        icon: "restart",
+        tone: "main",
+        explain: format!(
+            "{what} failed {} times, which is all that is tried by itself. From its next contact on the device has as many tries again.",
+            again.failed
+        ),
+        reason: Some(("Reason", true)),
+        fields: vec![
+            ("device", device.to_string()),
+            ("patch", patch.to_string()),
+            ("what", again.what.word().to_owned()),
+            ("latest", again.latest.to_string()),
+            ("back", back.to_owned()),
+        ],
+    })
 }
 
 /// Accept and revoke.

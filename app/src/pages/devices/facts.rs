@@ -58,6 +58,14 @@ pub fn concerns(page: &DevicePage) -> AnyView {
             page.services.clone(),
         ));
     }
+    if let Some(n) = page.processes_unread.filter(|n| *n > 0) {
+        let title = "Not every process could be looked at".to_owned();
+        let text = format!(
+            "{}: more services may run old files than are known here.",
+            plural(n, "process was not readable", "processes were not readable")
+        );
+        boxes.push(concern("unknown", "unknown", title, vec![text]));
+    }
     if !broken.is_empty() {
         let title = "Not every source could be read: what came from them is kept as it was".to_owned();
         boxes.push(concern("unknown", "unknown", title, broken));
@@ -107,12 +115,22 @@ pub fn facts(page: &DevicePage) -> AnyView {
             <dt>"Location"</dt><dd>{location}</dd>
             <dt>"Time zone"</dt><dd>{page.zone.clone()}</dd>
             <dt>"Package manager"</dt><dd>{manager}</dd>
+            <dt>"Power"</dt><dd>{power(page.on_battery)}</dd>
             <dt>"Measured"</dt><dd>{measured(page.measured)}</dd>
             <dt>"Agent"</dt><dd>{page.agent_version.clone()}</dd>
             <dt>"Sources"</dt><dd><ul class="plain">{sources}</ul></dd>
         </dl>
     }
     .into_any()
+}
+
+/// What it ran on when it last looked.
+const fn power(on_battery: Option<bool>) -> &'static str {
+    match on_battery {
+        Some(true) => "on battery: nothing is installed",
+        Some(false) => "on mains",
+        None => "not told",
+    }
 }
 
 /// How fast the device was the last time, from which the time of its installs is expected.

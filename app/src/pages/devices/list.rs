@@ -1,7 +1,7 @@
 //! The device list.
 
 use super::acts::admit_acts;
-use crate::address::{device_filter, device_query, patch_show_at};
+use crate::address::{device_filter, device_patches_at, device_query};
 use crate::api::devices::devices;
 use crate::components::form::get;
 use crate::components::icon::icon;
@@ -15,7 +15,7 @@ use domain::{DeviceState, Permission};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use view::{DeviceFilter, DeviceList, DeviceRow, DeviceShow, Me, PatchShow};
+use view::{DeviceFilter, DeviceList, DevicePatches, DeviceRow, DeviceShow, Me, PatchShow};
 
 /// The list.
 #[component]
@@ -174,7 +174,7 @@ fn row(row: &DeviceRow) -> AnyView {
 /// Patches of a device as numbers that link to the list of just those.
 fn open(row: &DeviceRow) -> AnyView {
     let link = |n: u32, show: PatchShow, bucket: &'static str, words: &'static str| {
-        (n > 0).then(|| view! { <li data-bucket=bucket><a href=patch_show_at(row.id, show)><b>{number(n)}</b> " " {words}</a></li> })
+        (n > 0).then(|| view! { <li data-bucket=bucket><a href=device_patches_at(row.id, &DevicePatches { show, page: 1 })><b>{number(n)}</b> " " {words}</a></li> })
     };
     let none = (row.open + row.pending + row.failed == 0).then(|| {
         if row.last_scan.is_none() || row.silent {

@@ -1,36 +1,37 @@
 //! One device: what it owes, and for each open patch every gate in its way.
 
-use super::acts::{device_acts, device_patch_acts};
+use super::acts::{device_acts, patch_acts};
 use super::facts::{concerns, facts};
-use crate::address::{patch_show, patch_show_at};
+use crate::address::{device_patches, device_patches_at};
 use crate::api::devices::device;
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
 use crate::components::marks;
+use crate::components::pager::pager;
 use crate::components::section::{ask, empty, named, section};
 use crate::components::timeline::timeline;
 use crate::components::when::{instant, told, when, when_or};
-use crate::words::{number, plural};
-use domain::{DeviceId, DeviceState, PatchId};
+use crate::words::number;
+use domain::{DeviceId, DeviceState, PatchId, PatchState};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use view::{AttemptView, DevicePage, DevicePatch, Me, PatchShow};
+use view::{AttemptView, DevicePage, DevicePatch, DevicePatches, Me, PAGE_SIZE, PatchShow};
 
 /// The page.
 #[component]
 pub fn OnePage() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| params.with(|p| p.get_str("id").and_then(|t| t.parse::<DeviceId>().ok())));
-    let show = Memo::new(move |_| query.with(patch_show));
+    let shown = Memo::new(move |_| query.with(device_patches));
     let data = ask(
-        move || (id.get(), show.get()),
-        |(id, _)| async move { device(named(id)?).await },
+        move || (id.get(), shown.get()),
+        |(id, shown)| async move { device(named(id)?, shown).await },
     );
     let opened = Opened(RwSignal::new(Vec::new()));
     view! {
         <Title text="Device"/>
-        {section(data, move |me, page| one(&me, &page, show.get_untracked(), opened))}
+        {section(data, move |me, page| one(&me, &page, shown.get_untracked().show, opened))}
     }
 }
 
@@ -68,7 +69,7 @@ fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
         </header>
         {concerns(page)}
         <section id="patches" aria-labelledby="patches-title">
-            <h2 id="patches-title">"Open patches"</h2>
+            <h2 id="patches-title">"Patches"</h2>
             {patches(me, page, show, opened)}
         </section>
         {attempts}
@@ -82,38 +83,54 @@ fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
 
 /// Which patches are shown, and the ways to the others.
 fn tabs(page: &DevicePage, show: PatchShow) -> AnyView {
-    let mut links = Vec::new();
-    for one in PatchShow::ALL {
-        let n = page.patches.iter().filter(|p| one.has(p.state, p.security)).count();
-        if n > 0 || *one == PatchShow::All || *one == show {
-            let words = format!("{} {}", one.label(), number(u32::try_from(n).unwrap_or(u32::MAX)));
-            let to = patch_show_at(page.row.id, *one);
-            links.push(view! { <a href=to aria-current=(*one == show).then_some("page")>{words}</a> });
-        }
-    }
-    view! { <nav class="tabs" aria-label="Patches by state">{links}</nav> }.into_any()
+    let shown = page
+        .counts
+        .iter()
+        .filter(|(one, n)| *n > 0 || *one == PatchShow::All || *one == show);
+    let links = shown.map(|(one, n)| {
+        let words = format!("{} {}", one.label(), number(*n));
+        let to = device_patches_at(page.row.id, &DevicePatches { show: *one, page: 1 });
+        view! { <a href=to aria-current=(*one == show).then_some("page")>{words}</a> }
+    });
+    view! { <nav class="tabs" aria-label="Patches by state">{links.collect::<Vec<_>>()}</nav> }.into_any()
 }
 
 fn patches(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
-    let settled = (page.settled > 0).then(|| {
-        view! { <p class="sub">{plural(page.settled, "patch is", "patches are")} " settled: installed, or replaced by a newer one."</p> }
-    });
-    if page.patches.is_empty() {
-        let text = if page.row.last_scan.is_none() {
-            "No scan has come from this device yet."
-        } else {
-            "Its last scan found nothing missing."
-        };
-        return view! { {empty("Nothing is open", view! { <p>{text}</p> }.into_any())} {settled} }.into_any();
-    }
     let lines = page
         .patches
         .iter()
-        .filter(|p| show.has(p.state, p.security))
         .map(|p| patch(me, page.row.id, p, opened))
         .collect::<Vec<_>>();
-    let none = lines.is_empty().then(|| view! { <p class="none">"No patch here."</p> });
-    view! { {tabs(page, show)} {none} <div class="rungs">{lines}</div> {settled} }.into_any()
+    let none = lines.is_empty().then(|| nothing(page, show));
+    let pages = show.is_past().then(|| {
+        let total = page.counts.iter().find(|(one, _)| *one == show).map_or(0, |(_, n)| *n);
+        let address = |page_no: u32| device_patches_at(page.row.id, &DevicePatches { show, page: page_no });
+        pager(
+            page.patches_page,
+            total.div_ceil(PAGE_SIZE).max(1),
+            total,
+            "patch",
+            "patches",
+            &address,
+        )
+    });
+    view! { {tabs(page, show)} {none} <div class="rungs">{lines}</div> {pages} }.into_any()
+}
+
+/// Why a list is empty.
+fn nothing(page: &DevicePage, show: PatchShow) -> AnyView {
+    let (title, text) = match (show, page.row.last_scan) {
+        (_, None) => (
+            "Nothing is known",
+            "No scan has come from this device yet. Its first one comes with its first contact.",
+        ),
+        (PatchShow::All, Some(_)) => (
+            "Nothing is open",
+            "Its last scan found nothing missing. What was installed before is under “Installed”.",
+        ),
+        _ => ("No patch here", "None of this device's patches is in this state."),
+    };
+    empty(title, view! { <p>{text}</p> }.into_any())
 }
 
 /// One patch: the first closed gate in a line, all gates when opened.
@@ -133,23 +150,48 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
         .earliest
         .as_ref()
         .map(|at| view! { <span class="sub">"earliest " {instant(at)}</span> });
+    let settled = patch.ladder.is_empty();
+    let headline = if settled {
+        settled_words(patch)
+    } else {
+        view! { {told(&patch.headline)} " " {earliest} }.into_any()
+    };
+    let tried = (!patch.attempts.is_empty()).then(|| {
+        let tries = patch
+            .attempts
+            .iter()
+            .map(|a| view! { <li>{when(a.at)} " " <b>{a.kind.clone()}</b> ": " {told(&a.outcome)}</li> });
+        view! { <div class="tried"><h3>"What was tried here"</h3> <ol>{tries.collect::<Vec<_>>()}</ol></div> }
+    });
     view! {
         <details class="patch-line" id=format!("patch-{id}") prop:open=is_open on:toggle=toggle>
             <summary>
                 <span class="name"><b>{patch.product.clone()}</b> " " <code>{patch.version.clone()}</code></span>
                 {marks::severity(patch.severity)}
                 {marks::patch_state(patch.state)}
-                <span class="headline">{told(&patch.headline)} " " {earliest}</span>
-                {strip(&patch.ladder)}
+                <span class="headline">{headline}</span>
+                {(!settled).then(|| strip(&patch.ladder))}
             </summary>
             <div class="patch-body">
-                {ladder(&patch.ladder)}
+                {(!settled).then(|| ladder(&patch.ladder))}
+                {tried}
                 <p class="sub">"in this state since " {when(patch.since)} " · " <a href=format!("/patches/{id}")>"the patch and its rollout"</a></p>
-                <div class="acts">{device_patch_acts(me, device, id, patch.can_roll_back, patch.blocked, &format!("/devices/{device}"))}</div>
+                <div class="acts">{patch_acts(me, device, patch)}</div>
             </div>
         </details>
     }
     .into_any()
+}
+
+/// How a settled patch came to be so.
+fn settled_words(patch: &DevicePatch) -> AnyView {
+    let how = match (patch.state, patch.ours) {
+        (PatchState::Installed, true) => "by Patchward",
+        (PatchState::Installed, false) => "not by Patchward: seen by a scan",
+        (PatchState::InstalledBySuperseding, _) => "a newer patch brought it along",
+        _ => "a newer patch takes its place",
+    };
+    view! { <span class="sub">{how} ", since " {when(patch.since)}</span> }.into_any()
 }
 
 fn is_open_now(event: &leptos::ev::Event) -> bool {

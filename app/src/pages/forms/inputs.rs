@@ -5,16 +5,15 @@ use crate::api::forms::{Fields, Look};
 use crate::components::form::{form_of, pairs};
 use crate::components::section::Waiting;
 use crate::error::AppError;
+use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use std::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
 use web_sys::Event;
 
-/// So long nobody typed: the cheap look, and the one at what would change.
-const PAUSES: [(Duration, bool); 2] = [
-    (Duration::from_millis(350), false),
-    (Duration::from_millis(1_200), true),
-];
+/// So many milliseconds nobody typed: the cheap look, and the one at what would change.
+const PAUSES: [(u32, bool); 2] = [(350, false), (1_200, true)];
 
 /// The latest look at the form: while typing what the server said last, before that what came with the page.
 #[derive(Clone, Copy)]
@@ -64,16 +63,14 @@ pub fn following(
     ask: impl Fn(Fields, bool) -> Waiting<Result<Look, AppError>> + Copy + 'static,
 ) -> impl Fn(Event) + 'static {
     let latest = StoredValue::new(0_u32);
+    let waiting = Rc::new(RefCell::new(Vec::<Timeout>::new()));
     move |event| {
         let Some(form) = form_of(&event) else { return };
         let now = latest.with_value(|n| n + 1);
         latest.set_value(now);
-        for (pause, deep) in PAUSES {
+        let looks = PAUSES.map(|(pause, deep)| {
             let form = form.clone();
             let later = move || {
-                if latest.try_get_value() != Some(now) {
-                    return;
-                }
                 let fields: Fields = pairs(&form).into_iter().collect();
                 spawn_local(async move {
                     let answer = ask(fields, deep).await;
@@ -83,8 +80,10 @@ pub fn following(
                     }
                 });
             };
-            set_timeout(later, pause);
-        }
+            Timeout::new(pause, later)
+        });
+        // Those of the key before are dropped, and with that called off; so are these when the form goes.
+        *waiting.borrow_mut() = looks.into();
     }
 }
 

@@ -3,7 +3,7 @@
 use super::rollback_plan::way_back;
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
-use crate::address::{patch_devices, patch_devices_at};
+use crate::address::{device_patch_at, patch_devices, patch_devices_at};
 use crate::api::patches::patch;
 use crate::components::icon::icon;
 use crate::components::lane::lanes;
@@ -188,7 +188,7 @@ fn device(me: &Me, patch: PatchId, device: &PatchDevice) -> AnyView {
     let back = format!("/patches/{patch}");
     view! {
         <tr>
-            <th scope="row" class="what"><a href=format!("/devices/{}#patch-{patch}", device.device)>{device.hostname.clone()}</a></th>
+            <th scope="row" class="what"><a href=device_patch_at(device.device, patch, device.state)>{device.hostname.clone()}</a></th>
             <td data-label="Ring">{device.ring.clone().unwrap_or_else(|| "no ring".to_owned())}</td>
             <td data-label="State">{marks::patch_state(device.state)} <p class="sub">"since " {when(device.since)}</p></td>
             <td data-label="Why">{told(&device.headline)} {earliest} {attempt}</td>

@@ -2,8 +2,7 @@
 
 use super::words;
 use crate::address::device_query;
-use crate::api::rings::{MoveRing, RemoveRing, SetCritical, rings};
-use crate::components::confirm::{Act, act};
+use crate::api::rings::{SetCritical, rings};
 use crate::components::field::{hidden, text};
 use crate::components::form::post;
 use crate::components::icon::icon;
@@ -37,7 +36,7 @@ fn all(me: &Me, page: &RingsPage) -> AnyView {
         .map(|(at, one)| ring(one, at, last, may))
         .collect::<Vec<_>>();
     let groups = page.groups.iter().map(|one| group(one, may)).collect::<Vec<_>>();
-    let places = page.locations.iter().map(place).collect::<Vec<_>>();
+    let places = page.locations.iter().map(|one| place(one, may)).collect::<Vec<_>>();
     view! {
         <header class="page-head">
             <div>
@@ -218,41 +217,33 @@ fn waves(bars: &[WaveBar], devices: u32) -> AnyView {
     view! { <ol class="waves">{rows.collect::<Vec<_>>()}</ol> }.into_any()
 }
 
+/// Each leads to a page that shows what would change, and asks.
 fn acts(ring: &RingView, at: usize, count: usize) -> AnyView {
+    let name = &ring.form.name;
+    let to = |step: &str| format!("/rings/ring/{}/{step}", ring.id);
     let step = |earlier: bool| {
-        let (label, arrow) = if earlier { ("Earlier", "←") } else { ("Later", "→") };
-        let fields = view! {
-            {hidden("ring", ring.id.to_string())}
-            {hidden("version", ring.version.to_string())}
-            {hidden("earlier", if earlier { "1".to_owned() } else { String::new() })}
-            <button class="button" aria-label=format!("Move {} {}", ring.form.name, label.to_lowercase())>{arrow} " " {label}</button>
+        let (word, label, arrow) = if earlier {
+            ("earlier", "Earlier", "←")
+        } else {
+            ("later", "Later", "→")
         };
-        post::<MoveRing>("act-form inline", fields.into_any())
+        view! { <a class="button" href=to(word) aria-label=format!("Move {name} {word}")>{arrow} " " {label}</a> }
     };
-    let remove = (count > 1).then(|| {
-        act::<RemoveRing>(Act {
-            label: "Remove",
-            icon: "cross",
-            tone: "danger",
-            explain: "A ring goes when no group is in it and no decision is in force for it. Its history stays."
-                .to_owned(),
-            reason: None,
-            fields: vec![
-                ("what", "ring".to_owned()),
-                ("id", ring.id.to_string()),
-                ("version", ring.version.to_string()),
-            ],
-        })
-    });
+    let remove = (count > 1).then(|| remove("danger", to("remove"), name));
     view! {
         <div class="acts">
-            <a class="button" href=format!("/rings/ring/{}", ring.id)>"Change"</a>
+            <a class="button" href=format!("/rings/ring/{}", ring.id) aria-label=format!("Change {name}")>"Change"</a>
             {(at > 0).then(|| step(true))}
             {(at + 1 < count).then(|| step(false))}
             {remove}
         </div>
     }
     .into_any()
+}
+
+fn remove(tone: &'static str, to: String, name: &str) -> AnyView {
+    view! { <a class="button" data-tone=tone href=to aria-label=format!("Remove {name}")>{icon("cross")} <span>"Remove"</span></a> }
+        .into_any()
 }
 
 fn group(group: &GroupView, may: bool) -> AnyView {
@@ -301,18 +292,7 @@ fn group(group: &GroupView, may: bool) -> AnyView {
         .map(|mark| view! { <li class="badge">{mark}</li> })
         .collect::<Vec<_>>();
     let acts = may.then(|| {
-        let remove = act::<RemoveRing>(Act {
-            label: "Remove",
-            icon: "cross",
-            tone: "plain",
-            explain: "A group goes when no device, group, enrolment token or schedule uses it.".to_owned(),
-            reason: None,
-            fields: vec![
-                ("what", "group".to_owned()),
-                ("id", group.id.to_string()),
-                ("version", group.version.to_string()),
-            ],
-        });
+        let remove = remove("plain", format!("/rings/group/{}/remove", group.id), &group.form.name);
         view! {
             <div class="acts">
                 <a class="button" href=format!("/rings/group/{}", group.id) aria-label=format!("Change {}", group.form.name)>"Change"</a>
@@ -394,7 +374,7 @@ fn critical(page: &RingsPage, may: bool) -> AnyView {
     .into_any()
 }
 
-fn place(place: &LocationView) -> AnyView {
+fn place(place: &LocationView, may: bool) -> AnyView {
     let form = &place.form;
     let at_once = form.max_in_flight.map_or_else(
         || "any number of installs at once".to_owned(),
@@ -417,6 +397,7 @@ fn place(place: &LocationView) -> AnyView {
             <p>{plural(place.devices, "device", "devices")} ", " {form.zone.clone()}</p>
             <p class="sub">{at_once} ", " {rate} {running(place.in_flight)}</p>
             <p><a href=format!("/schedule/calendar?of=location:{}", place.id)>"Its calendar"</a></p>
+            {may.then(|| view! { <div class="acts">{remove("plain", format!("/rings/location/{}/remove", place.id), &form.name)}</div> })}
         </li>
     }
     .into_any()

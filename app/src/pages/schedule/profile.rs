@@ -29,8 +29,9 @@ pub fn profile(form: &Inputs<'_>, page: &FormPage) -> AnyView {
             <legend>"How often devices install"</legend>
             <small>
                 "A device installs in rounds: whatever is due within 4 hours of a round’s first install goes along. The \
-                 next round begins no sooner than this after the last one began; 4 hours or less mean no waiting. \
-                 Urgent approvals, rollbacks and tries after a failure do not wait. Every 24 hours is recommended."
+                 next round begins no sooner than this after the opening of the window or hours in which the last one \
+                 began; 4 hours or less mean no waiting. Urgent approvals, rollbacks and tries after a failure do not wait. \
+                 Every 24 hours is recommended."
             </small>
             {every(form, "install", "install_unit", "Install at most every")}
         </fieldset>

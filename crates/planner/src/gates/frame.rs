@@ -75,6 +75,13 @@ fn limits<'a>(ctx: &'a Ctx) -> Option<&'a [Open]> {
     }
 }
 
+/// The hours around `at`, where they limit this install.
+pub(crate) fn around_of(ctx: &Ctx, at: Moment) -> Option<Open> {
+    let spans = limits(ctx)?;
+    let span = spans.get(spans.partition_point(|span| span.to <= at))?;
+    span.has(at).then_some(*span)
+}
+
 /// The first moment from `from` on at which the hours have room.
 pub(crate) fn next_start(ctx: &Ctx, from: Moment) -> Option<Moment> {
     ctx.schedule.profile?;

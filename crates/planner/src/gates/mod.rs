@@ -12,7 +12,7 @@ mod ready;
 mod retries;
 mod rollback;
 pub(crate) mod slot;
-mod soaked;
+pub(crate) mod soaked;
 mod superseded;
 pub(crate) mod window;
 
@@ -23,8 +23,10 @@ use crate::policy::Ring;
 use crate::reason::{Gate, GateStatus};
 use crate::schedule::Profile;
 use domain::{Moment, Span, Urgency};
+use interval::Round;
 
 /// What a gate may look at.
+#[derive(Clone, Copy)]
 pub(crate) struct Ctx<'a> {
     pub policy: &'a Compiled,
     pub device: &'a DeviceFacts,
@@ -38,8 +40,8 @@ pub(crate) struct Ctx<'a> {
     pub approval: Option<(&'a DecisionFact, Urgency)>,
     /// The expected length of the install.
     pub needed: Span,
-    /// When the device's latest round of installs began; a forecast puts those in its place that it has promised itself.
-    pub round: Option<Moment>,
+    /// The device's latest round of installs; a forecast puts those in its place that it has promised itself.
+    pub round: Option<Round>,
 }
 
 impl<'a> Ctx<'a> {
@@ -65,7 +67,7 @@ impl<'a> Ctx<'a> {
             ring,
             approval,
             needed: policy.expected(patch, device),
-            round: device.round_started,
+            round: Round::of(device),
         }
     }
 

@@ -35,6 +35,11 @@ pub(crate) fn room(ctx: &Ctx, used: InUse) -> GateStatus {
             reason: Reason::DeviceBusy { attempt },
         };
     }
+    beside(ctx, used)
+}
+
+/// As [`room`], on a device on which nothing runs.
+pub(crate) fn beside(ctx: &Ctx, used: InUse) -> GateStatus {
     let waves = wave(ctx, used.ring);
     if matches!(waves, GateStatus::Closed { .. }) {
         return waves;
@@ -84,6 +89,8 @@ fn wave(ctx: &Ctx, in_flight: u32) -> GateStatus {
             GateStatus::OPEN
         };
     }
+    // Results up to the latest success: a wave that has none of them has not gone well yet.
+    let proven = evidence.finished.saturating_sub(evidence.failed_since);
     let started = evidence.finished.saturating_add(in_flight);
     let targets = evidence.targets.max(started.saturating_add(1));
     let mut done_before = 0;
@@ -98,11 +105,20 @@ fn wave(ctx: &Ctx, in_flight: u32) -> GateStatus {
             continue;
         }
         wave += 1;
-        if evidence.finished >= cap {
+        if evidence.finished >= cap && proven > done_before {
             done_before = cap;
             continue;
         }
-        // This is the wave that is under way: the ones before have finished.
+        // This is the wave that is under way: the ones before have finished. Until one of it has succeeded it is one at a time (I-32).
+        if proven <= done_before && evidence.finished > done_before {
+            return if in_flight > 0 {
+                GateStatus::Closed {
+                    reason: Reason::FirstGoesAlone { ring: ring.id, wave },
+                }
+            } else {
+                GateStatus::OPEN
+            };
+        }
         if started >= cap {
             return GateStatus::Closed {
                 reason: Reason::WaveFull {

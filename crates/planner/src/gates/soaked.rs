@@ -6,7 +6,7 @@ use crate::policy::Ring;
 use crate::reason::{GateStatus, Reason};
 use domain::{Moment, Urgency};
 
-pub(super) fn gate(ctx: &Ctx) -> GateStatus {
+pub(crate) fn gate(ctx: &Ctx) -> GateStatus {
     if let Some((d, Urgency::SkipSoak | Urgency::SkipSoakAndWindows)) = ctx.approval {
         return GateStatus::Open {
             since: Some(d.at),

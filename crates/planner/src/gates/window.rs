@@ -123,6 +123,39 @@ fn freeze_in(ctx: &Ctx, at: Moment) -> Option<(FreezeId, Open)> {
         .max_by_key(|(id, span)| (span.to, std::cmp::Reverse(*id)))
 }
 
+/// The time around `at` in which windows of the device are open without a break; not all of it where it is longer than `most`.
+pub(crate) fn around_of(ctx: &Ctx, at: Moment, most: Span) -> Option<Open> {
+    let near = |at: Moment| {
+        windows(ctx).filter_map(move |(_, spans)| {
+            let first = spans.partition_point(|span| span.to < at);
+            spans[first..]
+                .iter()
+                .take_while(|span| span.from <= at)
+                .copied()
+                .reduce(|a, b| Open {
+                    from: a.from.min(b.from),
+                    to: a.to.max(b.to),
+                })
+        })
+    };
+    let mut open = near(at).filter(|span| span.has(at)).min()?;
+    // Windows that touch or overlap are one time.
+    loop {
+        let from = near(open.from)
+            .map(|span| span.from)
+            .min()
+            .map_or(open.from, |at| at.min(open.from));
+        let to = near(open.to)
+            .map(|span| span.to)
+            .max()
+            .map_or(open.to, |at| at.max(open.to));
+        if (from, to) == (open.from, open.to) || open.to.since(open.from) > most {
+            return Some(open);
+        }
+        open = Open { from, to };
+    }
+}
+
 /// The first moment from `from` on at which a window has room and no freeze is met.
 pub(crate) fn next_start(ctx: &Ctx, from: Moment) -> Option<Moment> {
     let limited = limited(ctx).0;

@@ -151,13 +151,11 @@ pub fn remedy(reason: &Reason, names: &dyn Names) -> Option<String> {
         Reason::NoRollbackPlan => "a security officer writes a rollback plan or waives it",
         Reason::RollbackNotReady { .. } => "the device says that it could roll back",
         Reason::PackageMissing | Reason::PackageFetching => "the package arrives in the patch cache",
-        Reason::RetriesUsed { .. } => {
-            "somebody resolves a hold of the patch with a note (where none is open, by holding the rollout first)"
-        }
+        Reason::RetriesUsed { .. } => "somebody lets the device try again, or resolves a hold of the patch with a note",
         Reason::ManagerBroken => "somebody mends the package manager on the device",
         Reason::RebootOwed { .. } => "the device reboots",
         Reason::DiskLow { .. } => "space is made on the device",
-        Reason::OnBattery => "the device is on mains power",
+        Reason::OnBattery => "the device reports that it is on mains power",
         Reason::NoProfile => "an administrator covers the device by a profile",
         Reason::FrameTooShort { .. } => "an administrator widens the hours",
         Reason::NoWindowFits { .. } => "an administrator adds a window that is long enough",

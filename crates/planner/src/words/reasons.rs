@@ -119,6 +119,18 @@ fn pair(reason: &Reason, names: &dyn Names) -> String {
             format!("Failed {failed} of {max} times; next try {}", names.time(until))
         }
         Reason::RetriesUsed { failed, max } => format!("Failed {failed} times; {max} are tried"),
+        Reason::NotStarted { times: 1, until } => {
+            format!(
+                "The device had leave and did not start it; next try {}",
+                names.time(until)
+            )
+        }
+        Reason::NotStarted { times, until } => {
+            format!(
+                "The device had leave {times} times and did not start it; next try {}",
+                names.time(until)
+            )
+        }
         Reason::InRound { began, until } => {
             format!(
                 "The device installs since {}; that round is open until {}",

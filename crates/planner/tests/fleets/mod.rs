@@ -1,5 +1,7 @@
 //! Random fleets, small enough that everything meets everything.
 
+pub mod steps;
+
 use domain::*;
 use planner::*;
 use proptest::prelude::*;
@@ -95,40 +97,65 @@ impl Fleet {
 
     /// The pair has the patch now; the ring's evidence says so.
     pub fn succeed(&mut self, pair: Pair) {
-        let now = self.now;
-        let device = self.devices.iter().find(|d| d.id == pair.0).expect("device").clone();
+        self.start(pair);
+        self.end(pair);
+    }
+
+    fn parts(&mut self, pair: Pair) -> (&mut DeviceFacts, &mut Evidence, &mut PairFacts, bool) {
+        let device = self.devices.iter_mut().find(|d| d.id == pair.0).expect("device");
         let patch = self.patches.iter_mut().find(|p| p.id == pair.1).expect("patch");
-        for (id, facts) in &mut self.pairs {
-            if *id == pair {
-                if facts.attempts_failed == 0 {
-                    let evidence = patch.evidence.entry(device.ring.expect("ring")).or_default();
-                    evidence.finished += 1;
-                    *evidence.successes.entry(device.os_release).or_default() += 1;
-                    evidence.first_success = evidence.first_success.or(Some(now));
-                    evidence.last_finished = Some(now);
-                }
-                facts.state = PatchState::Installed;
-            }
+        let reboots = patch.needs_reboot;
+        let evidence = patch.evidence.entry(device.ring.expect("ring")).or_default();
+        let facts = &mut self.pairs.iter_mut().find(|(id, _)| *id == pair).expect("pair").1;
+        (device, evidence, facts, reboots)
+    }
+
+    /// The pair's install runs from now on.
+    pub fn start(&mut self, pair: Pair) {
+        let (device, evidence, facts, _) = self.parts(pair);
+        device.open_attempt = Some(AttemptId(99));
+        evidence.in_flight += 1;
+        if facts.attempts_failed > 0 || facts.state == PatchState::Failed {
+            evidence.finished = evidence.finished.saturating_sub(1);
+            evidence.failures = evidence.failures.saturating_sub(1);
         }
+        facts.state = PatchState::Installing;
+    }
+
+    /// The pair's install has succeeded now.
+    pub fn end(&mut self, pair: Pair) {
+        let now = self.now;
+        let (device, evidence, facts, reboots) = self.parts(pair);
+        device.open_attempt = None;
+        evidence.in_flight -= 1;
+        evidence.finished += 1;
+        evidence.rebooted += u32::from(reboots);
+        *evidence.successes.entry(device.os_release).or_default() += 1;
+        evidence.first_success = evidence.first_success.or(Some(now));
+        evidence.last_finished = evidence.last_finished.max(Some(now));
+        facts.state = PatchState::Installed;
     }
 }
 
 /// The rounds in which devices install, kept as plainly as the rule is written, to compare with what the planner does.
 pub struct Rounds<'a> {
     fleet: &'a Fleet,
-    began: BTreeMap<DeviceId, Moment>,
+    /// When the latest one began, and from when on the interval counts.
+    began: BTreeMap<DeviceId, (Moment, Moment)>,
 }
 
 impl<'a> Rounds<'a> {
     pub fn of(fleet: &'a Fleet) -> Self {
-        let began = fleet.devices.iter().filter_map(|d| Some((d.id, d.round_started?)));
+        let known = |d: &DeviceFacts| Some((d.id, (d.round_started?, d.round_counts_from.or(d.round_started)?)));
+        let began = fleet.devices.iter().filter_map(known);
         Self {
             fleet,
             began: began.collect(),
         }
     }
 
-    /// Counts an install and gives `(least, real)` hours since the round before where this one begins a round; `None` where it begins none.
+    /// Counts an install and gives `(least, real)` time from when on the interval counts where this one begins a round; `None` where it begins
+    /// none.
     pub fn installs(&mut self, policy: &Compiled, pair: Pair, at: Moment) -> Option<(Span, Span)> {
         let device = self.fleet.devices.iter().find(|d| d.id == pair.0).expect("device");
         let patch = self.fleet.patches.iter().find(|p| p.id == pair.1).expect("patch");
@@ -138,10 +165,9 @@ impl<'a> Rounds<'a> {
                 && matches!(d.kind, DecisionKind::Approve { urgent } if urgent != Urgency::Normal)
         });
         let before = self.began.get(&pair.0).copied();
-        if urgent || facts.attempts_failed > 0 || before.is_some_and(|before| at < before + Span::hours(4)) {
+        if urgent || facts.attempts_failed > 0 || before.is_some_and(|(before, _)| at < before + Span::hours(4)) {
             return None;
         }
-        self.began.insert(pair.0, at);
         let profile = profile_of(policy, device).expect("an install by a profile").profile;
         let profile = policy
             .policy()
@@ -149,13 +175,52 @@ impl<'a> Rounds<'a> {
             .iter()
             .find(|p| p.id == profile)
             .expect("profile");
-        before.map(|before| (profile.install_every, at.since(before)))
+        let opened = self.opened(policy, device, profile, at).unwrap_or(at);
+        self.began.insert(pair.0, (at, opened));
+        before.map(|(_, counts_from)| (profile.install_every, at.since(counts_from)))
+    }
+
+    /// When the time opened in which `at` lies, where it is no longer than the interval: minute by minute through the calendar's spans.
+    fn opened(&self, policy: &Compiled, device: &DeviceFacts, profile: &Profile, at: Moment) -> Option<Moment> {
+        let around = calendar::Open {
+            from: at - Span::days(40),
+            to: at + Span::days(40),
+        };
+        let drawn = Schedule::new(policy, device).drawn(around);
+        let windows: Vec<calendar::Open> = drawn.windows.iter().map(|(_, span)| *span).collect();
+        let limited = !windows.is_empty() || Schedule::new(policy, device).has_windows();
+        let catches_up = limited && !windows.iter().any(|span| span.has(at));
+        if (!limited || catches_up) && drawn.frames.is_none() {
+            return None;
+        }
+        let open = |at: Moment| {
+            (!limited || catches_up || windows.iter().any(|span| span.has(at)))
+                && drawn
+                    .frames
+                    .as_ref()
+                    .is_none_or(|frames| frames.iter().any(|span| span.has(at)))
+        };
+        let mut edges: Vec<Moment> = windows
+            .iter()
+            .chain(drawn.frames.iter().flatten())
+            .flat_map(|span| [span.from, span.to])
+            .collect();
+        edges.sort_unstable();
+        let from = edges
+            .iter()
+            .rev()
+            .filter(|e| **e <= at)
+            .find(|e| open(**e) && !open(**e - Span(1)));
+        let to = edges.iter().filter(|e| **e > at).find(|e| !open(**e));
+        let (from, to) = (*from?, *to?);
+        (to.since(from) <= profile.install_every).then_some(from)
     }
 
     /// What the planner is told of it.
     pub fn tell(&self, devices: &mut [DeviceFacts]) {
         for device in devices {
-            device.round_started = self.began.get(&device.id).copied();
+            let (began, counts_from) = self.began.get(&device.id).copied().unzip();
+            (device.round_started, device.round_counts_from) = (began, counts_from);
         }
     }
 }
@@ -217,6 +282,7 @@ pub fn without(fleet: &Fleet, pair: Pair, facts: &PairFacts, reason: &Reason) ->
             patch.evidence.get_mut(&ring)?.successes.insert(release, 1);
         }
         Reason::BackOff { .. } | Reason::RetriesUsed { .. } => own.attempts_failed = 0,
+        Reason::NotStarted { .. } => own.not_started = 0,
         Reason::ManagerBroken => device.manager_broken = false,
         Reason::RebootOwed { .. } => device.reboot_owed = None,
         Reason::DiskLow { .. } => device.disk_free_mib = u64::MAX,
@@ -543,6 +609,9 @@ fn pair() -> impl Strategy<Value = PairFacts> {
         pair.brake = brake;
         pair.since = Some(at);
         pair.rolled_back_block = state == RolledBack && failed % 2 == 0;
+        if failed == 11 {
+            (pair.not_started, pair.last_not_started) = (4, Some(at));
+        }
         if failed < 5 && state == Failed {
             pair.attempts_failed = failed;
             pair.last_failed = Some(at);

@@ -3,7 +3,7 @@
 //! `device d1 ring=Pilot release=Debian-12 zone=… groups=… location=… critical=… disk=2000 missed=2 [scan-only] [broken] [battery]` (adds or changes;
 //! `ring=none`, `round=2026-11-02T08:00`, `state=pending|quarantined|revoked`, `reboot-owed=since|no`, `attempt=5|no`) · `patch p release=… size=50MB product=… category=… install=20m [reboot]` ·
 //! `supersede old by=new` · `approve p ring [urgent|urgent-outside-windows] by=…` · `deny p ring by=…` · `withdraw p ring` ·
-//! `hold p [ring] [problem=3] by=…` · `resolve p` · `start d p` · `succeed d p [rebooted]` · `fail d p` · `vanish d p` · `reset d p` ·
+//! `hold p [ring] [problem=3] by=…` · `resolve p` · `start d p` · `succeed d p [rebooted]` · `fail d p` · `vanish d p` · `not-started d p` · `reset d p` ·
 //! `roll-back d p` · `pair d p state=… brake=held|pinned|phased:20 ready=yes|no` · `cache p fetching|at-hand` · `plan-back p [waived]`.
 
 use super::{Record, Sentence, Told, World, span};
@@ -229,6 +229,7 @@ impl World {
         if s.verb == "start" {
             self.begin_round(s)?;
         }
+        let place = self.records.values().map(|r| r.place).max().unwrap_or(0) + 1;
         let pair = self
             .pairs
             .entry(key)
@@ -245,6 +246,7 @@ impl World {
                 *record = Record {
                     succeeded: Some(record.succeeded.unwrap_or(now)),
                     rebooted: s.has("rebooted"),
+                    place,
                     ..Record::default()
                 };
                 self.set_attempt(s, None)?;
@@ -255,11 +257,20 @@ impl World {
                 *record = Record {
                     failed: Some(now),
                     vanished: s.verb == "vanish",
+                    place,
                     ..Record::default()
                 };
                 self.set_attempt(s, None)?;
             }
-            "reset" => (pair.attempts_failed, pair.last_failed) = (0, None),
+            "not-started" => {
+                (pair.state, record.in_flight) = (PatchState::Missing, false);
+                (pair.not_started, pair.last_not_started) = (pair.not_started + 1, Some(now));
+                self.set_attempt(s, None)?;
+            }
+            "reset" => {
+                (pair.attempts_failed, pair.last_failed) = (0, None);
+                (pair.not_started, pair.last_not_started) = (0, None);
+            }
             "roll-back" => (pair.state, pair.rolled_back_block) = (PatchState::RolledBack, true),
             "pair" => {
                 for (key, value) in &s.options {
@@ -292,9 +303,8 @@ impl World {
         let pair = pair.unwrap_or_else(|| PairFacts::new(PatchState::Missing));
         let policy = self.compiled(&self.policy);
         let begins = Schedule::new(&policy, device).begins_round(patch, &pair, self.now);
-        let (now, device) = (self.now, self.devices.get_mut(s.name(0)?));
-        if let Some(device) = device.filter(|_| begins) {
-            device.round_started = Some(now);
+        if let (Some(device), Some(round)) = (self.devices.get_mut(s.name(0)?), begins) {
+            (device.round_started, device.round_counts_from) = (Some(round.began), Some(round.counts_from));
         }
         Ok(())
     }
@@ -336,6 +346,11 @@ impl World {
                 }
             }
             for (ring, evidence) in &mut patch.evidence {
+                let in_ring = self.devices.values().filter(|d| d.ring == Some(*ring));
+                let records: Vec<&Record> = in_ring.filter_map(|d| self.records.get(&(d.id, *id))).collect();
+                let good = records.iter().filter(|r| r.succeeded.is_some()).map(|r| r.place).max();
+                let since = records.iter().filter(|r| r.failed.is_some() && Some(r.place) > good);
+                evidence.failed_since = u32::try_from(since.count()).unwrap_or(u32::MAX);
                 let Some(first) = evidence.first_success else { continue };
                 let of_ring = self
                     .past_holds

@@ -25,6 +25,8 @@ pub struct Record {
     pub failed: Option<Moment>,
     pub vanished: bool,
     pub rebooted: bool,
+    /// Its place among all results; 0: none yet.
+    pub place: usize,
 }
 
 pub struct World {

@@ -139,6 +139,29 @@ pub struct Origin {
     pub codename: ShortText,
 }
 
+/// The vendor behind a `Label`, without what says which of its archives it is.
+#[must_use]
+pub fn vendor(label: &str) -> &str {
+    let label = label.strip_suffix("-Security").unwrap_or(label);
+    let label = label.strip_suffix(" Backports").unwrap_or(label);
+    if label.starts_with("UbuntuESM") {
+        "Ubuntu"
+    } else {
+        label
+    }
+}
+
+/// An installed source package that comes from elsewhere than the system's own vendor, or from its backports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Foreign {
+    /// Source package.
+    pub source: PackageName,
+    /// Its installed version.
+    pub version: VersionText,
+    /// Where that version comes from.
+    pub origin: Origin,
+}
+
 /// Whether one source could be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceStatus {
@@ -208,6 +231,15 @@ pub struct Inventory {
     /// Free bytes where packages are stored.
     #[serde(default)]
     pub disk_free_mib: u64,
+    /// Whether the device runs on battery now; absent where nobody could say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_battery: Option<bool>,
+    /// Processes whose files could not be looked at: so much may be missing from `services` and `reboot`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes_unread: Option<u32>,
+    /// What is installed from other vendors' archives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<Foreign>,
 }
 
 /// Why an inventory was refused.
@@ -239,6 +271,8 @@ impl Inventory {
         self.sources.sort();
         self.reboot.sort();
         self.services.sort();
+        self.foreign.sort();
+        self.foreign.dedup();
         // Free space moves with every log line; only its order of magnitude is news.
         self.disk_free_mib = self.disk_free_mib / 256 * 256;
     }
@@ -254,6 +288,7 @@ impl Inventory {
             ("sources", self.sources.len(), 1_000),
             ("reboot reasons", self.reboot.len(), 100),
             ("services", self.services.len(), 1_000),
+            ("foreign packages", self.foreign.len(), limits::MAX_PACKAGES),
             ("languages", self.host.languages.len(), 1_000),
         ];
         for (what, count, max) in bounds {
@@ -310,6 +345,19 @@ pub enum ReportContent {
     },
 }
 
+/// What something is now that may also be unknown: a change to "nobody can say" is another one than none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Now<T> {
+    /// The value; absent = unknown.
+    pub now: Option<T>,
+}
+
+impl<T> From<Option<T>> for Now<T> {
+    fn from(now: Option<T>) -> Self {
+        Self { now }
+    }
+}
+
 /// What changed. Packages are given one by one; the short lists travel whole when they differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InventoryDelta {
@@ -343,6 +391,15 @@ pub struct InventoryDelta {
     /// Free space.
     #[serde(default)]
     pub disk_free_mib: Option<u64>,
+    /// Whether it runs on battery.
+    #[serde(default)]
+    pub on_battery: Option<Now<bool>>,
+    /// Processes whose files could not be looked at.
+    #[serde(default)]
+    pub processes_unread: Option<Now<u32>>,
+    /// All of what is installed from other vendors' archives.
+    #[serde(default)]
+    pub foreign: Option<Vec<Foreign>>,
 }
 
 impl InventoryDelta {
@@ -388,6 +445,9 @@ impl InventoryDelta {
             services: changed(&old.services, &new.services),
             manager_error: changed(&old.manager_error, &new.manager_error),
             disk_free_mib: changed(&old.disk_free_mib, &new.disk_free_mib),
+            on_battery: changed(&old.on_battery, &new.on_battery).map(Now::from),
+            processes_unread: changed(&old.processes_unread, &new.processes_unread).map(Now::from),
+            foreign: changed(&old.foreign, &new.foreign),
         }
     }
 
@@ -410,12 +470,15 @@ impl InventoryDelta {
         base.services = self.services.unwrap_or(base.services);
         base.manager_error = self.manager_error.unwrap_or(base.manager_error);
         base.disk_free_mib = self.disk_free_mib.unwrap_or(base.disk_free_mib);
+        base.on_battery = self.on_battery.map_or(base.on_battery, |n| n.now);
+        base.processes_unread = self.processes_unread.map_or(base.processes_unread, |n| n.now);
+        base.foreign = self.foreign.unwrap_or(base.foreign);
         base.normalize();
         base
     }
 }
 
-/// Tells "unchanged" (absent) from "none any more" (null).
+/// Tells "unchanged" (false) from "none any more" (null).
 mod double_option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -61,7 +61,28 @@ impl From<BodyError> for Refused {
     }
 }
 
+fn unknown_device() -> Refused {
+    Refused::new(
+        RefusalCode::UnknownDevice,
+        "No device has this key. Enrol again with a new token.",
+    )
+}
+
 impl Service {
+    /// What the sender of a message is told when no device has its key; `None` when one has. For the handler, before it reads the message: only
+    /// a device's is worth memory.
+    pub async fn refuse_stranger(&self, key_id: &str) -> Option<WireReply> {
+        let known = async {
+            let mut read = self.store().read().await?;
+            devices::is_known(&mut read, key_id).await
+        };
+        match known.await {
+            Ok(true) => None,
+            Ok(false) => Some(unknown_device().reply()),
+            Err(error) => Some(Refused::from(error).reply()),
+        }
+    }
+
     /// Checks size, key, signature, format and place in the sequence, in this order.
     pub(super) async fn authenticate<T: DeserializeOwned>(
         &self,
@@ -75,12 +96,7 @@ impl Service {
             return Err(BodyError::TooLarge(body.len()).into());
         }
         let device = devices::by_key(conn, key_id).await?;
-        let device = device.ok_or_else(|| {
-            Refused::new(
-                RefusalCode::UnknownDevice,
-                "No device has this key. Enrol again with a new token.",
-            )
-        })?;
+        let device = device.ok_or_else(unknown_device)?;
         sign::verify_request(&device.public_key, path, body, signature)
             .map_err(|e| Refused::new(RefusalCode::BadSignature, format!("{e}.")))?;
         if device.state == DeviceState::Revoked {

@@ -2,10 +2,11 @@
 
 use crate::{
     Result,
+    line::{self, Line},
     store::catalog::{self as rows, Known, NewPackage, NewPatch},
 };
 use domain::{Moment, OsReleaseId, PatchId, compare_debian};
-use protocol::v1::{Inventory, Origin, Update};
+use protocol::v1::{Brake, Inventory, Origin, Update, vendor};
 use sqlx::SqliteConnection;
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,8 +18,9 @@ pub(super) struct Catalog {
 }
 
 /// The patches of one OS release, by source package, in order of version.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Release {
+    id: OsReleaseId,
     by_source: HashMap<String, Vec<Known>>,
     source_of: HashMap<PatchId, String>,
 }
@@ -29,10 +31,12 @@ impl Catalog {
         if let Some(release) = self.releases.remove(&id) {
             return Ok(release);
         }
-        let mut release = Release::default();
+        let mut release = Release::new(id);
         for known in rows::of_release(conn, id).await? {
             release.add(known);
         }
+        // What an earlier version of the server wrote may follow other rules.
+        release.supersede_all(conn).await?;
         Ok(release)
     }
 
@@ -43,6 +47,24 @@ impl Catalog {
 }
 
 impl Release {
+    pub(super) fn new(id: OsReleaseId) -> Self {
+        Self {
+            id,
+            by_source: HashMap::new(),
+            source_of: HashMap::new(),
+        }
+    }
+
+    /// The line of versions that a patch of this release belongs to.
+    pub(super) fn line<'k>(&self, known: &'k Known) -> Line<'k> {
+        Line::of(self.id, &known.source, &known.version, &known.origin)
+    }
+
+    /// The line of versions that something offered or installed belongs to; `origin` as [`origin_text`] writes it.
+    pub(super) fn line_of<'o>(&self, source: &'o str, version: &str, origin: &'o str) -> Line<'o> {
+        Line::of(self.id, source, version, origin)
+    }
+
     /// The patches of a source package, oldest version first.
     pub(super) fn of_source(&self, source: &str) -> &[Known] {
         self.by_source.get(source).map_or(&[], Vec::as_slice)
@@ -53,7 +75,7 @@ impl Release {
         self.of_source(self.source_of.get(&id)?).iter().find(|k| k.id == id)
     }
 
-    fn add(&mut self, known: Known) {
+    pub(super) fn add(&mut self, known: Known) {
         self.source_of.insert(known.id, known.source.clone());
         let list = self.by_source.entry(known.source.clone()).or_default();
         let at = list.partition_point(|k| {
@@ -68,7 +90,6 @@ impl Release {
     pub(super) async fn learn(
         &mut self,
         conn: &mut SqliteConnection,
-        id: OsReleaseId,
         inventory: &Inventory,
         now: Moment,
     ) -> Result<()> {
@@ -87,7 +108,7 @@ impl Release {
                     }
                     patch
                 }
-                None => self.insert(conn, id, &offer, now).await?,
+                None => self.insert(conn, &offer, now).await?,
             };
             let mut added = Vec::new();
             let listed = self.of_source(offer.source).iter().find(|k| k.id == patch);
@@ -123,16 +144,10 @@ impl Release {
         }
     }
 
-    async fn insert(
-        &mut self,
-        conn: &mut SqliteConnection,
-        id: OsReleaseId,
-        offer: &Offer<'_>,
-        now: Moment,
-    ) -> Result<PatchId> {
+    async fn insert(&mut self, conn: &mut SqliteConnection, offer: &Offer<'_>, now: Moment) -> Result<PatchId> {
         let origin = offer.origin();
         let new = NewPatch {
-            release: id,
+            release: self.id,
             source: offer.source,
             version: offer.version,
             origin: &origin,
@@ -154,20 +169,31 @@ impl Release {
         Ok(patch)
     }
 
-    /// The newest version of a source package replaces every older one, whatever the order in which they were seen.
+    async fn supersede_all(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+        let sources: Vec<String> = self.by_source.keys().cloned().collect();
+        for source in sources {
+            self.supersede(conn, &source).await?;
+        }
+        Ok(())
+    }
+
+    /// The newest version of a line replaces every older one, whatever the order in which they were seen.
     async fn supersede(&mut self, conn: &mut SqliteConnection, source: &str) -> Result<()> {
-        let Some(list) = self.by_source.get_mut(source) else {
-            return Ok(());
+        let list = self.of_source(source);
+        let newest = |known: &Known| {
+            let line = self.line(known);
+            let newest = list.iter().rfind(|k| self.line(k) == line)?;
+            line::replaces((self.line(newest), &newest.version), (line, &known.version)).then_some(newest.id)
         };
-        let Some(newest) = list.last().map(|k| (k.id, k.version.clone())) else {
-            return Ok(());
-        };
-        for known in list {
-            let by = compare_debian(&known.version, &newest.1).is_lt().then_some(newest.0);
-            if known.superseded_by != by {
-                rows::supersede(conn, known.id, by).await?;
-                known.superseded_by = by;
-            }
+        let changed: Vec<(PatchId, Option<PatchId>)> = list
+            .iter()
+            .map(|known| (known, newest(known)))
+            .filter(|(known, by)| known.superseded_by != *by)
+            .map(|(known, by)| (known.id, by))
+            .collect();
+        for (patch, by) in changed {
+            rows::supersede(conn, patch, by).await?;
+            self.change(source, patch, |k| k.superseded_by = by);
         }
         Ok(())
     }
@@ -209,6 +235,16 @@ impl Offer<'_> {
             && (known.origin == self.origin() || self.origins().any(|o| origin_text(o) == known.origin))
     }
 
+    /// What the device's own engine has against it: a word of the owner of the device before the vendor's.
+    pub(super) fn brake(&self) -> Option<&Brake> {
+        let rank = |brake: &&Brake| match brake {
+            Brake::Held => 0,
+            Brake::Pinned { .. } => 1,
+            Brake::Phased { .. } => 2,
+        };
+        self.updates.iter().filter_map(|u| u.brake.as_ref()).min_by_key(rank)
+    }
+
     fn origins(&self) -> impl Iterator<Item = &Origin> {
         self.updates.iter().flat_map(|u| &u.origins)
     }
@@ -218,15 +254,14 @@ impl Offer<'_> {
         self.origins().min_by_key(|o| (!is_security(o), *o))
     }
 
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         self.first_origin().map_or_else(|| "unknown".to_owned(), origin_text)
     }
 
     /// The label without what says which of the vendor's archives it is.
     fn vendor(&self) -> &str {
-        let label = self.first_origin().map_or("", |o| o.label.as_str());
-        let vendor = label.strip_suffix("-Security").unwrap_or(label);
-        if vendor.is_empty() { "unknown" } else { vendor }
+        let known = self.first_origin().map_or("", |o| vendor(o.label.as_str()));
+        if known.is_empty() { "unknown" } else { known }
     }
 
     /// The line of the package named like the source, or of the first one.

@@ -1,13 +1,16 @@
 //! From what a scan saw to the state of every patch on its device. Pure: rows in, changes out.
 
-use super::catalog::{Offer, Release, may_offer, offers};
-use crate::store::{
-    attempts::History,
-    catalog::Known,
-    states::{Change, State},
+use super::catalog::{Offer, Release, may_offer, offers, origin_text};
+use crate::{
+    line::{self, Line},
+    store::{
+        attempts::History,
+        catalog::Known,
+        states::{Change, State},
+    },
 };
 use domain::{Moment, PatchId, PatchState, compare_debian};
-use protocol::v1::{Inventory, PackageVersion, RebootReason};
+use protocol::v1::{Brake, Inventory, PackageVersion, RebootReason};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
@@ -16,15 +19,18 @@ use std::{
 /// What a scan saw, arranged by source package.
 pub(super) struct Scan<'a> {
     inventory: &'a Inventory,
+    release: &'a Release,
     /// Source versions installed, newest last.
     installed: HashMap<&'a str, Vec<&'a str>>,
     offers: HashMap<&'a str, Vec<Offer<'a>>>,
+    /// Origins of what comes from elsewhere than the system's own vendor, by source and version.
+    foreign: HashMap<(&'a str, &'a str), String>,
     /// Sources that could not be read.
     unread: Vec<&'a str>,
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn of(inventory: &'a Inventory) -> Self {
+    pub(super) fn of(inventory: &'a Inventory, release: &'a Release) -> Self {
         let mut installed: HashMap<&str, Vec<&str>> = HashMap::with_capacity(inventory.packages.len());
         for package in &inventory.packages {
             let versions = installed.entry(package.source.as_str()).or_default();
@@ -48,8 +54,14 @@ impl<'a> Scan<'a> {
             .collect();
         Self {
             inventory,
+            release,
             installed,
             offers: by_source,
+            foreign: inventory
+                .foreign
+                .iter()
+                .map(|f| ((f.source.as_str(), f.version.as_str()), origin_text(&f.origin)))
+                .collect(),
             unread,
         }
     }
@@ -58,15 +70,42 @@ impl<'a> Scan<'a> {
         self.offers.get(known.source.as_str())?.iter().find(|o| o.is(known))
     }
 
-    /// How the newest installed version of a patch's source compares with the patch; `None` = not installed.
+    /// How the newest installed version of a patch's line compares with the patch; `None` = nothing of it is installed.
     fn against(&self, known: &Known) -> Option<Ordering> {
-        let newest = self.installed.get(known.source.as_str())?.last()?;
+        let mut installed = self.installed.get(known.source.as_str())?.iter().rev();
+        let newest = installed.find(|version| self.is_of_line(version, known))?;
         Some(compare_debian(newest, &known.version))
+    }
+
+    /// Whether an installed version belongs to the line of a patch: another vendor's version neither holds the patch nor replaces it.
+    fn is_of_line(&self, version: &str, known: &Known) -> bool {
+        if version == known.version {
+            return true;
+        }
+        let line = self.release.line(known);
+        if let Some(origin) = self.foreign.get(&(known.source.as_str(), version)) {
+            return self.release.line_of(&known.source, version, origin) == line;
+        }
+        let patches = self.release.of_source(&known.source);
+        let mut same = patches.iter().filter(|k| k.version == version).peekable();
+        if same.peek().is_some() {
+            return same.any(|k| self.release.line(k) == line);
+        }
+        // No archive ever offered it to a device that reports here: it was there from the beginning.
+        let os_id = self.inventory.host.os_id.as_str();
+        let own = |line: Line<'_>| line.is_own(os_id);
+        line.is_backports() == line::is_backport(version)
+            && (own(line) || !patches.iter().any(|k| own(self.release.line(k))))
     }
 
     /// Whether exactly this version is installed and nothing of it is still missing.
     pub(super) fn proves(&self, known: &Known) -> bool {
         self.against(known) == Some(Ordering::Equal) && self.offer_of(known).is_none()
+    }
+
+    /// Whether this version is installed with just the packages that were asked for; a later rebuild of it may be on offer.
+    pub(super) fn shows(&self, known: &Known, asked: &[PackageVersion]) -> bool {
+        !asked.is_empty() && self.against(known) == Some(Ordering::Equal) && self.has(asked)
     }
 
     /// Whether the version is not installed (any more), nor a later one.
@@ -95,21 +134,22 @@ impl<'a> Scan<'a> {
             return Some(history.refine(PatchState::Missing));
         }
         match against {
-            None => before.map(|_| PatchState::NotApplicable),
+            None if !self.installed.contains_key(known.source.as_str()) => before.map(|_| PatchState::NotApplicable),
             Some(Ordering::Equal) => Some(self.in_effect(known)),
             Some(Ordering::Greater) => Some(PatchState::InstalledBySuperseding),
-            Some(Ordering::Less) => self.older(known, before, history),
+            None | Some(Ordering::Less) => self.not_offered(known, before, history, against.is_some()),
         }
     }
 
-    /// An older version is installed and this one is not offered.
-    fn older(&self, known: &Known, before: Option<PatchState>, history: &History) -> Option<PatchState> {
-        let newer = |o: &Offer<'_>| compare_debian(o.version, &known.version).is_gt();
-        if self
-            .offers
-            .get(known.source.as_str())
-            .is_some_and(|list| list.iter().any(newer))
-        {
+    /// An older version is installed, or only another line's (`here` is false), and this one is not offered.
+    fn not_offered(
+        &self,
+        known: &Known,
+        before: Option<PatchState>,
+        history: &History,
+        here: bool,
+    ) -> Option<PatchState> {
+        if self.newer_offer(known).is_some() {
             return Some(PatchState::Superseded);
         }
         // What a source had found stays until the source can be read again (DESIGN principle 8).
@@ -121,11 +161,17 @@ impl<'a> Scan<'a> {
                 | PatchState::PendingReboot
                 | PatchState::RestartNeeded
                 | PatchState::RolledBack
-                | PatchState::NotApplicable => PatchState::Unknown,
+                | PatchState::NotApplicable => {
+                    if here {
+                        PatchState::Unknown
+                    } else {
+                        PatchState::NotApplicable
+                    }
+                }
                 other => other,
             });
         }
-        let replaced = known.superseded_by.is_some();
+        let replaced = here && known.superseded_by.is_some();
         before.map(|state| {
             if replaced && state != PatchState::NotApplicable {
                 PatchState::Superseded
@@ -133,6 +179,38 @@ impl<'a> Scan<'a> {
                 PatchState::NotApplicable
             }
         })
+    }
+
+    /// What the device is offered that takes the place of a patch. What its own policy picks from another line replaces nothing in this
+    /// one: then the patch is just not offered.
+    fn newer_offer(&self, known: &Known) -> Option<&Offer<'a>> {
+        let line = self.release.line(known);
+        self.offers.get(known.source.as_str())?.iter().find(|o| {
+            let origin = o.origin();
+            let newer = (self.release.line_of(o.source, o.version, &origin), o.version);
+            line::replaces(newer, (line, &known.version))
+        })
+    }
+
+    /// What the device's own engine has against a patch in `state`.
+    fn brake(&self, known: &Known, state: PatchState, row: Option<&State>) -> Option<String> {
+        let stored = row.and_then(|r| r.brake.as_deref());
+        if let Some(offer) = self.offer_of(known) {
+            return offer.brake().and_then(|b| serde_json::to_string(b).ok());
+        }
+        if state != PatchState::Superseded {
+            // Its source could not be read: what was seen before still counts.
+            return stored
+                .filter(|_| row.is_some_and(|r| r.state == state))
+                .map(str::to_owned);
+        }
+        // The engine speaks of the newest version only. A hold or a pin is about the package, whatever its version; how far the vendor had
+        // let out this version is not told any more.
+        match self.newer_offer(known).map(Offer::brake) {
+            Some(Some(brake @ (Brake::Held | Brake::Pinned { .. }))) => serde_json::to_string(brake).ok(),
+            Some(_) => stored.filter(|json| is_phased(json)).map(str::to_owned),
+            None => stored.map(str::to_owned),
+        }
     }
 
     /// Installed, unless something seen on the device says that the old code still runs.
@@ -170,11 +248,11 @@ impl<'a> Scan<'a> {
     /// Every state that this scan changes. `before` are the rows as stored, `history` what attempts and orders left.
     pub(super) fn changes(
         &self,
-        release: &Release,
         before: &BTreeMap<PatchId, State>,
         history: &HashMap<PatchId, History>,
         now: Moment,
     ) -> Vec<Change> {
+        let release = self.release;
         let mut changes = Vec::new();
         let mut sources: Vec<&str> = self.installed.keys().chain(self.offers.keys()).copied().collect();
         sources.sort_unstable();
@@ -184,15 +262,7 @@ impl<'a> Scan<'a> {
             let row = before.get(&known.id);
             let history = history.get(&known.id).unwrap_or(&none);
             if let Some(state) = self.state(known, row.map(|r| r.state), history) {
-                let brake = match (self.offer_of(known), row) {
-                    (Some(offer), _) => offer
-                        .updates
-                        .iter()
-                        .find_map(|u| u.brake.as_ref())
-                        .and_then(|b| serde_json::to_string(b).ok()),
-                    (None, Some(row)) if row.state == state => row.brake.clone(),
-                    _ => None,
-                };
+                let brake = self.brake(known, state, row);
                 let ours = history.ours && !state.is_open();
                 let to = State {
                     patch: known.id,
@@ -231,6 +301,10 @@ impl<'a> Scan<'a> {
         }
         changes
     }
+}
+
+fn is_phased(brake: &str) -> bool {
+    matches!(serde_json::from_str(brake), Ok(Brake::Phased { .. }))
 }
 
 /// `to` as a change of `row`, with the time since when the state has stood; `None` when nothing changes.

@@ -1,6 +1,6 @@
 //! What is remembered of devices between writes. Losing it costs nothing but work: after a restart messages are taken again idempotently.
 
-use super::{WireReply, catalog::Catalog};
+use super::{WireReply, catalog::Catalog, handed::Handed};
 use crate::store::devices::{Contact, Device, Said};
 use domain::{DeviceId, Moment};
 use planner::{WallHour, calendar::Zone};
@@ -15,6 +15,7 @@ pub struct Memory {
     seen: Mutex<HashMap<DeviceId, Seen>>,
     /// Locked only inside a write transaction, so that it changes with the database.
     pub(super) catalog: tokio::sync::Mutex<Catalog>,
+    pub(super) handed: Handed,
 }
 
 /// The last message that was taken from a device.
@@ -139,6 +140,7 @@ impl Memory {
 
     /// No contact was later than now: those that say so were dated by a wrong clock.
     pub(super) fn set_back(&self, now: Moment) {
+        self.handed.clear();
         for seen in self.seen().values_mut() {
             seen.at = seen.at.min(now);
         }
@@ -180,5 +182,6 @@ impl Memory {
     /// Forgets a device whose key is no longer taken.
     pub(super) fn forget(&self, device: DeviceId) {
         self.seen().remove(&device);
+        self.handed.forget(device);
     }
 }

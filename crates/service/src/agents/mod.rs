@@ -8,12 +8,15 @@ mod catalog;
 mod check_in;
 mod derive;
 mod enroll;
+mod handed;
 mod memory;
 mod orders;
 mod permit;
 mod report;
 mod results;
 mod tick;
+
+pub(crate) use permit::MAX_ROLLBACK_TRIES;
 
 pub use memory::Memory;
 

@@ -1,5 +1,6 @@
 //! What a device should make ready now, and what its people should know of.
 
+use super::handed::First;
 use crate::{
     Result, Service, snapshot,
     store::{
@@ -15,6 +16,7 @@ use protocol::{
     v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion},
 };
 use sqlx::{Acquire as _, SqliteConnection};
+use std::sync::Arc;
 
 /// Orders in one reply; the rest comes with the next.
 const MAX_ORDERS: usize = 20;
@@ -38,6 +40,8 @@ impl Service {
             None => Vec::new(),
         };
         let rollbacks = rollouts::orders(conn, device.id).await?;
+        let handed = &self.inner.agents.handed;
+        handed.forget(device.id);
         if approved.is_empty() && rollbacks.iter().all(|o| o.done) {
             return Ok(Due::default());
         }
@@ -72,11 +76,18 @@ impl Service {
         let next = waits
             .filter_map(|(_, decision)| decision.earliest.filter(|at| *at > now))
             .min();
-        let ready = decided
-            .iter()
-            .filter(|(open, decision)| may_start && decision.installs() && !open.put_off(now));
+        let ready = decided.iter().filter(|(_, decision)| may_start && decision.installs());
         installs(&mut tx, device, ready.map(|(open, _)| *open), &mut orders).await?;
         tx.commit().await?;
+        // One at a time: it downloads and asks for the next ones after the first has ended.
+        if let Some(first) = orders.first().filter(|order| order.kind == ActionKind::Install) {
+            let first = First {
+                patch: first.patch,
+                ring: device.ring,
+                location: device.location,
+            };
+            handed.hand(device.id, first, now);
+        }
         Ok(Due { orders, notices, next })
     }
 
@@ -89,11 +100,20 @@ impl Service {
         approved: &'p [OpenPatch],
     ) -> Result<Vec<(&'p OpenPatch, Decision)>> {
         let policy = snapshot::policy(conn, now).await?;
-        let facts = snapshot::device_facts(conn, &policy, now, device).await?;
+        let mut facts = snapshot::device_facts(conn, &policy, now, device).await?;
+        let place = (device.ring, device.location);
+        let others = self.inner.agents.handed.others(device.id, place, now);
+        facts.load.fleet = facts.load.fleet.saturating_add(others.fleet);
+        facts.load.location = facts.load.location.saturating_add(others.location);
         let schedule = Schedule::new(&policy, &facts);
         let pairs = snapshot::pairs(conn, device.id).await?;
         let ids: Vec<PatchId> = approved.iter().map(|open| open.patch).collect();
-        let patches = self.inner.facts.read(conn, &ids).await?;
+        let mut patches = self.inner.facts.read(conn, &ids).await?;
+        for (patch, devices) in others.ring {
+            if let (Some(facts), Some(ring)) = (patches.get_mut(&patch), device.ring) {
+                Arc::make_mut(facts).evidence.entry(ring).or_default().in_flight += devices;
+            }
+        }
         let decided = approved.iter().filter_map(|open| {
             let (patch, pair) = (patches.get(&open.patch)?, pairs.get(&open.patch)?);
             Some((open, schedule.decide(patch, pair, now)))

@@ -12,11 +12,11 @@ use crate::{
         attempts::{self, Attempt, End, Stage},
         audit,
         devices::{self, Device},
-        inventory as stored, rollouts,
+        inventory as stored, rollouts, tries,
     },
 };
 use domain::{AttemptId, DeviceId, DeviceState, Moment, PatchId, Span};
-use planner::{Decision, GateStatus, Verdict, words};
+use planner::{Decision, GateStatus, Round, Verdict, words};
 use protocol::{
     ShortText, limits,
     v1::{ActionKind, PackageVersion, Permit, PermitReply, PermitRequest, RefusalCode},
@@ -24,8 +24,8 @@ use protocol::{
 use sqlx::SqliteConnection;
 use std::sync::Arc;
 
-/// Tries at going back after which a person must order it anew.
-const MAX_ROLLBACK_TRIES: usize = 3;
+/// Tries at going back after which a person must let it try again.
+pub(crate) const MAX_ROLLBACK_TRIES: usize = 3;
 /// Wait between them.
 const ROLLBACK_WAIT: Span = Span::minutes(15);
 
@@ -33,8 +33,8 @@ const ROLLBACK_WAIT: Span = Span::minutes(15);
 struct Leave {
     packages: Vec<PackageVersion>,
     not_after: Option<Moment>,
-    /// It begins a round of installs on the device (SCH-1).
-    begins_round: bool,
+    /// The round of installs that it begins on the device (SCH-1).
+    round: Option<Round>,
 }
 
 impl Leave {
@@ -80,6 +80,8 @@ impl Service {
             ));
         }
         devices::write_contacts(&mut tx, &[caller.contact()]).await?;
+        // From now on its attempt counts, or nothing does.
+        self.inner.agents.handed.forget(device.id);
         let reply = match self.ask(&mut tx, &device, message, caller.now).await? {
             Ok(permit) => PermitReply::Granted(permit),
             Err(no) => PermitReply::Refused {
@@ -121,12 +123,15 @@ impl Service {
             }
             ActionKind::RollBack => may_roll_back(conn, device, message.patch, open.as_ref(), now).await?,
         };
-        if may.as_ref().is_ok_and(|leave| leave.begins_round) {
-            devices::begin_round(conn, device.id, now).await?;
+        if let Some(round) = may.as_ref().ok().and_then(|leave| leave.round) {
+            devices::begin_round(conn, device.id, round).await?;
         }
         match (may, same) {
             (Ok(leave), Some(same)) => {
                 let start_by = leave.start_by(same.start_by);
+                if same.asked != leave.packages {
+                    attempts::ask(conn, same.id, &leave.packages).await?;
+                }
                 Ok(Ok(grant(Attempt { start_by, ..same }, leave.packages, device, now)))
             }
             (Err(no), Some(same)) => {
@@ -164,6 +169,7 @@ impl Service {
             finished_at: None,
             proven_at: None,
             previous: message.current.clone(),
+            asked: leave.packages.clone(),
         };
         attempt.id = attempts::insert(conn, &attempt).await?;
         let after = serde_json::json!({
@@ -228,7 +234,7 @@ async fn may_install(
     Ok(Ok(Leave {
         packages,
         not_after,
-        begins_round: pair.begins_round(now),
+        round: pair.begins_round(now),
     }))
 }
 
@@ -285,7 +291,7 @@ async fn may_roll_back(
         return Ok(Err(no("slot", format!("Attempt {} runs on this device.", open.id))));
     }
     if let Some(until) = rollback_wait(conn, device.id, patch, now).await? {
-        let reason = "Going back failed; the next try waits, or a person must order it anew.";
+        let reason = "Going back failed; the next try waits, or a person must let the device try again.";
         return Ok(Err(No {
             opens_at: until,
             ..no("retries", reason)
@@ -294,28 +300,28 @@ async fn may_roll_back(
     Ok(Ok(Leave {
         packages: order.packages,
         not_after: None,
-        begins_round: false,
+        round: None,
     }))
 }
 
-/// `None` = going back may be tried now; otherwise when it may be tried again, or `Some(None)` when a person must order it anew.
+/// `None` = going back may be tried now; otherwise when it may be tried again, or `Some(None)` when a person must let it try again.
 pub(super) async fn rollback_wait(
     conn: &mut SqliteConnection,
     device: DeviceId,
     patch: PatchId,
     now: Moment,
 ) -> Result<Option<Option<Moment>>> {
-    let tried = attempts::of_pair(conn, device, patch).await?;
-    let failed: Vec<&Attempt> = tried
-        .iter()
-        .rev()
-        .take_while(|a| a.kind == ActionKind::RollBack)
-        .filter(|a| a.stage.is_failure() || a.stage == Stage::NotStarted)
-        .collect();
-    let Some(last) = failed.first() else { return Ok(None) };
-    if failed.len() >= MAX_ROLLBACK_TRIES {
+    let tried = tries::back(conn, device, patch).await?;
+    if tried.failed.len() >= MAX_ROLLBACK_TRIES {
         return Ok(Some(None));
     }
-    let until = last.finished_at.unwrap_or(last.deadline) + ROLLBACK_WAIT;
-    Ok((now < until).then_some(Some(until)))
+    let times = u32::try_from(tried.not_started.len()).unwrap_or(u32::MAX);
+    let unstarted = if let Some(last) = tried.not_started.last() {
+        let retry = snapshot::policy(conn, now).await?.policy().retry;
+        Some(*last + retry.wait_unstarted(times))
+    } else {
+        None
+    };
+    let failed = tried.failed.last().map(|at| *at + ROLLBACK_WAIT);
+    Ok(failed.max(unstarted).filter(|until| now < *until).map(Some))
 }

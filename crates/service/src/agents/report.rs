@@ -49,7 +49,7 @@ impl Service {
         let id = rows::os_release(&mut tx, &checked.inventory.host).await?;
         let mut catalog = self.inner.agents.catalog.lock().await;
         let mut release = catalog.take(&mut tx, id).await?;
-        release.learn(&mut tx, id, &checked.inventory, caller.now).await?;
+        release.learn(&mut tx, &checked.inventory, caller.now).await?;
         let changed = take(&mut tx, caller, &release, &checked.inventory).await?;
         stored::save(&mut tx, caller.device.id, &checked.json).await?;
         let said = reported(&checked.inventory, id, &digest)?;
@@ -115,11 +115,11 @@ async fn take(conn: &mut SqliteConnection, caller: &Caller, release: &Release, i
     let before = states::of_device(conn, device).await?;
     let mut attempts = attempts::of_device(conn, device).await?;
     let orders = rollouts::orders(conn, device).await?;
-    let scan = Scan::of(inventory);
+    let scan = Scan::of(inventory, release);
     let proofs = prove(conn, caller, release, &scan, &orders, &mut attempts).await?
         + done(conn, release, &scan, &orders, now).await?;
     let histories = attempts::histories(&attempts, orders.iter().map(|o| o.patch));
-    let changes = scan.changes(release, &before, &histories, now);
+    let changes = scan.changes(&before, &histories, now);
     states::apply(conn, device, &changes).await?;
     Ok(proofs > 0 || !changes.is_empty())
 }
@@ -142,7 +142,7 @@ async fn prove(
             continue;
         };
         let shown = match attempt.kind {
-            ActionKind::Install => scan.proves(known),
+            ActionKind::Install => scan.proves(known) || scan.shows(known, &attempt.asked),
             ActionKind::RollBack => {
                 let order = orders.iter().find(|o| o.patch == attempt.patch);
                 scan.disproves(known) || order.is_some_and(|o| scan.has(&o.packages))
@@ -201,5 +201,7 @@ fn reported<'a>(inventory: &'a Inventory, os_release: domain::OsReleaseId, diges
         sources: json(&inventory.sources)?,
         manager_error: inventory.manager_error.as_ref().map(protocol::ShortText::as_str),
         disk_free_mib: inventory.disk_free_mib,
+        on_battery: inventory.on_battery,
+        processes_unread: inventory.processes_unread,
     })
 }

@@ -6,6 +6,7 @@ use crate::{
     audit::{Action, Record},
     commands::hold::Cause,
     events::Topic,
+    snapshot,
     store::{
         attempts::{self, Attempt, End, Stage},
         audit, devices, evidence, holds, rings, rollouts, states,
@@ -14,7 +15,7 @@ use crate::{
 use domain::{Moment, PatchState};
 use planner::{
     HoldCause,
-    evidence::{Results as RingResults, must_hold},
+    evidence::{Results as RingResults, first_failed, must_hold},
 };
 use protocol::{
     limits, sign,
@@ -211,7 +212,8 @@ async fn judge(
     })
 }
 
-/// Whether every package observed has the exact version of the patch, or of the rollback order.
+/// Whether what was observed is what the permit named, or the rollback order. The versions are those of the binary packages, which need not be
+/// the source's, and where it was rebuilt not the same on every device.
 async fn shows(conn: &mut SqliteConnection, attempt: &Attempt, observed: &[PackageVersion]) -> Result<bool> {
     if observed.is_empty() {
         return Ok(false);
@@ -220,6 +222,9 @@ async fn shows(conn: &mut SqliteConnection, attempt: &Attempt, observed: &[Packa
         let orders = rollouts::orders(conn, attempt.device).await?;
         let order = orders.iter().find(|o| o.patch == attempt.patch);
         return Ok(order.is_none_or(|o| o.packages.iter().all(|p| observed.contains(p))));
+    }
+    if !attempt.asked.is_empty() {
+        return Ok(attempt.asked.iter().all(|p| observed.contains(p)));
     }
     let packages = rollouts::packages(conn, attempt.patch).await?;
     Ok(observed.iter().all(|o| {
@@ -280,17 +285,19 @@ pub(super) async fn hold(
     now: Moment,
 ) -> Result<()> {
     let recent = evidence::recent_results(conn, attempt.patch, attempt.ring).await?;
-    let evidence = evidence::evidence(conn, attempt.patch).await?;
-    let own = evidence.iter().filter(|e| Some(e.ring) == attempt.ring.map(|r| r.0));
-    let (finished, failures) = own.fold((0, 0), |(f, n), e| (f + e.finished, n + e.failures));
+    let rings = rings::rings(conn).await?;
+    let ring = rings.into_iter().find(|r| Some(r.rule.id) == attempt.ring);
+    let facts = snapshot::patch_facts(conn, attempt.patch).await?;
+    let shown = facts.as_ref().and_then(|facts| facts.evidence.get(&attempt.ring?));
     let results = RingResults {
         failed: recent.failed,
         vanished: recent.vanished,
         finished: recent.finished,
-        unproven: finished == failures,
+        unproven: ring
+            .as_ref()
+            .zip(shown)
+            .is_some_and(|(ring, shown)| first_failed(&ring.rule, shown)),
     };
-    let rings = rings::rings(conn).await?;
-    let ring = rings.into_iter().find(|r| Some(r.rule.id) == attempt.ring);
     // A ring that was removed meanwhile has no thresholds: what it began is looked at by a person at once.
     let why = match ring {
         Some(ring) => must_hold(&ring.rule, results),
@@ -316,7 +323,7 @@ pub(super) async fn hold(
         before: None,
         after: Some(
             serde_json::json!({
-                "failed": results.failed, "vanished": results.vanished, "finished": results.finished, "first_of_ring": results.unproven,
+                "failed": results.failed, "vanished": results.vanished, "finished": results.finished, "first_of_wave": results.unproven,
             })
             .to_string(),
         ),

@@ -7,9 +7,10 @@ use crate::{
     forms,
     store::rings::{self, GroupRule, Versioned},
 };
-use domain::{GroupId, Permission};
+use domain::{GroupId, Moment, Permission};
 use planner::ExceptionFor;
 use serde_json::{Value, json};
+use sqlx::SqliteConnection;
 use view::{Field, GroupForm, Problem, RingsSaved, Why};
 
 impl super::rings::Draft {
@@ -57,6 +58,14 @@ fn is_scheduled(state: &Now, id: GroupId) -> bool {
             .iter()
             .any(|p| p.scope.groups.contains(&id) || p.scope.not_groups.contains(&id))
         || policy.exceptions.iter().any(|e| e.covers == ExceptionFor::Group(id))
+}
+
+/// Refuses to remove a group that something uses.
+pub(crate) async fn is_free(conn: &mut SqliteConnection, state: &Now, id: GroupId, now: Moment) -> Result<()> {
+    if rings::group_in_use(conn, id, now).await? || is_scheduled(state, id) {
+        return Err(Error::Refused(Why::GroupInUse));
+    }
+    Ok(())
 }
 
 impl Service {
@@ -107,9 +116,7 @@ impl Service {
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let old = Now::read(&mut tx, now).await?;
         let was = seen_group(&old, id, version)?;
-        if rings::group_in_use(&mut tx, id, now).await? || is_scheduled(&old, id) {
-            return Err(Error::Refused(Why::GroupInUse));
-        }
+        is_free(&mut tx, &old, id, now).await?;
         let version = Self::next_version(&mut tx).await?;
         rings::remove_group(&mut tx, id).await?;
         let record = Record {

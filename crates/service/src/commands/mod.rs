@@ -10,6 +10,7 @@ pub mod groups;
 pub mod hold;
 mod passwords;
 pub mod places;
+pub(crate) mod retries;
 pub mod rings;
 pub mod rollback;
 pub mod rollback_plan;

@@ -64,6 +64,38 @@ impl Service {
         })
     }
 
+    /// Removes a location that was seen at a version. Its devices are in none afterwards: nothing limits their line any more.
+    ///
+    /// # Errors
+    /// Not allowed, not found, changed since.
+    pub async fn remove_location(&self, actor: &Actor, id: LocationId, version: u64) -> Result<RingsSaved> {
+        actor.require(Permission::ManageDevices)?;
+        let (now, mut tx) = (self.now(), self.store().write().await?);
+        let all = rings::locations(&mut tx).await?;
+        let was = all.iter().find(|l| l.rule.id == id).ok_or(Error::NotFound)?;
+        if was.version != version {
+            return Err(Error::Changed);
+        }
+        let version = Self::next_version(&mut tx).await?;
+        let devices = places::remove(&mut tx, id).await?;
+        let record = Record {
+            actor: actor.audit_name(),
+            action: Action::LocationRemoved,
+            object: format!("location:{id}"),
+            before: Some(json!({ "name": was.name, "location": was.rule, "devices": devices }).to_string()),
+            after: None,
+            reason: String::new(),
+        };
+        audit::append(&mut tx, now, &record).await?;
+        tx.commit().await?;
+        self.rings_changed();
+        Ok(RingsSaved {
+            id: id.0,
+            version: u64::try_from(version).unwrap_or(0),
+            warnings: Vec::new(),
+        })
+    }
+
     /// Puts a device into a location (or none). Its download rate changes with it, so devices get a new policy version.
     ///
     /// # Errors

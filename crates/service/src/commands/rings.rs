@@ -58,7 +58,36 @@ pub(crate) fn in_order(policy: &Policy) -> Vec<RingId> {
     order.into_iter().map(|(_, id)| id).collect()
 }
 
+/// The order with a ring one place earlier or later.
+pub(crate) fn moved(policy: &Policy, id: RingId, earlier: bool) -> Result<Vec<RingId>> {
+    let mut order = in_order(policy);
+    let at = order.iter().position(|r| *r == id).ok_or(Error::NotFound)?;
+    let to = if earlier { at.checked_sub(1) } else { Some(at + 1) };
+    let to = to
+        .filter(|to| *to < order.len())
+        .ok_or(Error::Refused(Why::AlreadyDone))?;
+    order.swap(at, to);
+    Ok(order)
+}
+
+/// Refuses to remove a ring that a group uses or for which a decision is in force.
+pub(crate) async fn is_free(conn: &mut SqliteConnection, state: &Now, id: RingId) -> Result<()> {
+    let groups = state.groups.iter().filter(|g| g.rule.ring == Some(id)).count();
+    let groups = u32::try_from(groups).unwrap_or(u32::MAX);
+    let decisions = rings::decisions_in(conn, id).await?;
+    if groups > 0 || decisions > 0 {
+        return Err(Error::Refused(Why::RingInUse { groups, decisions }));
+    }
+    Ok(())
+}
+
 impl Draft {
+    /// Takes a ring out; the others close the gap.
+    pub fn take_ring(&mut self, id: RingId) {
+        self.policy.rings.retain(|r| r.id != id);
+        self.order(&in_order(&self.policy));
+    }
+
     /// Puts a ring in the place of the one of its number, or a new one before another one or last.
     pub fn put_ring(&mut self, ring: Ring, before: Option<RingId>) -> Result<()> {
         let mut order = in_order(&self.policy);
@@ -308,14 +337,8 @@ impl Service {
         let (now, mut tx) = (self.now(), self.store().write().await?);
         seen_ring(&mut tx, id, version).await?;
         let old = Now::read(&mut tx, now).await?;
-        let mut order = in_order(old.policy.policy());
-        let was = order.clone();
-        let at = order.iter().position(|r| *r == id).ok_or(Error::NotFound)?;
-        let to = if earlier { at.checked_sub(1) } else { Some(at + 1) };
-        let to = to
-            .filter(|to| *to < order.len())
-            .ok_or(Error::Refused(Why::AlreadyDone))?;
-        order.swap(at, to);
+        let was = in_order(old.policy.policy());
+        let order = moved(old.policy.policy(), id, earlier)?;
         let version = Self::next_version(&mut tx).await?;
         rings::order_rings(&mut tx, &order, version).await?;
         let record = Record {
@@ -341,14 +364,9 @@ impl Service {
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let was = seen_ring(&mut tx, id, version).await?;
         let old = Now::read(&mut tx, now).await?;
-        let groups = old.groups.iter().filter(|g| g.rule.ring == Some(id)).count();
-        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
-        let decisions = rings::decisions_in(&mut tx, id).await?;
-        if groups > 0 || decisions > 0 {
-            return Err(Error::Refused(Why::RingInUse { groups, decisions }));
-        }
+        is_free(&mut tx, &old, id).await?;
         let mut draft = old.draft();
-        draft.policy.rings.retain(|r| r.id != id);
+        draft.take_ring(id);
         let order = in_order(&draft.policy);
         draft.check(&mut tx, &old, now).await?;
         let version = Self::next_version(&mut tx).await?;

@@ -10,10 +10,13 @@ use crate::{
     events::Topic,
     store::{
         attempts::{self, Attempt, Stage},
-        audit, decisions, lists, problems, rollouts, states,
+        audit, decisions, lists, problems, rollouts, states, tries,
     },
 };
-use domain::{AccountId, Arch, DeviceId, Moment, PackageName, PatchId, PatchState, Permission, RingId, compare_debian};
+use domain::{
+    AccountId, Arch, DeviceId, Moment, PackageName, PatchId, PatchState, Permission, RingId, VersionText,
+    compare_debian,
+};
 use protocol::v1::{ActionKind, PackageVersion};
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -51,22 +54,35 @@ pub(crate) fn way_back_of(
         .iter()
         .rposition(did(ActionKind::RollBack))
         .map_or(0, |at| at + 1);
-    let is_older = |p: &PackageVersion| {
-        let target = targets
-            .iter()
-            .find(|(name, arch, ..)| p.name.as_str() == name && p.arch.as_str() == arch);
-        let version = p.version.as_ref();
-        version.is_none_or(|v| target.is_none_or(|(_, _, target, _)| compare_debian(v.as_str(), target).is_lt()))
+    let tried = &tried[since..=last];
+    let of = |p: &PackageVersion, a: &Attempt| {
+        let asked = a.asked.iter().find(|q| (&q.name, &q.arch) == (&p.name, &p.arch));
+        asked.and_then(|q| q.version.as_ref().map(|v| v.as_str().to_owned()))
+    };
+    let listed = |p: &PackageVersion| {
+        let mut all = targets.iter();
+        let found = all.find(|(name, arch, ..)| p.name.as_str() == name && p.arch.as_str() == arch);
+        found.map(|(_, _, version, _)| version.clone())
+    };
+    // Before the patch is before every rebuild of it. Where the device had one already, there is only that to go back to.
+    let first = |p: &PackageVersion| {
+        let all = tried.iter().filter_map(|a| of(p, a)).chain(listed(p));
+        all.min_by(|a, b| compare_debian(a, b))
+    };
+    let latest = |p: &PackageVersion| tried.last().and_then(|a| of(p, a));
+    before(tried, first).or_else(|| before(tried, latest))
+}
+
+/// What was installed before the patch: of each package the last recorded version that is older than `target` says.
+fn before(tried: &[Attempt], target: impl Fn(&PackageVersion) -> Option<String>) -> Option<Vec<PackageVersion>> {
+    let is_older = |p: &&PackageVersion| {
+        let older = |v: &VersionText| target(p).is_none_or(|target| compare_debian(v.as_str(), &target).is_lt());
+        p.version.as_ref().is_none_or(older)
     };
     // An attempt that failed may have left a part of it behind, which the next one found there already: what was before that part is
     // recorded with the attempt that brought it.
     let mut back: BTreeMap<(PackageName, Arch), PackageVersion> = BTreeMap::new();
-    for p in tried[since..=last]
-        .iter()
-        .rev()
-        .flat_map(|a| &a.previous)
-        .filter(|p| is_older(p))
-    {
+    for p in tried.iter().rev().flat_map(|a| &a.previous).filter(is_older) {
         back.entry((p.name.clone(), p.arch.clone()))
             .or_insert_with(|| p.clone());
     }
@@ -88,6 +104,15 @@ impl Order<'_> {
     async fn on(&self, tx: &mut SqliteConnection, device: DeviceId, packages: &[PackageVersion]) -> Result<()> {
         let text = states::json(&packages)?;
         problems::order(tx, device, self.patch, &text, self.reason, self.by, self.now).await?;
+        // What was tried for an earlier order does not use up this one's tries.
+        let given = tries::Given {
+            device,
+            patch: self.patch,
+            kind: ActionKind::RollBack,
+            by: self.by,
+            reason: self.reason,
+        };
+        tries::give(tx, given, self.now).await?;
         let record = Record {
             actor: self.actor.audit_name(),
             action: Action::RollbackOrdered,

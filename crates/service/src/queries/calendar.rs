@@ -18,7 +18,7 @@ use planner::{
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
-use view::{Band, BandKind, Block, CalendarAsk, CalendarDay, CalendarPage, CalendarSpan, ScheduleOf};
+use view::{Band, BandKind, Block, CalendarAsk, CalendarDay, CalendarPage, CalendarSpan, GroupName, ScheduleOf};
 
 /// Days that a forecast looks ahead; later ones are drawn without installs.
 const MOST_DAYS: i64 = 60;
@@ -144,46 +144,139 @@ impl Range {
     }
 }
 
+/// A window, hours or a freeze at one time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    kind: BandKind,
+    id: i64,
+    span: Open,
+    /// The group below whose it is, where it is not for all that are drawn.
+    below: Option<GroupId>,
+}
+
 /// Everything that is drawn, by its beginning.
 struct Drawn {
-    bands: Vec<(BandKind, i64, Open)>,
-    /// Something limits installs to windows.
-    windows: bool,
+    pieces: Vec<Piece>,
+    /// When a window is open and no freeze stops installs; `None`: nothing limits installs to windows.
+    open: Option<Vec<Open>>,
 }
 
 impl Drawn {
-    /// For `about`; several groups: what is for any of them. The hours are those of `followed`.
-    fn new(policy: &Compiled, about: &DeviceFacts, followed: &BTreeSet<ProfileId>, range: Open) -> Self {
+    /// For `about`; several groups: what is for any of them; `everybody`: and for devices without a group. The hours are those of
+    /// `followed`. Then what only groups in `below` have, each thing once, as the first one's.
+    fn new(
+        policy: &Compiled,
+        (about, everybody): (&DeviceFacts, bool),
+        followed: &BTreeSet<ProfileId>,
+        below: &[GroupId],
+        range: Open,
+    ) -> Self {
         let schedule = Schedule::new(policy, about);
+        let mut pieces = Self::of(policy, &schedule, about, followed, range, None);
+        let mut known: BTreeSet<(BandKind, i64)> = pieces.iter().map(|p| (p.kind, p.id)).collect();
+        for group in below {
+            let there = DeviceFacts {
+                groups: vec![*group],
+                ..about.clone()
+            };
+            let followed = profile_of(policy, &there)
+                .map(|choice| choice.profile)
+                .into_iter()
+                .collect();
+            let theirs = Schedule::new(policy, &there);
+            let mut more = Self::of(policy, &theirs, &there, &followed, range, Some(*group));
+            more.retain(|piece| !known.contains(&(piece.kind, piece.id)));
+            known.extend(more.iter().map(|p| (p.kind, p.id)));
+            pieces.append(&mut more);
+        }
+        pieces.sort_unstable_by_key(|p| (p.span.from, p.kind, p.below.is_some(), p.id));
+        pieces.dedup();
+        // Group by group: a freeze of one closes nobody else's windows.
+        let alone = |group: &GroupId| DeviceFacts {
+            groups: vec![*group],
+            ..about.clone()
+        };
+        let nowhere = DeviceFacts {
+            groups: Vec::new(),
+            ..about.clone()
+        };
+        let nowhere = (about.groups.is_empty() || everybody).then_some(nowhere);
+        let open = about.groups.iter().map(alone).chain(nowhere);
+        let open = open.flat_map(|device| unfrozen(&Schedule::new(policy, &device).drawn(range)));
+        let has_windows = schedule.has_windows();
+        Self {
+            pieces,
+            open: has_windows.then(|| open.collect()),
+        }
+    }
+
+    fn of(
+        policy: &Compiled,
+        schedule: &Schedule<'_>,
+        about: &DeviceFacts,
+        followed: &BTreeSet<ProfileId>,
+        range: Open,
+        below: Option<GroupId>,
+    ) -> Vec<Piece> {
+        let piece = |kind, id, span| Piece { kind, id, span, below };
         let drawn = schedule.drawn(range);
-        let windows = drawn.windows.iter().map(|(id, span)| (BandKind::Window, id.0, *span));
-        let freezes = drawn.freezes.iter().map(|(id, span)| (BandKind::Freeze, id.0, *span));
-        let mut bands: Vec<_> = windows.chain(freezes).collect();
+        let windows = drawn
+            .windows
+            .iter()
+            .map(|(id, span)| piece(BandKind::Window, id.0, *span));
+        let freezes = drawn
+            .freezes
+            .iter()
+            .map(|(id, span)| piece(BandKind::Freeze, id.0, *span));
+        let mut pieces: Vec<Piece> = windows.chain(freezes).collect();
         for (index, profile) in policy.policy().profiles.iter().enumerate() {
             if followed.contains(&profile.id) {
                 let spans = frame_spans_of(policy, index, &about.zone);
-                bands.extend(spans.into_iter().map(|span| (BandKind::Hours, profile.id.0, span)));
+                pieces.extend(spans.into_iter().map(|span| piece(BandKind::Hours, profile.id.0, span)));
             }
         }
-        bands.sort_unstable_by_key(|(kind, id, span)| (span.from, *kind, *id));
-        bands.dedup();
-        Self {
-            bands,
-            windows: schedule.has_windows(),
-        }
+        pieces
     }
 }
 
-/// Minutes that these spans cover together on a day.
-fn minutes<'a>(spans: impl Iterator<Item = &'a Open>, day: Open) -> u32 {
-    let mut spans: Vec<Open> = spans.filter(|s| s.from < day.to && s.to > day.from).copied().collect();
+/// The times of a day that these spans cover, joined.
+fn joined(spans: impl Iterator<Item = Open>, day: Open) -> Vec<Open> {
+    let mut spans: Vec<Open> = spans.filter(|s| s.from < day.to && s.to > day.from).collect();
     spans.sort_unstable();
-    let (mut total, mut reached) = (0, day.from);
+    let mut all: Vec<Open> = Vec::new();
     for span in spans {
-        let (from, to) = (span.from.max(reached), span.to.min(day.to));
-        total += to.since(from).0.max(0);
-        reached = reached.max(to);
+        let (from, to) = (span.from.max(day.from), span.to.min(day.to));
+        match all.last_mut() {
+            Some(last) if from <= last.to => last.to = last.to.max(to),
+            _ => all.push(Open { from, to }),
+        }
     }
+    all
+}
+
+/// The time in which a window is open and no freeze stops installs.
+fn unfrozen(drawn: &planner::Drawn) -> Vec<Open> {
+    let mut open: Vec<Open> = drawn.windows.iter().map(|(_, span)| *span).collect();
+    for (_, freeze) in &drawn.freezes {
+        let left = |span: Open| {
+            let before = Open {
+                to: span.to.min(freeze.from),
+                ..span
+            };
+            let after = Open {
+                from: span.from.max(freeze.to),
+                ..span
+            };
+            [before, after].into_iter().filter(|part| part.from < part.to)
+        };
+        open = open.into_iter().flat_map(left).collect();
+    }
+    open
+}
+
+/// Minutes that these spans cover together on a day.
+fn minutes(spans: impl Iterator<Item = Open>, day: Open) -> u32 {
+    let total: i64 = joined(spans, day).iter().map(|span| span.to.since(span.from).0).sum();
     u32::try_from(total / 60).unwrap_or(0)
 }
 
@@ -240,6 +333,7 @@ struct Days<'a> {
     runs: Vec<Run>,
     waiting: &'a Waiting,
     names: &'a BTreeMap<i64, String>,
+    groups: &'a [GroupName],
 }
 
 impl Days<'_> {
@@ -248,18 +342,17 @@ impl Days<'_> {
         let open = range.day(day);
         let whole = self.span == CalendarSpan::Week;
         let here = |span: &Open| span.from < open.to && span.to > open.from;
-        let bands = self.drawn.bands.iter().filter(|(_, _, span)| here(span));
-        let (blocks, more) = if whole {
-            blocks(&self.runs, self.waiting, range, open)
+        let pieces = self.drawn.pieces.iter().filter(|piece| here(&piece.span));
+        let ((blocks, more), busy) = if whole {
+            (blocks(&self.runs, self.waiting, range, open), Vec::new())
         } else {
-            (Vec::new(), 0)
+            let spans = self.runs.iter().map(|run| Open {
+                from: run.start,
+                to: run.end,
+            });
+            let busy = joined(spans, open).into_iter().map(|span| (span.from, span.to));
+            ((Vec::new(), 0), busy.collect())
         };
-        let windows = self
-            .drawn
-            .bands
-            .iter()
-            .filter(|b| b.0 == BandKind::Window)
-            .map(|b| &b.2);
         let tick = |hour: i64| {
             let at = range.zone.at(Local(day.midnight().0 + hour * 3_600));
             (at, format!("{hour:02}:00"))
@@ -275,25 +368,31 @@ impl Days<'_> {
             } else {
                 Vec::new()
             },
-            bands: bands
-                .filter(|b| whole || b.0 == BandKind::Freeze)
-                .map(|(kind, id, span)| {
-                    let (from, to) = (span.from.max(open.from), span.to.min(open.to));
-                    Band {
-                        kind: *kind,
-                        id: *id,
-                        name: self.names.get(id).cloned().unwrap_or_default(),
-                        from,
-                        to,
-                        from_text: range.clock(from, open),
-                        to_text: range.clock(to, open),
-                    }
-                })
-                .collect(),
+            bands: pieces.map(|piece| self.band(piece, open)).collect(),
             blocks,
             more,
+            busy,
             load: load(&self.runs, open),
-            open_minutes: self.drawn.windows.then(|| minutes(windows, open)),
+            open_minutes: self
+                .drawn
+                .open
+                .as_ref()
+                .map(|spans| minutes(spans.iter().copied(), open)),
+        }
+    }
+
+    fn band(&self, piece: &Piece, day: Open) -> Band {
+        let (from, to) = (piece.span.from.max(day.from), piece.span.to.min(day.to));
+        let group = |id: GroupId| self.groups.iter().find(|g| g.id == id).map(|g| g.name.clone());
+        Band {
+            kind: piece.kind,
+            id: piece.id,
+            name: self.names.get(&piece.id).cloned().unwrap_or_default(),
+            of: piece.below.and_then(group),
+            from,
+            to,
+            from_text: self.range.clock(from, day),
+            to_text: self.range.clock(to, day),
         }
     }
 }
@@ -379,6 +478,22 @@ impl Whom {
             zone: zone.name().to_owned(),
             ..DeviceFacts::new(DeviceId(0), domain::OsReleaseId(0), domain::RingId(0))
         })
+    }
+
+    /// The groups below, each before those in it.
+    fn below(&self, policy: &Compiled) -> Vec<GroupId> {
+        let ScheduleOf::Group(id) = self.of else {
+            return Vec::new();
+        };
+        let mut found = vec![id];
+        let mut next = 0;
+        while let Some(above) = found.get(next).copied() {
+            let inside = policy.policy().groups.iter().filter(|g| g.parent == Some(above));
+            let new: Vec<GroupId> = inside.map(|g| g.id).filter(|id| !found.contains(id)).collect();
+            found.extend(new);
+            next += 1;
+        }
+        found.split_off(1)
     }
 
     /// The profiles whose hours are drawn.
@@ -478,12 +593,21 @@ impl Service {
         let days = Days {
             range: &range,
             span: ask.span,
-            drawn: Drawn::new(&looked, &about, &whom.profiles(&policy, &about, &devices), open),
+            drawn: Drawn::new(
+                &looked,
+                (&about, matches!(of, ScheduleOf::All)),
+                &whom.profiles(&policy, &about, &devices),
+                &whom.below(&policy),
+                open,
+            ),
             runs,
             waiting: &waiting,
             names: &names,
+            groups: &groups,
         };
         let there = |day: Day| DAYS.contains(&day.0).then(|| day.date());
+        let drawn = (range.first.0..range.after.0).map(|n| days.one(Day(n))).collect();
+        let sum = told.then(|| load(&days.runs, open));
         Ok(CalendarPage {
             of,
             name: whom.name,
@@ -497,11 +621,11 @@ impl Service {
             previous: there(range.previous),
             next: there(range.next),
             today: today.date(),
-            days: (range.first.0..range.after.0).map(|n| days.one(Day(n))).collect(),
+            days: drawn,
             waiting: u32::try_from(waiting.all).unwrap_or(u32::MAX),
             looked: u32::try_from(waiting.wanted.len()).unwrap_or(u32::MAX),
             cut: waiting.is_cut(),
-            load: told.then(|| load(&days.runs, open)),
+            load: sum,
             not_foreseen: not_foreseen(&waits, &waiting, &words),
             groups,
             rings,
@@ -578,6 +702,27 @@ mod tests {
             to: Moment(to * 60),
         };
         let spans = [span(-30, 10), span(5, 20), span(100, 110), span(1_430, 1_500)];
-        assert_eq!(minutes(spans.iter(), span(0, 1_440)), 40);
+        assert_eq!(minutes(spans.into_iter(), span(0, 1_440)), 40);
+    }
+
+    #[test]
+    fn a_freeze_leaves_no_open_minutes() {
+        let span = |from: i64, to: i64| Open {
+            from: Moment(from * 60),
+            to: Moment(to * 60),
+        };
+        let drawn = |freezes: &[Open]| planner::Drawn {
+            windows: vec![
+                (domain::WindowId(1), span(100, 200)),
+                (domain::WindowId(2), span(150, 400)),
+            ],
+            freezes: freezes.iter().map(|span| (domain::FreezeId(1), *span)).collect(),
+            ..planner::Drawn::default()
+        };
+        let open = |freezes: &[Open]| minutes(unfrozen(&drawn(freezes)).into_iter(), span(0, 1_440));
+        assert_eq!(open(&[]), 300);
+        assert_eq!(open(&[span(0, 1_440)]), 0, "a whole frozen day");
+        assert_eq!(open(&[span(180, 300)]), 180, "before and after it");
+        assert_eq!(open(&[span(180, 300), span(290, 500)]), 80);
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 use domain::{AccountId, DeviceId, OsReleaseId, PatchId, Permission};
 use planner::{ExceptionOf, calendar::Zone};
 use sqlx::{Acquire as _, SqliteConnection};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use view::{
     Checked, Field, FormCheck, FormProblem, NewerVersion, Problem, ScheduleChoices, ScheduleForm, ScheduleKind,
     ScheduleProblem, WhatWouldChange,
@@ -197,7 +197,7 @@ impl Service {
         if deep && !check.problems.iter().any(refused) {
             let step = Step {
                 before,
-                after,
+                after: Arc::new(after),
                 old: old.map(|row| row.item),
                 new: Some(item),
                 product: product_of(form),
@@ -227,7 +227,7 @@ impl Service {
         let mut after = before.policy().clone();
         schedule::take_out(&mut after, kind(what), id);
         let step = Step {
-            after: policy::compile(conn, after, now).await?,
+            after: Arc::new(policy::compile(conn, after, now).await?),
             before,
             old: Some(row.item),
             new: None,

@@ -6,31 +6,29 @@ use super::{
 };
 use crate::{
     Actor, Error, Result, Service,
-    commands::rollback::{is_there, way_back},
+    commands::{
+        retries::used_up,
+        rollback::{is_there, way_back},
+    },
     snapshot::{self, Words},
     store::{
-        devices, fleet, lists, log, pages,
+        devices, fleet, lists, log, pages, rollouts,
         states::{self, State},
     },
 };
-use domain::{DeviceId, Moment, PatchId, PatchState, Permission, Severity};
+use domain::{DeviceId, Moment, PatchId, Permission, Severity};
 use planner::{
-    Compiled, Decision, DeviceFacts, GateReport, GateStatus, PairFacts, PatchFacts, Reason, decide, words as gates,
+    Compiled, Decision, DeviceFacts, Gate, GateReport, GateStatus, PairFacts, PatchFacts, Reason, decide,
+    words as gates,
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::{collections::BTreeMap, sync::Arc};
-use view::{DevicePage, DevicePatch, LadderStep, StepStatus};
+use view::{DevicePage, DevicePatch, DevicePatches, LadderStep, PAGE_SIZE, PatchShow, StepStatus};
 
 /// Attempts and records that the page shows.
 const HISTORY: u32 = 100;
-
-/// Whether there is nothing left to do or to find out.
-const fn is_settled(state: PatchState) -> bool {
-    matches!(
-        state,
-        PatchState::Installed | PatchState::InstalledBySuperseding | PatchState::Superseded | PatchState::NotApplicable
-    )
-}
+/// Attempts at the patches of a list, at most.
+const TRIED: u32 = 500;
 
 /// A decision as the page shows it.
 fn ladder(decision: &Decision, teller: Teller<'_>) -> Vec<LadderStep> {
@@ -38,26 +36,25 @@ fn ladder(decision: &Decision, teller: Teller<'_>) -> Vec<LadderStep> {
 }
 
 fn step(report: &GateReport, teller: Teller<'_>) -> LadderStep {
-    let (status, at) = match report.status {
-        GateStatus::Open { since, .. } => (StepStatus::Open, since),
-        GateStatus::OpensAt { at, .. } => (StepStatus::Opens, Some(at)),
-        GateStatus::Closed { .. } => (StepStatus::Closed, None),
+    let standing = &report.status;
+    let status = match standing {
+        GateStatus::Open { .. } => StepStatus::Open,
+        GateStatus::OpensAt { .. } => StepStatus::Opens,
+        GateStatus::Closed { .. } => StepStatus::Closed,
     };
-    let reason = report.status.reason();
-    let text = |names: &dyn gates::Names| {
-        let text = reason.map_or_else(|| "Nothing against it".to_owned(), |r| gates::reason(r, names));
-        let remedy = reason.filter(|_| status == StepStatus::Closed);
-        match remedy.and_then(|r| gates::remedy(r, names)) {
-            Some(until) => format!("{text}; until {until}"),
-            None => text,
-        }
-    };
+    let reason = standing.reason();
+    let until = reason
+        .filter(|_| status == StepStatus::Closed)
+        .map(|reason| teller.tell(|names| gates::remedy(reason, names).unwrap_or_default()));
     LadderStep {
         gate: report.gate.word().to_owned(),
         label: report.gate.label().to_owned(),
         status,
-        text: teller.tell(text),
-        at: at.map(|at| teller.instant(at)),
+        text: teller.tell(|names| reason.map_or_else(|| "Nothing against it".to_owned(), |r| gates::reason(r, names))),
+        since: standing.since().map(|at| teller.instant(at)),
+        opens: standing.opens().map(|at| teller.instant(at)),
+        until: until.filter(|text| !text.0.is_empty()),
+        by: standing.by().map(|id| teller.account(id)),
     }
 }
 
@@ -66,6 +63,8 @@ struct Line {
     state: State,
     patch: Arc<PatchFacts>,
     pair: PairFacts,
+    /// Newest first.
+    attempts: Vec<pages::Attempt>,
 }
 
 impl Service {
@@ -74,12 +73,22 @@ impl Service {
         let ids: Vec<PatchId> = states.iter().map(|state| state.patch).collect();
         let mut patches = self.inner.facts.read(conn, &ids).await?;
         let pairs = snapshot::pairs(conn, device).await?;
+        let mut tried: BTreeMap<PatchId, Vec<pages::Attempt>> = BTreeMap::new();
+        for attempt in pages::attempts_at(conn, device, &ids, TRIED).await? {
+            tried.entry(attempt.patch).or_default().push(attempt);
+        }
         let line = |state: State| {
             let patch = patches.remove(&state.patch);
             let patch = patch.ok_or_else(|| Error::Inconsistent(format!("patch {} is gone", state.patch)))?;
             let pair = pairs.get(&state.patch).copied();
             let pair = pair.unwrap_or_else(|| PairFacts::new(state.state));
-            Ok(Line { state, patch, pair })
+            let attempts = tried.remove(&state.patch).unwrap_or_default();
+            Ok(Line {
+                state,
+                patch,
+                pair,
+                attempts,
+            })
         };
         states.into_iter().map(line).collect()
     }
@@ -112,16 +121,49 @@ async fn row(
         since: line.state.since,
         headline: teller.tell(|names| gates::headline(&decision, names)),
         earliest: decision.earliest.map(|at| teller.instant(at)),
+        ours: line.state.ours,
         ladder: ladder(&decision, teller),
+        attempts: line.attempts.iter().map(|a| words::attempt(a, teller)).collect(),
         can_roll_back,
         blocked,
+        again: used_up(conn, device.id, patch, now).await?,
     })
 }
 
+/// Whether an open patch is among those to show.
+fn has(show: PatchShow, line: &DevicePatch, goes_back: &[PatchId]) -> bool {
+    if goes_back.contains(&line.patch) && PatchShow::is_settled(line.state) {
+        return show == PatchShow::All;
+    }
+    let denied = |step: &LadderStep| step.gate == Gate::NotDenied.word() && step.status != StepStatus::Open;
+    show.has(line.state, line.security, line.ladder.iter().any(denied))
+}
+
+fn count<T>(of: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(of.count()).unwrap_or(u32::MAX)
+}
+
+/// Of settled patches the page asked for, latest first; how many there are of each kind; and which page it is.
+fn past(mut settled: Vec<State>, asked: DevicePatches) -> (Vec<State>, BTreeMap<PatchShow, u32>, u32) {
+    let of = |show: PatchShow| move |s: &State| show.has(s.state, s.security, false);
+    let kinds = PatchShow::ALL.iter().filter(|show| show.is_past());
+    let counts: BTreeMap<PatchShow, u32> = kinds
+        .map(|show| (*show, count(settled.iter().filter(|s| of(*show)(s)))))
+        .collect();
+    let (page, _) = super::pages(asked.page, counts.get(&asked.show).copied().unwrap_or(0));
+    if !asked.show.is_past() {
+        return (Vec::new(), counts, page);
+    }
+    settled.retain(of(asked.show));
+    settled.sort_by_key(|s| std::cmp::Reverse((s.since, s.patch)));
+    let before = (page - 1).saturating_mul(PAGE_SIZE) as usize;
+    let shown = settled.into_iter().skip(before).take(PAGE_SIZE as usize).collect();
+    (shown, counts, page)
+}
+
 /// The patches whose names the reasons may need.
-fn named(lines: &[Line]) -> Vec<PatchId> {
+fn named<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<PatchId> {
     let mut ids: Vec<PatchId> = lines
-        .iter()
         .flat_map(|l| [Some(l.state.patch), l.patch.superseded_by])
         .flatten()
         .collect();
@@ -148,6 +190,14 @@ impl Service {
     /// # Errors
     /// Not allowed, not found.
     pub async fn device(&self, actor: &Actor, device: DeviceId) -> Result<DevicePage> {
+        self.device_with(actor, device, DevicePatches::default()).await
+    }
+
+    /// The page of a device, with the patches asked for.
+    ///
+    /// # Errors
+    /// Not allowed, not found.
+    pub async fn device_with(&self, actor: &Actor, device: DeviceId, asked: DevicePatches) -> Result<DevicePage> {
         actor.require(Permission::ReadFleet)?;
         let now = self.now();
         let mut read = self.store().read().await?;
@@ -162,15 +212,23 @@ impl Service {
         let stored = devices::by_id(conn, device).await?.ok_or(Error::NotFound)?;
         let policy = snapshot::policy(conn, now).await?;
         let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
+        // What is to be taken back is not settled, however well it is installed.
+        let goes_back: Vec<PatchId> = rollouts::orders(conn, device)
+            .await?
+            .into_iter()
+            .filter(|order| !order.done)
+            .map(|order| order.patch)
+            .collect();
         let (settled, open): (Vec<State>, Vec<State>) = states::of_device(conn, device)
             .await?
             .into_values()
-            .partition(|s| is_settled(s.state));
-        let settled = settled.iter().filter(|s| s.state != PatchState::NotApplicable).count();
+            .partition(|s| PatchShow::is_settled(s.state) && !goes_back.contains(&s.patch));
+        let (past, past_counts, patches_page) = past(settled, asked);
         let lines = self.lines(conn, device, open).await?;
+        let past = self.lines(conn, device, past).await?;
         let attempts = pages::attempts(conn, device, HISTORY).await?;
         let records = log::of(conn, &format!("device:{device}"), HISTORY, 0).await?;
-        let mut ids = named(&lines);
+        let mut ids = named(lines.iter().chain(&past));
         ids.extend(attempts.iter().map(|a| a.patch));
         ids.extend(records.iter().filter_map(|r| words::object(r, "patch")).map(PatchId));
         let names = snapshot::words(conn, now, &ids).await?;
@@ -179,12 +237,32 @@ impl Service {
         for line in &lines {
             patches.push(row(conn, line, &policy, &facts, teller, now).await?);
         }
-        patches.sort_by(|a, b| {
-            b.severity
-                .cmp(&a.severity)
-                .then_with(|| a.product.cmp(&b.product))
-                .then(a.patch.cmp(&b.patch))
-        });
+        let mut counts = PatchShow::ALL
+            .iter()
+            .map(|show| (*show, count(patches.iter().filter(|line| has(*show, line, &goes_back)))))
+            .collect::<Vec<_>>();
+        for (show, n) in &mut counts {
+            *n += past_counts.get(show).copied().unwrap_or(0);
+        }
+        if asked.show.is_past() {
+            patches.clear();
+            for line in &past {
+                let row = row(conn, line, &policy, &facts, teller, now).await?;
+                patches.push(DevicePatch {
+                    // Every gate would only say that there is nothing to do.
+                    ladder: Vec::new(),
+                    ..row
+                });
+            }
+        } else {
+            patches.retain(|line| has(asked.show, line, &goes_back));
+            patches.sort_by(|a, b| {
+                b.severity
+                    .cmp(&a.severity)
+                    .then_with(|| a.product.cmp(&b.product))
+                    .then(a.patch.cmp(&b.patch))
+            });
+        }
         let hosts = BTreeMap::from([(device.0, head.hostname.clone())]);
         let group_of: BTreeMap<i64, String> = groups.iter().map(|g| (g.id.0, g.name.clone())).collect();
         tx.commit().await?;
@@ -199,11 +277,14 @@ impl Service {
             reboot: words::reboot(&details.reboot)?,
             services: words::services(&details.services)?,
             sources: words::sources(&details.sources)?,
+            on_battery: details.on_battery,
+            processes_unread: details.processes_unread,
             groups: group_names(&groups, &rings),
             location: stored.location,
             locations,
             patches,
-            settled: u32::try_from(settled).unwrap_or(u32::MAX),
+            counts,
+            patches_page,
             attempts: attempts
                 .iter()
                 .map(|a| {
@@ -237,7 +318,7 @@ impl Service {
         let facts = snapshot::device_facts(conn, &policy, now, &stored).await?;
         let state = states::of_pair(conn, device, patch).await?.ok_or(Error::NotFound)?;
         let lines = self.lines(conn, device, vec![state]).await?;
-        let names = snapshot::words(conn, now, &named(&lines)).await?;
+        let names = snapshot::words(conn, now, &named(lines.iter())).await?;
         let line = lines.first().ok_or(Error::NotFound)?;
         let teller = Teller::on_device(&names, &facts.zone);
         let row = row(conn, line, &policy, &facts, teller, now).await?;

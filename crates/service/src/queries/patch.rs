@@ -12,7 +12,9 @@ use crate::{
         lists::{self, Group},
         log,
         pages::{self, count_mut},
-        rollback_plans, rollouts, states, waiting,
+        rollback_plans, rollouts, states,
+        tries::{self, Tried},
+        waiting,
     },
 };
 use domain::{DeviceId, Moment, PatchId, Permission, RingId};
@@ -140,7 +142,7 @@ impl Page<'_> {
         let patch = self.facts.id;
         let loads = rollouts::loads(conn).await?;
         let states = states::of_patch(conn, patch, ids).await?;
-        let failures = waiting::failures(conn, ids).await?;
+        let (in_vain, nothing) = (tries::of_devices(conn, ids).await?, Tried::default());
         let blocked = waiting::blocked(conn).await?;
         let last = pages::last_attempts(conn, patch, ids).await?;
         let targets = rollouts::packages(conn, patch).await?;
@@ -159,8 +161,8 @@ impl Page<'_> {
                 location: facts.location.and_then(|at| loads.get(&Some(at)).copied()).unwrap_or(0),
             };
             let blocked = blocked.binary_search(&(id, patch)).is_ok();
-            let failed = failures.get(&(id, patch)).map_or(&[][..], Vec::as_slice);
-            let pair = snapshot::pair_of(state, failed, blocked)?;
+            let in_vain = in_vain.get(&(id, patch)).unwrap_or(&nothing);
+            let pair = snapshot::pair_of(state, in_vain, blocked)?;
             let decision = decide(self.policy, &facts, self.facts, &pair, self.now);
             let teller = Teller::on_device(self.words, &facts.zone);
             let tried = tried.get(&id).map_or(&[][..], Vec::as_slice);

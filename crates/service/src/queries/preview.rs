@@ -1,11 +1,11 @@
-//! What a form would change before it is saved. It looks at so many devices and says when there are more.
+//! What a form would change before it is saved, over the whole fleet.
 
 use super::{
     schedule::concerns,
     waiting::{Look, Waiting},
 };
 use crate::{
-    Actor, Result, Service,
+    Actor, Error, Result, Service,
     commands::{exceptions, schedule::refusal},
     facts::Known,
     forms, policy,
@@ -18,8 +18,6 @@ use sqlx::{Acquire as _, SqliteConnection};
 use std::sync::Arc;
 use view::{Checked, ExceptionAbout, ExceptionForm, Moved, MovedInstall, ScheduleForm, WhatWouldChange};
 
-/// Devices that are looked at.
-pub(super) const MOST_DEVICES: usize = 100;
 /// Installs that are listed; all are counted.
 const MOST_LISTED: usize = 50;
 
@@ -92,6 +90,12 @@ pub(super) fn told(waiting: &Waiting, found: Vec<(planner::Pair, Change)>, words
     all
 }
 
+/// Runs what takes long for a large fleet beside the work of the server, not instead of it.
+pub(crate) async fn thinking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::Inconsistent(format!("planning stopped: {error}")))?
+}
+
 /// The rule of a form, for a look ahead only.
 pub(super) async fn item_of(conn: &mut SqliteConnection, actor: &Actor, form: &ScheduleForm) -> Result<Checked<Item>> {
     Ok(match form {
@@ -107,7 +111,7 @@ pub(super) struct Step {
     /// As it is.
     pub before: Arc<Compiled>,
     /// As it would be.
-    pub after: Compiled,
+    pub after: Arc<Compiled>,
     /// What goes.
     pub old: Option<Item>,
     /// What comes.
@@ -127,7 +131,7 @@ impl Step {
     /// Installs that it moves.
     pub async fn changes(&self, conn: &mut SqliteConnection, known: &Known, now: Moment) -> Result<WhatWouldChange> {
         let concerned = |device: &DeviceFacts| self.concerns(device);
-        let mut waiting = Waiting::read(conn, &self.before, now, Look::first(known, MOST_DEVICES), concerned).await?;
+        let mut waiting = Waiting::read(conn, &self.before, now, Look::whole(known), concerned).await?;
         if let (
             Some(name),
             Some(Item::Exception(Exception {
@@ -142,10 +146,16 @@ impl Step {
                 }
             }
         }
-        let input = waiting.input(&self.before, now)?;
-        let found = changes(&input, &input.under(&self.after));
         let ids: Vec<PatchId> = waiting.patches.keys().copied().collect();
         let words = snapshot::words(conn, now, &ids).await?;
+        let (before, after) = (self.before.clone(), self.after.clone());
+        let (waiting, found) = thinking(move || {
+            let input = waiting.input(&before, now)?;
+            let found = changes(&input, &input.under(&after));
+            drop(input);
+            Ok((waiting, found))
+        })
+        .await?;
         Ok(told(&waiting, found, &words))
     }
 }
@@ -194,7 +204,7 @@ impl Service {
             return Ok(Err(problem));
         }
         let step = Step {
-            after: policy::compile(conn, after, now).await?,
+            after: Arc::new(policy::compile(conn, after, now).await?),
             before,
             old,
             new: Some(item),

@@ -1,12 +1,15 @@
 //! The page of rings: the ladder, the tree of groups, places, and what counts for the whole fleet.
 
 use super::{
-    preview::{MOST_DEVICES, told},
+    preview::told,
     waiting::{Look, Waiting},
 };
 use crate::{
     Actor, Error, Result, Service,
-    commands::rings::{Draft, Now, rings_of, standing, warnings},
+    commands::{
+        self,
+        rings::{Draft, Now, rings_of, standing, warnings},
+    },
     forms::{
         self,
         rings::{bars, fleet_form, group_form, location_form, ring_form},
@@ -17,11 +20,13 @@ use crate::{
         rings::{self, GroupRule, Versioned},
     },
 };
-use domain::{DeviceId, GroupId, LocationId, OsReleaseId, PatchId, Permission, RingId};
+use domain::{DeviceId, GroupId, LocationId, Moment, OsReleaseId, PatchId, Permission, RingId};
 use planner::{DeviceFacts, MissedWindows, Schedule, changes};
 use sqlx::{Acquire as _, SqliteConnection};
 use std::collections::BTreeMap;
-use view::{CriticalProduct, GroupView, LocationView, RingView, RingsForm, RingsPage, RingsPreview};
+use view::{
+    CriticalProduct, GroupView, LocationView, RingView, RingsForm, RingsPage, RingsPreview, RingsStep, RingsStepPreview,
+};
 
 /// The groups as people read a tree: each after the one that it lies in, by name among its equals, with its depth. A circle, which is
 /// refused when groups are saved, is shown at the end.
@@ -187,19 +192,83 @@ impl Service {
         let now = self.now();
         let mut read = self.store().read().await?;
         let mut tx = read.begin().await?;
-        let conn = &mut *tx;
-        let before = Now::read(conn, now).await?;
+        let before = Now::read(&mut tx, now).await?;
         let mut draft = before.draft();
         put(&mut draft, form)?;
-        let after = draft.check(conn, &before, now).await?;
-        let warnings = warnings(conn, &before, &after, now).await?;
+        let whom = match form {
+            // What one ring shows decides about every later one.
+            RingsForm::Ring { .. } | RingsForm::Fleet(_) => Concerned::All,
+            RingsForm::Group { id, .. } => Concerned::Group(*id),
+            RingsForm::Location { id, .. } => Concerned::Location(*id),
+        };
+        let preview = self.foresee(&mut tx, now, &before, draft, whom).await?;
+        tx.commit().await?;
+        Ok(preview)
+    }
+
+    /// What a step would bring. That it would be refused is part of the answer.
+    ///
+    /// # Errors
+    /// Not allowed, not found.
+    pub async fn foresee_step(&self, actor: &Actor, step: RingsStep) -> Result<RingsStepPreview> {
+        actor.require(Permission::ReadFleet)?;
+        let now = self.now();
+        let mut read = self.store().read().await?;
+        let mut tx = read.begin().await?;
+        let conn = &mut *tx;
+        let before = Now::read(conn, now).await?;
+        let (name, version) = about(conn, &before, step).await?;
+        let devices = match step {
+            RingsStep::RemoveLocation(id) => {
+                let at = rings::at_locations(conn).await?;
+                at.iter().find(|(l, ..)| *l == id).map_or(0, |(_, devices, _)| *devices)
+            }
+            RingsStep::Move { .. } | RingsStep::RemoveRing(_) | RingsStep::RemoveGroup(_) => 0,
+        };
+        let (order, preview) = match stepped(conn, &before, step, now).await {
+            Ok((draft, whom)) => {
+                let order = match step {
+                    RingsStep::Move { .. } | RingsStep::RemoveRing(_) => {
+                        draft.policy.rings.iter().map(|r| r.name.clone()).collect()
+                    }
+                    RingsStep::RemoveGroup(_) | RingsStep::RemoveLocation(_) => Vec::new(),
+                };
+                (order, self.foresee(conn, now, &before, draft, whom).await)
+            }
+            Err(refused) => (Vec::new(), Err(refused)),
+        };
+        tx.commit().await?;
+        Ok(RingsStepPreview {
+            step,
+            name,
+            version,
+            order,
+            devices,
+            preview: match preview {
+                Ok(preview) => Ok(preview),
+                Err(refused @ (Error::Refused(_) | Error::Invalid { .. })) => Err(refused.to_ui()),
+                Err(other) => return Err(other),
+            },
+        })
+    }
+
+    /// What a draft would bring to those concerned.
+    async fn foresee(
+        &self,
+        conn: &mut SqliteConnection,
+        now: Moment,
+        before: &Now,
+        draft: Draft,
+        whom: Concerned,
+    ) -> Result<RingsPreview> {
+        let after = draft.check(conn, before, now).await?;
+        let warnings = warnings(conn, before, &after, now).await?;
         let (old, new) = (rings_of(&before.groups), rings_of(&after.groups));
         let moved = |device: &DeviceFacts| device.groups.iter().find_map(|g| new.get(g).copied());
-        let concerned = |device: &DeviceFacts| match form {
-            // What one ring shows decides about every later one.
-            RingsForm::Ring { .. } | RingsForm::Fleet(_) => true,
-            RingsForm::Group { id, .. } => id.is_some_and(|id| before.policy.lies_in(device, id)),
-            RingsForm::Location { id, .. } => id.is_some() && device.location == *id,
+        let concerned = |device: &DeviceFacts| match whom {
+            Concerned::All => true,
+            Concerned::Group(id) => id.is_some_and(|id| before.policy.lies_in(device, id)),
+            Concerned::Location(id) => id.is_some() && device.location == id,
         };
         let both = |device: &DeviceFacts| {
             let group = device.groups.first();
@@ -209,7 +278,7 @@ impl Service {
             conn,
             &before.policy,
             now,
-            Look::first(&self.inner.facts, MOST_DEVICES),
+            Look::whole(&self.inner.facts),
             concerned,
             both,
         )
@@ -225,12 +294,74 @@ impl Service {
         for ring in after.policy.rings() {
             words = words.with_ring(ring.id, &ring.name);
         }
-        tx.commit().await?;
         Ok(RingsPreview {
             change: told(&waiting, found, &words),
             warnings,
         })
     }
+}
+
+/// Whose installs a change may move.
+#[derive(Clone, Copy)]
+enum Concerned {
+    /// Everybody's.
+    All,
+    /// Those of a group; none: a new one's, which has no devices.
+    Group(Option<GroupId>),
+    /// Those of a location.
+    Location(Option<LocationId>),
+}
+
+/// The name and the version of what a step is about.
+async fn about(conn: &mut SqliteConnection, state: &Now, step: RingsStep) -> Result<(String, u64)> {
+    let found = match step {
+        RingsStep::Move { ring: id, .. } | RingsStep::RemoveRing(id) => {
+            let all = rings::rings(conn).await?;
+            all.into_iter().find(|r| r.rule.id == id).map(|r| (r.name, r.version))
+        }
+        RingsStep::RemoveGroup(id) => {
+            let group = state.groups.iter().find(|g| g.rule.group.id == id);
+            group.map(|g| (g.name.clone(), g.version))
+        }
+        RingsStep::RemoveLocation(id) => {
+            let all = rings::locations(conn).await?;
+            all.into_iter().find(|l| l.rule.id == id).map(|l| (l.name, l.version))
+        }
+    };
+    found.ok_or(Error::NotFound)
+}
+
+/// The policy after a step, by the same rules as when it is done.
+async fn stepped(
+    conn: &mut SqliteConnection,
+    before: &Now,
+    step: RingsStep,
+    now: Moment,
+) -> Result<(Draft, Concerned)> {
+    let mut draft = before.draft();
+    let whom = match step {
+        RingsStep::Move { ring, earlier } => {
+            let order = commands::rings::moved(&draft.policy, ring, earlier)?;
+            draft.order(&order);
+            Concerned::All
+        }
+        RingsStep::RemoveRing(id) => {
+            commands::rings::is_free(conn, before, id).await?;
+            draft.take_ring(id);
+            Concerned::All
+        }
+        RingsStep::RemoveGroup(id) => {
+            commands::groups::is_free(conn, before, id, now).await?;
+            draft.policy.groups.retain(|g| g.id != id);
+            draft.groups.retain(|g| g.rule.group.id != id);
+            Concerned::Group(Some(id))
+        }
+        RingsStep::RemoveLocation(id) => {
+            draft.policy.locations.retain(|l| l.id != id);
+            Concerned::Location(Some(id))
+        }
+    };
+    Ok((draft, whom))
 }
 
 /// Puts a form into a draft.

@@ -62,7 +62,7 @@ pub(crate) fn lies_in(policy: &Compiled, device: &DeviceFacts, groups: &[GroupId
 pub(crate) fn concerns(policy: &Compiled, item: &Item, device: &DeviceFacts) -> bool {
     match item {
         Item::Profile(profile) => profile_of(policy, device).is_some_and(|choice| choice.profile == profile.id),
-        Item::Window(window) => lies_in(policy, device, &window.groups),
+        Item::Window(window) => policy.window_counts(device, window.id),
         Item::Freeze(freeze) => lies_in(policy, device, &freeze.groups),
         Item::Exception(exception) => match exception.covers {
             ExceptionFor::All => true,

@@ -4,7 +4,11 @@ use crate::{
     Error, Result,
     facts::Known,
     snapshot,
-    store::{schedule, waiting},
+    store::{
+        schedule,
+        tries::{self, Tried},
+        waiting,
+    },
 };
 use domain::{DeviceId, Moment, PatchId, RingId};
 use planner::{Compiled, DeviceFacts, PairFacts, PatchFacts, PlanInput};
@@ -14,8 +18,9 @@ use std::{
     sync::Arc,
 };
 
-/// Pairs of device and patch that are looked at.
-const MOST_PAIRS: u32 = 20_000;
+/// Pairs of device and patch that are looked at: all of a fleet of ten thousand devices that lack forty approved patches each. It bounds the
+/// memory of one look, no more.
+const MOST_PAIRS: u32 = 400_000;
 
 /// At how much of the fleet is looked, with what is remembered of patches.
 #[derive(Clone, Copy)]
@@ -26,6 +31,11 @@ pub(crate) struct Look<'k> {
 }
 
 impl<'k> Look<'k> {
+    /// At every wanted device.
+    pub(crate) const fn whole(known: &'k Known) -> Self {
+        Self::first(known, usize::MAX)
+    }
+
     /// At the first `most` wanted devices.
     pub(crate) const fn first(known: &'k Known, most: usize) -> Self {
         Self {
@@ -48,7 +58,7 @@ impl<'k> Look<'k> {
 /// Approved installs that wait, with their facts.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    pub(super) devices: Vec<DeviceFacts>,
+    pub(crate) devices: Vec<DeviceFacts>,
     pub(super) hosts: BTreeMap<DeviceId, String>,
     pub(super) patches: BTreeMap<PatchId, Arc<PatchFacts>>,
     pub(super) titles: BTreeMap<PatchId, (String, String)>,
@@ -140,32 +150,28 @@ impl Waiting {
         ids: &[DeviceId],
         rings: &BTreeMap<DeviceId, [Option<RingId>; 2]>,
     ) -> Result<()> {
-        let failures = waiting::failures(conn, ids).await?;
+        let (tried, nothing) = (tries::of_devices(conn, ids).await?, Tried::default());
         let blocked = waiting::blocked(conn).await?;
         let open = waiting::patches(conn, ids, MOST_PAIRS).await?;
         self.cut = open.len() >= usize::try_from(MOST_PAIRS).unwrap_or(usize::MAX);
+        let approved = waiting::approved(conn).await?;
         let counts = |open: &waiting::WaitingPatch| {
+            let rings = rings.get(&open.device).into_iter().flatten().flatten();
             rings
-                .get(&open.device)
-                .is_some_and(|rings| rings.contains(&Some(open.ring)))
+                .into_iter()
+                .any(|ring| approved.contains(&(open.state.patch, *ring)))
         };
         let concerned: BTreeSet<PatchId> = open.iter().filter(|o| counts(o)).map(|o| o.state.patch).collect();
         let concerned: Vec<PatchId> = concerned.into_iter().collect();
-        let mut facts_of = known.read(conn, &concerned).await?;
+        self.patches = known.read(conn, &concerned).await?;
+        self.titles = waiting::titles(conn, &concerned).await?;
         for open in open {
-            let (patch, pair) = (open.state.patch, (open.device, open.state.patch));
-            // By device and patch: what two rings approved comes twice.
-            if !counts(&open) || self.pairs.last().is_some_and(|(last, _)| *last == pair) {
+            let pair = (open.device, open.state.patch);
+            if !counts(&open) || !self.patches.contains_key(&pair.1) {
                 continue;
             }
-            if let Some(facts) = facts_of.remove(&patch) {
-                self.patches.insert(patch, facts);
-                self.titles.insert(patch, (open.source, open.version));
-            } else if !self.patches.contains_key(&patch) {
-                continue;
-            }
-            let failed = failures.get(&pair).map_or(&[][..], Vec::as_slice);
-            let facts = snapshot::pair_of(&open.state, failed, blocked.binary_search(&pair).is_ok())?;
+            let tried = tried.get(&pair).unwrap_or(&nothing);
+            let facts = snapshot::pair_of(&open.state, tried, blocked.binary_search(&pair).is_ok())?;
             self.pairs.push((pair, facts));
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::{
     snapshot::Words,
     store::{attempts::Stage, pages},
 };
-use domain::{DeviceId, LocationId, Moment, PatchId, RingId};
+use domain::{AccountId, DeviceId, LocationId, Moment, PatchId, RingId};
 use planner::{calendar::Zone, words::Names};
 use protocol::v1::{NotStarted, Outcome, RebootReason, SourceStatus, StaleService};
 use std::collections::BTreeMap;
@@ -56,6 +56,11 @@ impl<'a> Teller<'a> {
             at,
             device: self.zone.and_then(clock),
         }
+    }
+
+    /// A person's name.
+    pub(super) fn account(&self, id: AccountId) -> String {
+        self.words.account(id)
     }
 
     /// A sentence: `make` is one of the planner's words.
@@ -278,6 +283,12 @@ pub(super) fn entry(
         format!("Wrote the rollback plan{of_patch}")
     } else if is(Action::RollbackPlanWaived) {
         format!("Went without a rollback plan{of_patch}")
+    } else if is(Action::TriesGiven) {
+        about(if before["kind"] == "roll_back" {
+            "Let going back be tried again"
+        } else {
+            "Let the install be tried again"
+        })
     } else {
         of_the_device(row, &before, &after, groups, words)
     };

@@ -103,12 +103,15 @@ pub struct Attempt {
     pub proven_at: Option<Moment>,
     /// What was installed before.
     pub previous: Vec<PackageVersion>,
+    /// What its permit named; empty where that was not kept.
+    pub asked: Vec<PackageVersion>,
 }
 
 macro_rules! attempt_sql {
     ($rest:literal) => {
         concat!(
-            "SELECT id, device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, started_at, finished_at, proven_at, previous
+            "SELECT id, device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, started_at, finished_at, proven_at, previous,
+                    coalesce(asked, '[]')
              FROM attempt ",
             $rest
         )
@@ -117,8 +120,11 @@ macro_rules! attempt_sql {
 
 fn attempt(row: &SqliteRow) -> Result<Attempt> {
     let moment = |at: usize| -> Result<Option<Moment>> { Ok(row.try_get::<Option<i64>, _>(at)?.map(Moment)) };
-    let previous: &str = row.try_get(13)?;
-    let id = row.try_get(0)?;
+    let id: i64 = row.try_get(0)?;
+    let packages = |at: usize| -> Result<Vec<PackageVersion>> {
+        let json: &str = row.try_get(at)?;
+        serde_json::from_str(json).map_err(|e| Error::Inconsistent(format!("attempt {id}: {e}")))
+    };
     Ok(Attempt {
         id: AttemptId(id),
         device: DeviceId(row.try_get(1)?),
@@ -133,7 +139,8 @@ fn attempt(row: &SqliteRow) -> Result<Attempt> {
         started_at: moment(10)?,
         finished_at: moment(11)?,
         proven_at: moment(12)?,
-        previous: serde_json::from_str(previous).map_err(|e| Error::Inconsistent(format!("attempt {id}: {e}")))?,
+        previous: packages(13)?,
+        asked: packages(14)?,
     })
 }
 
@@ -223,8 +230,8 @@ pub async fn insert(conn: &mut SqliteConnection, new: &Attempt) -> Result<Attemp
         .execute(&mut *conn)
         .await?;
     let id = sqlx::query_scalar(
-        "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, previous, boot_id)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,(SELECT boot_id FROM device WHERE id = ?1)) RETURNING id",
+        "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, previous, asked, boot_id)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,(SELECT boot_id FROM device WHERE id = ?1)) RETURNING id",
     )
     .bind(new.device.0)
     .bind(new.patch.0)
@@ -236,9 +243,23 @@ pub async fn insert(conn: &mut SqliteConnection, new: &Attempt) -> Result<Attemp
     .bind(new.start_by.0)
     .bind(new.deadline.0)
     .bind(super::states::json(&new.previous)?)
+    .bind(super::states::json(&new.asked)?)
     .fetch_one(conn)
     .await?;
     Ok(AttemptId(id))
+}
+
+/// Records what a repeated permit names: a scan may have come in between.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ask(conn: &mut SqliteConnection, id: AttemptId, packages: &[PackageVersion]) -> Result<()> {
+    sqlx::query("UPDATE attempt SET asked = ? WHERE id = ?")
+        .bind(super::states::json(&packages)?)
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Records that an attempt started, and what was installed before.

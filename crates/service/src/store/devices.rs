@@ -51,6 +51,8 @@ pub struct Device {
     pub manager_error: Option<String>,
     /// Free space.
     pub disk_free_mib: u64,
+    /// It runs on battery, as it last said; a device that does not say so runs on mains.
+    pub on_battery: bool,
     /// Last fence given.
     pub fence: u64,
     /// A person asked for a scan at.
@@ -67,6 +69,8 @@ pub struct Device {
     pub measured: Measured,
     /// When its latest round of installs began (SCH-1).
     pub round_started: Option<Moment>,
+    /// From when on the interval to the next one counts; `None`: from its beginning.
+    pub round_counts_from: Option<Moment>,
     /// Something that it lacks is approved in some ring, or was ordered to be taken back: its check-in is worth more questions. Looked up
     /// where a device speaks, and taken for granted elsewhere.
     pub has_work: bool,
@@ -98,7 +102,8 @@ macro_rules! device_sql {
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
-                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, d.round_started, ",
+                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, d.round_started, d.round_counts_from,
+                    coalesce(d.on_battery, 0), ",
             $has_work,
             "
              FROM device d LEFT JOIN device_group g ON g.id = d.group_id WHERE ",
@@ -146,7 +151,9 @@ fn device(row: &SqliteRow) -> Result<Device> {
             restart: row.try_get::<Option<i64>, _>(27)?.map(Span),
         },
         round_started: row.try_get::<Option<i64>, _>(28)?.map(Moment),
-        has_work: row.try_get(29)?,
+        round_counts_from: row.try_get::<Option<i64>, _>(29)?.map(Moment),
+        on_battery: row.try_get(30)?,
+        has_work: row.try_get(31)?,
     })
 }
 
@@ -171,6 +178,19 @@ pub async fn by_key(conn: &mut SqliteConnection, key_id: &str) -> Result<Option<
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(device).transpose()
+}
+
+/// Whether a device has this key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_known(conn: &mut SqliteConnection, key_id: &str) -> Result<bool> {
+    Ok(
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM device WHERE key_id = ?)")
+            .bind(key_id)
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 /// The device with a number.
@@ -451,9 +471,10 @@ pub async fn write_presence(conn: &mut SqliteConnection, present: &[(DeviceId, M
 ///
 /// # Errors
 /// When the database fails.
-pub async fn begin_round(conn: &mut SqliteConnection, device: DeviceId, now: Moment) -> Result<()> {
-    sqlx::query("UPDATE device SET round_started = ? WHERE id = ?")
-        .bind(now.0)
+pub async fn begin_round(conn: &mut SqliteConnection, device: DeviceId, round: planner::Round) -> Result<()> {
+    sqlx::query("UPDATE device SET round_started = ?, round_counts_from = ? WHERE id = ?")
+        .bind(round.began.0)
+        .bind(round.counts_from.0)
         .bind(device.0)
         .execute(conn)
         .await?;
@@ -479,6 +500,10 @@ pub struct Reported<'a> {
     pub manager_error: Option<&'a str>,
     /// Free space.
     pub disk_free_mib: u64,
+    /// It runs on battery.
+    pub on_battery: Option<bool>,
+    /// Processes that it could not look at.
+    pub processes_unread: Option<u32>,
 }
 
 /// Writes what a report says. A scan ends silence, and answers a request for one.
@@ -496,7 +521,7 @@ pub async fn write_report(
         "UPDATE device SET hostname = ?, os_release_id = ?, arch = ?, manager = ?, zone = ?, boot_id = ?, inventory_digest = ?,
                 last_scan_at = ?, last_contact_at = ?, seq = max(seq, ?), silent = 0, scan_asked_at = NULL,
                 reboot_since = CASE WHEN ? THEN coalesce(reboot_since, ?) END, reboot_reasons = ?, services = ?, sources = ?,
-                manager_error = ?, disk_free_mib = ? WHERE id = ?",
+                manager_error = ?, disk_free_mib = ?, on_battery = ?, processes_unread = ? WHERE id = ?",
     )
     .bind(said.host.hostname.as_str())
     .bind(said.os_release.0)
@@ -515,6 +540,8 @@ pub async fn write_report(
     .bind(&said.sources)
     .bind(said.manager_error)
     .bind(signed(said.disk_free_mib))
+    .bind(said.on_battery)
+    .bind(said.processes_unread)
     .bind(id.0)
     .execute(conn)
     .await?;

@@ -1,15 +1,15 @@
-//! What attempts have shown about a patch: the evidence that opens the next ring, the failures that hold or wait, and how long it took.
+//! What attempts have shown about a patch: the evidence that opens the next ring, the failures that hold, and how long it took.
 
 use crate::error::Result;
-use domain::{DeviceId, Moment, PatchId, ProductId, RingId, Span};
+use domain::{DeviceId, PatchId, ProductId, RingId, Span};
 use sqlx::{Row as _, SqliteConnection};
 
-/// What the latest relevant attempt of every device shows, added up by ring and release.
+/// What the latest relevant attempt of every device shows, added up by ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvidenceRow {
     /// Ring when permitted.
     pub ring: i64,
-    /// Release.
+    /// The release that the patch is for, which is the one that its devices had then; they may have been upgraded to another one since.
     pub release: i64,
     /// Devices seen by a scan to have it, and not taken back since.
     pub proven: i64,
@@ -25,29 +25,34 @@ pub struct EvidenceRow {
     pub in_flight: i64,
     /// Devices with a result.
     pub finished: i64,
+    /// Of the failures, those that came after the ring's latest success.
+    pub failed_since: i64,
     /// When the latest result came.
     pub last_finished: Option<i64>,
 }
 
-/// The evidence of a patch. Reads the patch's own attempts only; permits that never started do not count.
+/// The evidence of a patch. Reads the patch's own attempts only; permits that never started do not count. A device that has left the patch's
+/// release proves nothing more: not that it works there after a reboot, nor anything about the release that it has now.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<EvidenceRow>> {
     let rows = sqlx::query(
         "WITH last AS (
-            SELECT device_id, ring_id, state, proven_at, finished_at, boot_id, max(id) AS id FROM attempt
+            SELECT device_id, ring_id, state, proven_at, finished_at, boot_id, coalesce(ended_after, 0) AS ended, max(id) AS id FROM attempt
             WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) GROUP BY device_id),
          kept AS (
-            SELECT last.*, last.state = 3
+            SELECT last.*, max(CASE WHEN last.state = 3 THEN last.ended ELSE -1 END) OVER (PARTITION BY last.ring_id) AS good, last.state = 3
                 AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = last.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)
                 AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.device_id = last.device_id AND b.patch_id = ?1 AND b.kind = 2 AND b.state = 3 AND b.id > last.id)
                 AS stands FROM last)
-         SELECT kept.ring_id, d.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
+         SELECT kept.ring_id, p.os_release_id, sum(stands AND proven_at IS NOT NULL), min(CASE WHEN stands THEN proven_at END),
                 sum(kept.state IN (4, 5, 8)), sum(kept.state = 8), sum(kept.state IN (1, 2)), sum(kept.state NOT IN (1, 2)),
                 max(CASE WHEN kept.state NOT IN (1, 2) THEN kept.finished_at END),
-                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND coalesce(s.state, 0) <> 8)
-         FROM kept JOIN device d ON d.id = kept.device_id LEFT JOIN device_patch s ON s.device_id = d.id AND s.patch_id = ?1 WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id, d.os_release_id",
+                sum(stands AND proven_at IS NOT NULL AND kept.boot_id <> '' AND d.boot_id <> kept.boot_id AND d.os_release_id = p.os_release_id
+                    AND coalesce(s.state, 0) <> 8),
+                sum(kept.state IN (4, 5, 8) AND kept.ended >= kept.good)
+         FROM kept JOIN patch p ON p.id = ?1 JOIN device d ON d.id = kept.device_id LEFT JOIN device_patch s ON s.device_id = d.id AND s.patch_id = ?1 WHERE kept.ring_id IS NOT NULL GROUP BY kept.ring_id",
     )
     .bind(patch.0)
     .fetch_all(conn)
@@ -65,6 +70,7 @@ pub async fn evidence(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec
                 finished: r.try_get(7)?,
                 last_finished: r.try_get(8)?,
                 rebooted: r.try_get(9)?,
+                failed_since: r.try_get(10)?,
             })
         })
         .collect()
@@ -104,42 +110,6 @@ pub async fn targets(conn: &mut SqliteConnection, patch: PatchId) -> Result<Vec<
     .bind(patch.0)
     .fetch_all(conn)
     .await?)
-}
-
-/// When the failures of one device at one patch were; failures before the last resolved hold of the patch were looked at by a person.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failures(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Vec<Moment>> {
-    let rows: Vec<i64> = sqlx::query_scalar(
-        "SELECT coalesce(finished_at, deadline) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND kind = 1 AND state IN (4, 5, 8)
-           AND id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = ?2 AND state = 3), 0)
-           AND coalesce(ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = ?2), -1) ORDER BY id",
-    )
-    .bind(device.0)
-    .bind(patch.0)
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(Moment).collect())
-}
-
-/// As [`failures`], for every patch of a device.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failures_of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<Vec<(PatchId, Moment)>> {
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT a.patch_id, coalesce(a.finished_at, a.deadline) FROM attempt a WHERE a.device_id = ?1 AND a.kind = 1 AND a.state IN (4, 5, 8)
-           AND a.id > coalesce((SELECT max(id) FROM attempt WHERE device_id = ?1 AND patch_id = a.patch_id AND state = 3), 0)
-           AND coalesce(a.ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = a.patch_id), -1) ORDER BY a.id",
-    )
-    .bind(device.0)
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(patch, at)| (PatchId(patch), Moment(at)))
-        .collect())
 }
 
 /// Devices of a ring with a result since a person last let the patch go on: what the hold thresholds count.
@@ -194,7 +164,8 @@ pub async fn critical_on(conn: &mut SqliteConnection, device: DeviceId) -> Resul
     Ok(ids.into_iter().map(ProductId).collect())
 }
 
-/// The business-critical products on devices that were seen to have a patch, by the ring in which they took it.
+/// The business-critical products on devices that were seen to have a patch, by the ring in which they took it. What is on a device that has
+/// been upgraded to another release since was not there then.
 ///
 /// # Errors
 /// When the database fails.
@@ -204,7 +175,8 @@ pub async fn critical_proven(conn: &mut SqliteConnection, patch: PatchId) -> Res
             SELECT device_id, ring_id, proven_at, state, max(id) AS id FROM attempt
             WHERE patch_id = ?1 AND kind = 1 AND state IN (1, 2, 3, 4, 5, 8) AND EXISTS (SELECT 1 FROM product WHERE critical = 1)
             GROUP BY device_id)
-         SELECT DISTINCT a.ring_id, c.id FROM proven a CROSS JOIN device_patch s ON s.device_id = a.device_id AND s.state <> 1
+         SELECT DISTINCT a.ring_id, c.id FROM proven a JOIN device d ON d.id = a.device_id
+           AND d.os_release_id = (SELECT os_release_id FROM patch WHERE id = ?1) CROSS JOIN device_patch s ON s.device_id = a.device_id AND s.state <> 1
          CROSS JOIN patch p ON p.id = s.patch_id CROSS JOIN product c ON c.name = p.source AND c.critical = 1
          WHERE a.state = 3 AND a.proven_at IS NOT NULL AND a.ring_id IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM rollback_order o WHERE o.device_id = a.device_id AND o.patch_id = ?1 AND o.lifted_at IS NULL)",

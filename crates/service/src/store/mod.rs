@@ -31,6 +31,7 @@ pub mod seen;
 pub mod sessions;
 pub mod states;
 pub mod tokens;
+pub mod tries;
 pub mod views;
 pub mod waiting;
 

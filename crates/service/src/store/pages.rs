@@ -271,6 +271,28 @@ pub async fn attempts(conn: &mut SqliteConnection, device: DeviceId, most: u32) 
     rows.iter().map(attempt).collect()
 }
 
+/// The latest attempts of a device at these patches, newest first, without their logs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn attempts_at(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    patches: &[PatchId],
+    most: u32,
+) -> Result<Vec<Attempt>> {
+    let rows = sqlx::query(
+        "SELECT id, patch_id, kind, state, permitted_at, start_by, started_at, finished_at, proven_at, detail, '' AS log
+         FROM attempt WHERE device_id = ? AND patch_id IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?",
+    )
+    .bind(device.0)
+    .bind(super::states::json(&patches)?)
+    .bind(most)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(attempt).collect()
+}
+
 /// What only the device's own page shows.
 #[derive(Clone, Debug)]
 pub struct Details {
@@ -290,6 +312,10 @@ pub struct Details {
     pub services: String,
     /// JSON of the sources.
     pub sources: String,
+    /// It runs on battery.
+    pub on_battery: Option<bool>,
+    /// Processes that it could not look at.
+    pub processes_unread: Option<u32>,
 }
 
 /// The details of a device.
@@ -298,7 +324,8 @@ pub struct Details {
 /// When the database fails.
 pub async fn details(conn: &mut SqliteConnection, device: DeviceId) -> Result<Option<Details>> {
     let row = sqlx::query(
-        "SELECT zone, agent_version, manager, manager_error, enrolled_at, reboot_reasons, services, sources FROM device WHERE id = ?",
+        "SELECT zone, agent_version, manager, manager_error, enrolled_at, reboot_reasons, services, sources, on_battery,
+                processes_unread FROM device WHERE id = ?",
     )
     .bind(device.0)
     .fetch_optional(conn)
@@ -313,6 +340,8 @@ pub async fn details(conn: &mut SqliteConnection, device: DeviceId) -> Result<Op
         reboot: row.try_get(5)?,
         services: row.try_get(6)?,
         sources: row.try_get(7)?,
+        on_battery: row.try_get(8)?,
+        processes_unread: row.try_get(9)?,
     }))
 }
 

@@ -59,3 +59,19 @@ pub async fn put(conn: &mut SqliteConnection, device: DeviceId, location: Option
         .await?;
     Ok(())
 }
+
+/// Removes a location and takes its devices out of it; how many that were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(conn: &mut SqliteConnection, location: LocationId) -> Result<u64> {
+    let emptied = sqlx::query("UPDATE device SET location_id = NULL WHERE location_id = ?")
+        .bind(location.0)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM location WHERE id = ?")
+        .bind(location.0)
+        .execute(conn)
+        .await?;
+    Ok(emptied.rows_affected())
+}

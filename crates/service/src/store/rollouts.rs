@@ -3,7 +3,7 @@
 use super::lists::urgency;
 use super::states::open_states;
 use crate::error::{Error, Result};
-use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, RingId, Span, Urgency};
+use domain::{AttemptId, DeviceId, LocationId, Moment, OsReleaseId, PatchId, RingId, Urgency};
 use protocol::v1::PackageVersion;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -98,6 +98,8 @@ pub struct PatchRow {
     pub source: String,
     /// Exact version.
     pub version: String,
+    /// Where it comes from.
+    pub origin: String,
     /// Category code.
     pub category: i64,
     /// Bytes.
@@ -116,7 +118,7 @@ pub struct PatchRow {
 /// When the database fails.
 pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<PatchRow>> {
     let row =
-        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source), needs_reboot FROM patch WHERE id = ?")
+        sqlx::query("SELECT os_release_id, source, version, category, size, superseded_by, (SELECT p.id FROM product p WHERE p.name = source), needs_reboot, origin FROM patch WHERE id = ?")
             .bind(id.0)
             .fetch_optional(conn)
             .await?;
@@ -131,10 +133,24 @@ pub async fn patch(conn: &mut SqliteConnection, id: PatchId) -> Result<Option<Pa
         superseded_by: row.try_get::<Option<i64>, _>(5)?.map(PatchId),
         product: row.try_get(6)?,
         needs_reboot: row.try_get(7)?,
+        origin: row.try_get(8)?,
     }))
 }
 
-/// The rings that approve patches of a release's source package, as (patch, its version, ring); denied ones are not among them.
+/// A patch that a ring approves.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    /// Its number.
+    pub patch: PatchId,
+    /// Exact version.
+    pub version: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// The ring.
+    pub ring: RingId,
+}
+
+/// The patches of a release's source package that rings approve; denied ones are not among them.
 ///
 /// # Errors
 /// When the database fails.
@@ -142,9 +158,9 @@ pub async fn approved_versions(
     conn: &mut SqliteConnection,
     release: OsReleaseId,
     source: &str,
-) -> Result<Vec<(PatchId, String, RingId)>> {
-    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
-        "SELECT p.id, p.version, d.ring_id FROM patch p JOIN decision d ON d.patch_id = p.id
+) -> Result<Vec<Approved>> {
+    let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(
+        "SELECT p.id, p.version, p.origin, d.ring_id FROM patch p JOIN decision d ON d.patch_id = p.id
          WHERE p.os_release_id = ? AND p.source = ? AND d.withdrawn_at IS NULL AND d.kind = 1",
     )
     .bind(release.0)
@@ -153,7 +169,12 @@ pub async fn approved_versions(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(p, version, ring)| (PatchId(p), version, RingId(ring)))
+        .map(|(patch, version, origin, ring)| Approved {
+            patch: PatchId(patch),
+            version,
+            origin,
+            ring: RingId(ring),
+        })
         .collect())
 }
 
@@ -280,45 +301,32 @@ pub struct OpenPatch {
     pub source: String,
     /// Exact version.
     pub version: String,
-    /// When the device last said that it did not start it, since its last start.
-    pub not_started: Option<Moment>,
 }
-
-impl OpenPatch {
-    /// A device that could not start a moment ago (package not to be had, manager busy) is not asked again at every poll.
-    #[must_use]
-    pub fn put_off(&self, now: Moment) -> bool {
-        self.not_started.is_some_and(|at| now < at + NOT_STARTED_WAIT)
-    }
-}
-
-/// How long a device that did not start is left alone with the same patch.
-const NOT_STARTED_WAIT: Span = Span::minutes(15);
 
 /// The device's patches that are approved for its ring and still needed, most urgent first: what is worth asking the planner about.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn approved_and_open(conn: &mut SqliteConnection, device: DeviceId, ring: RingId) -> Result<Vec<OpenPatch>> {
-    let rows: Vec<(i64, String, String, Option<i64>)> = sqlx::query_as(
-        concat!("SELECT s.patch_id, p.source, p.version,
-                (SELECT CASE WHEN a.state = 6 THEN a.finished_at END FROM attempt a WHERE a.device_id = ?1 AND a.patch_id = s.patch_id ORDER BY a.id DESC LIMIT 1)
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(concat!(
+        "SELECT s.patch_id, p.source, p.version
          FROM device_patch s
          JOIN decision d ON d.patch_id = s.patch_id AND d.ring_id = ?2 AND d.kind = 1 AND d.withdrawn_at IS NULL
          JOIN patch p ON p.id = s.patch_id
-         WHERE s.device_id = ?1 AND s.state IN ", open_states!(), " ORDER BY d.urgent DESC, p.severity DESC, p.category = 1 DESC, s.patch_id"),
-    )
+         WHERE s.device_id = ?1 AND s.state IN ",
+        open_states!(),
+        " ORDER BY d.urgent DESC, p.severity DESC, p.category = 1 DESC, s.patch_id"
+    ))
     .bind(device.0)
     .bind(ring.0)
     .fetch_all(conn)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(patch, source, version, at)| OpenPatch {
+        .map(|(patch, source, version)| OpenPatch {
             patch: PatchId(patch),
             source,
             version,
-            not_started: at.map(Moment),
         })
         .collect())
 }

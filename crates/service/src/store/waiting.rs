@@ -2,7 +2,7 @@
 
 use super::states::{self, State, open_states};
 use crate::error::Result;
-use domain::{AttemptId, Category, DeviceId, Moment, PatchId, ProductId, RingId};
+use domain::{AttemptId, DeviceId, Moment, PatchId, ProductId, RingId};
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,28 +11,53 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct WaitingPatch {
     /// Device.
     pub device: DeviceId,
-    /// The ring that approved it.
-    pub ring: RingId,
     /// Its state on the device.
     pub state: State,
-    /// Source package.
-    pub source: String,
-    /// Exact version.
-    pub version: String,
 }
 
-/// The approved patches that these devices still need, by device and patch, at most `most`.
+/// Which rings approved which patches.
+///
+/// # Errors
+/// When the database fails.
+pub async fn approved(conn: &mut SqliteConnection) -> Result<BTreeSet<(PatchId, RingId)>> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT patch_id, ring_id FROM decision WHERE kind = 1 AND withdrawn_at IS NULL")
+            .fetch_all(conn)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(patch, ring)| (PatchId(patch), RingId(ring)))
+        .collect())
+}
+
+/// Source package and exact version of these patches.
+///
+/// # Errors
+/// When the database fails.
+pub async fn titles(conn: &mut SqliteConnection, patches: &[PatchId]) -> Result<BTreeMap<PatchId, (String, String)>> {
+    let rows: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT id, source, version FROM patch WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(states::json(&patches)?)
+            .fetch_all(conn)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(patch, source, version)| (PatchId(patch), (source, version)))
+        .collect())
+}
+
+/// The patches that any ring approved and that these devices still need, by device and patch, at most `most`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn patches(conn: &mut SqliteConnection, devices: &[DeviceId], most: u32) -> Result<Vec<WaitingPatch>> {
     let rows = sqlx::query(concat!(
-        "SELECT s.device_id, d.ring_id, s.patch_id, s.state, s.since, s.ours, s.brake, p.category, p.source, p.version
-         FROM json_each(?) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.state IN ",
+        "SELECT s.device_id, s.patch_id, s.state, s.since, s.ours, s.brake
+         FROM json_each(?1) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.state IN ",
         open_states!(),
         "
-         JOIN decision d ON d.patch_id = s.patch_id AND d.kind = 1 AND d.withdrawn_at IS NULL
-         JOIN patch p ON p.id = s.patch_id ORDER BY s.device_id, s.patch_id, d.ring_id LIMIT ?"
+         WHERE s.patch_id IN (SELECT patch_id FROM decision WHERE kind = 1 AND withdrawn_at IS NULL)
+         ORDER BY s.device_id, s.patch_id LIMIT ?2"
     ))
     .bind(states::json(&devices)?)
     .bind(most)
@@ -41,19 +66,17 @@ pub async fn patches(conn: &mut SqliteConnection, devices: &[DeviceId], most: u3
     rows.iter()
         .map(|row| {
             let state = State {
-                patch: PatchId(row.try_get(2)?),
-                state: states::state_of(row.try_get(3)?)?,
-                since: Moment(row.try_get(4)?),
-                ours: row.try_get(5)?,
-                brake: row.try_get(6)?,
-                security: row.try_get::<i64, _>(7)? == Category::Security.code(),
+                patch: PatchId(row.try_get(1)?),
+                state: states::state_of(row.try_get(2)?)?,
+                since: Moment(row.try_get(3)?),
+                ours: row.try_get(4)?,
+                brake: row.try_get(5)?,
+                // Nobody asks.
+                security: false,
             };
             Ok(WaitingPatch {
                 device: DeviceId(row.try_get(0)?),
-                ring: RingId(row.try_get(1)?),
                 state,
-                source: row.try_get(8)?,
-                version: row.try_get(9)?,
             })
         })
         .collect()
@@ -86,32 +109,6 @@ pub async fn open_attempts(conn: &mut SqliteConnection) -> Result<BTreeMap<Devic
         .into_iter()
         .map(|(device, id)| (DeviceId(device), AttemptId(id)))
         .collect())
-}
-
-/// As `evidence::failures`, of every pair of these devices.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failures(
-    conn: &mut SqliteConnection,
-    devices: &[DeviceId],
-) -> Result<BTreeMap<(DeviceId, PatchId), Vec<Moment>>> {
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT a.device_id, a.patch_id, coalesce(a.finished_at, a.deadline) FROM attempt a
-         WHERE a.device_id IN (SELECT value FROM json_each(?)) AND a.kind = 1 AND a.state IN (4, 5, 8)
-           AND a.id > coalesce((SELECT max(id) FROM attempt WHERE device_id = a.device_id AND patch_id = a.patch_id AND state = 3), 0)
-           AND coalesce(a.ended_after, 0) > coalesce((SELECT max(resolved_after) FROM hold WHERE patch_id = a.patch_id), -1) ORDER BY a.id",
-    )
-    .bind(states::json(&devices)?)
-    .fetch_all(conn)
-    .await?;
-    let mut all: BTreeMap<(DeviceId, PatchId), Vec<Moment>> = BTreeMap::new();
-    for (device, patch, at) in rows {
-        all.entry((DeviceId(device), PatchId(patch)))
-            .or_default()
-            .push(Moment(at));
-    }
-    Ok(all)
 }
 
 /// The pairs that a rollback blocks.

@@ -179,6 +179,20 @@ async fn a_claim_without_the_versions_is_a_failure_and_not_starting_is_none() {
     );
     server.pass(Span::minutes(15));
     assert_eq!(device.check_in(&server).await.orders.len(), 1);
+    // What would also change seldom does not a moment later: it waits longer each time, and the ladder says so.
+    let permit = device.permit(&server, patch).await;
+    let why = NotStarted::Unavailable { message: short("gone") };
+    device.finish(&server, &permit, Outcome::NotStarted { why }).await;
+    server.pass(Span::minutes(15));
+    assert!(device.check_in(&server).await.orders.is_empty());
+    let (gate, reason, opens) = device.refusal(&server, patch).await;
+    assert_eq!(
+        (gate.as_str(), opens),
+        ("retries", Some(server.service.now() + Span::minutes(15))),
+        "{reason}"
+    );
+    server.pass(Span::minutes(15));
+    assert_eq!(device.check_in(&server).await.orders.len(), 1);
     let permit = device.permit(&server, patch).await;
     device.start(&server, &permit).await;
     let observed = vec![PackageVersion {

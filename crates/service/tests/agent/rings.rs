@@ -10,7 +10,7 @@ const SCAN: &[(&str, &str)] = &[("a", "1"), ("b", "1")];
 const OFFER: &[(&str, &str, bool)] = &[("a", "2", true), ("b", "2", false)];
 
 /// Changes a ring as the page would: what it shows goes back with one thing changed.
-async fn change(server: &Server, ring: RingId, change: impl FnOnce(&mut RingForm)) -> RingsSaved {
+pub async fn change(server: &Server, ring: RingId, change: impl FnOnce(&mut RingForm)) -> RingsSaved {
     let page = server.service.rings(&server.admin()).await.unwrap();
     let found = page.rings.into_iter().find(|r| r.id == ring).unwrap();
     let mut form = found.form;
@@ -46,7 +46,7 @@ async fn change_fleet(server: &Server, change: impl FnOnce(&mut FleetForm)) {
 }
 
 /// Pilots and one production device that need the same patch, approved for both rings, with a soak of an hour.
-async fn fleet(server: &Server, pilots: u8) -> (Vec<Device>, Device, PatchId) {
+pub async fn fleet(server: &Server, pilots: u8) -> (Vec<Device>, Device, PatchId) {
     let mut all = Vec::new();
     for seed in 1..=pilots {
         all.push(server.scanned(seed, PILOT, inventory(SCAN, OFFER)).await);
@@ -429,11 +429,14 @@ async fn inherited_windows_can_be_blocked() {
         .unwrap()
         .unwrap();
     assert_eq!(device.refusal(&server, patch).await.0, "window", "inherited");
+    let concerned = async || server.service.schedule(&admin).await.unwrap().windows[0].concerned;
+    assert_eq!(concerned().await, 1);
     let blocked = change_group(&server, 1, |g| g.blocks_inheritance = true).await;
     assert_eq!(
         blocked.warnings,
         [RingsWarning::BlocksWithoutWindow { group: "Pilot".into() }]
     );
+    assert_eq!(concerned().await, 0, "MWN-2: it does not count for those who block it");
     device.permit(&server, patch).await;
 }
 

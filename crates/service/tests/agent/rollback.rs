@@ -90,18 +90,7 @@ async fn a_failing_rollback_waits_and_ends() {
         .await
         .unwrap();
     for _ in 0..3 {
-        let PermitReply::Granted(permit) = device.ask(&server, patch, ActionKind::RollBack).await else {
-            panic!("not granted")
-        };
-        device
-            .finish(
-                &server,
-                &permit,
-                Outcome::NotStarted {
-                    why: NotStarted::Unavailable { message: short("gone") },
-                },
-            )
-            .await;
+        fails_to_go_back(&server, &mut device, patch).await;
         assert!(
             device.check_in(&server).await.orders.is_empty(),
             "not asked again at once"
@@ -112,6 +101,117 @@ async fn a_failing_rollback_waits_and_ends() {
     assert!(
         matches!(device.ask(&server, patch, ActionKind::RollBack).await, PermitReply::Refused { gate, .. } if gate.as_str() == "retries")
     );
+}
+
+async fn fails_to_go_back(server: &Server, device: &mut Device, patch: domain::PatchId) {
+    let PermitReply::Granted(permit) = device.ask(server, patch, ActionKind::RollBack).await else {
+        panic!("not granted")
+    };
+    device.start(server, &permit).await;
+    let failed = Outcome::Failed {
+        exit: Some(100),
+        message: short("a refuses to be removed"),
+    };
+    device.finish(server, &permit, failed).await;
+}
+
+#[tokio::test]
+async fn a_person_lets_a_device_try_going_back_again() {
+    let (server, mut device, patch) = approved().await;
+    let officer = server.officer().await;
+    device.install(&server, patch).await;
+    server
+        .service
+        .roll_back(&officer, device.id, patch, "breaks things")
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        fails_to_go_back(&server, &mut device, patch).await;
+        server.pass(Span::minutes(15));
+    }
+    let page = server.service.device(&officer, device.id).await.unwrap();
+    let again = page.patches[0].again.expect("its tries are used up");
+    assert_eq!((again.what, again.failed), (view::Tries::RollBack, 3));
+    let try_again = async |what, latest| {
+        let shown = (what, latest);
+        server
+            .service
+            .try_again(&officer, device.id, patch, shown, "the disk was full")
+            .await
+    };
+    let refused = try_again(view::Tries::Install, again.latest).await;
+    assert!(
+        matches!(refused, Err(service::Error::Refused(view::Why::AlreadyDone))),
+        "{refused:?}"
+    );
+    let refused = try_again(view::Tries::RollBack, domain::AttemptId(again.latest.0 - 1)).await;
+    assert!(matches!(refused, Err(service::Error::Changed)), "{refused:?}");
+    try_again(again.what, again.latest).await.unwrap();
+    let page = server.service.device(&officer, device.id).await.unwrap();
+    assert_eq!(page.patches[0].again, None);
+    assert_eq!(page.timeline[0].reason, "the disk was full");
+    let twice = try_again(again.what, again.latest).await;
+    assert!(
+        matches!(twice, Err(service::Error::Refused(view::Why::AlreadyDone))),
+        "{twice:?}"
+    );
+    assert_eq!(device.check_in(&server).await.orders.len(), 1);
+    fails_to_go_back(&server, &mut device, patch).await;
+    server.pass(Span::minutes(15));
+    assert_eq!(
+        device.check_in(&server).await.orders.len(),
+        1,
+        "it has all its tries again"
+    );
+}
+
+#[tokio::test]
+async fn ordering_a_rollback_anew_gives_its_tries_anew() {
+    let (server, mut device, patch) = approved().await;
+    let officer = server.officer().await;
+    device.install(&server, patch).await;
+    let id = device.id;
+    let order = async || {
+        server
+            .service
+            .roll_back(&officer, id, patch, "breaks things")
+            .await
+            .unwrap();
+    };
+    order().await;
+    for _ in 0..3 {
+        fails_to_go_back(&server, &mut device, patch).await;
+        server.pass(Span::minutes(15));
+    }
+    server
+        .service
+        .lift_block(&officer, device.id, patch, "looked at it")
+        .await
+        .unwrap();
+    order().await;
+    assert_eq!(device.check_in(&server).await.orders.len(), 1);
+}
+
+#[tokio::test]
+async fn a_device_that_cannot_begin_to_go_back_waits_longer_each_time() {
+    let (server, mut device, patch) = approved().await;
+    device.install(&server, patch).await;
+    server
+        .service
+        .roll_back(&server.officer().await, device.id, patch, "breaks things")
+        .await
+        .unwrap();
+    for wait in [15, 30, 60, 120] {
+        let PermitReply::Granted(permit) = device.ask(&server, patch, ActionKind::RollBack).await else {
+            panic!("not granted")
+        };
+        let why = NotStarted::Unavailable { message: short("gone") };
+        device.finish(&server, &permit, Outcome::NotStarted { why }).await;
+        server.pass(Span(wait * 60 - 1));
+        assert!(device.check_in(&server).await.orders.is_empty(), "{wait} minutes");
+        server.pass(Span(1));
+        assert_eq!(device.check_in(&server).await.orders.len(), 1, "{wait} minutes");
+    }
 }
 
 /// I-33: an attempt that failed half way left a part behind; the way back leads to what was there before that part, too, and ends.

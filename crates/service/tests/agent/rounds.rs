@@ -149,3 +149,32 @@ async fn a_clock_that_was_wrong_makes_nobody_wait_longer_or_less() {
     assert_eq!(Moment(began(&server).await), now);
     device.permit(&server, b).await;
 }
+
+/// A nightly window and an interval of a day: however late in its window a round begins, the next night has its round.
+#[tokio::test]
+async fn rounds_do_not_drift_out_of_their_window() {
+    let (server, mut device, [a, b, c]) = three().await;
+    let officer = server.officer().await;
+    let opens = Moment((server.service.now().0 / 86_400 + 1) * 86_400 + 2 * 3_600);
+    let window = WindowForm {
+        name: "Nights".into(),
+        when: WindowWhen::Weekly { days: (0..7).collect() },
+        at: "02:00".into(),
+        minutes: 120,
+        zone: ZoneChoice::Utc,
+        groups: Vec::new(),
+    };
+    server
+        .service
+        .save_window(&officer, None, &window)
+        .await
+        .unwrap()
+        .unwrap();
+    for (night, (patch, late)) in [(a, 80), (b, 20), (c, 0)].into_iter().enumerate() {
+        let from = opens + Span::days(i64::try_from(night).unwrap());
+        server.pass(from.since(server.service.now()));
+        server.pass(Span::minutes(late));
+        device.install(&server, patch).await;
+        assert_eq!(began(&server).await, (from + Span::minutes(late)).0);
+    }
+}

@@ -602,6 +602,9 @@ pub fn inventory(packages: &[(&str, &str)], updates: &[(&str, &str, bool)]) -> I
         services: Vec::new(),
         manager_error: None,
         disk_free_mib: 10_240,
+        on_battery: None,
+        processes_unread: None,
+        foreign: Vec::new(),
     };
     inventory.normalize();
     inventory

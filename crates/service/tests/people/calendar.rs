@@ -128,7 +128,15 @@ async fn a_month_sums_up_its_days_and_ends_where_the_calendar_does() {
     assert_eq!((november.title.as_str(), november.days.len()), ("November 2026", 42));
     assert_eq!(november.days.iter().filter(|d| d.inside).count(), 30);
     assert_eq!(november.days.iter().map(|d| d.load.installs).sum::<u32>(), 1);
-    assert!(november.days.iter().all(|d| d.blocks.is_empty() && d.bands.is_empty()));
+    assert!(november.days.iter().all(|d| d.blocks.is_empty()));
+    let drawn = |day: &CalendarDay| day.bands.iter().map(|b| b.name.clone()).collect::<Vec<_>>();
+    let saturday = november.days.iter().find(|d| d.date == "2026-11-28").unwrap();
+    assert_eq!(drawn(saturday), ["Weekend"], "a month draws its windows");
+    let busy: Vec<_> = november.days.iter().flat_map(|d| d.busy.clone()).collect();
+    assert_eq!(
+        busy,
+        [(saturday.bands[0].from, saturday.bands[0].from + Span::minutes(10))]
+    );
     let open: u32 = november.days.iter().filter_map(|d| d.open_minutes).sum();
     // Five Saturdays and Sundays and what the Sunday before the first Monday left, without a time change among them.
     assert_eq!(open, 12 * 240 - 180 + 180, "{open}");
@@ -136,7 +144,7 @@ async fn a_month_sums_up_its_days_and_ends_where_the_calendar_does() {
     let frozen: Vec<&str> = december
         .days
         .iter()
-        .filter(|d| !d.bands.is_empty())
+        .filter(|d| d.bands.iter().any(|b| b.kind == BandKind::Freeze))
         .map(|d| d.date.as_str())
         .collect();
     assert_eq!(
@@ -148,6 +156,56 @@ async fn a_month_sums_up_its_days_and_ends_where_the_calendar_does() {
     assert_eq!((last.previous.as_deref(), last.next), (Some("2099-11-01"), None));
     let nonsense = ask(&w, month("2026-02-31")).await;
     assert_eq!(nonsense.from, "2026-11-23", "today");
+}
+
+#[tokio::test]
+async fn a_groups_calendar_names_what_only_its_subgroups_have() {
+    let w = world().await;
+    w.run("INSERT INTO device_group (id, name, parent_id, ring_id) VALUES (3, 'Harbour', 1, 1), (4, 'Crane', 3, 1)")
+        .await
+        .unwrap();
+    let only = |name: &str, group: i64| WindowForm {
+        name: name.to_owned(),
+        groups: vec![GroupId(group)],
+        ..window()
+    };
+    for form in [
+        window(),
+        only("Harbour nights", 3),
+        only("Crane nights", 4),
+        only("Others", 2),
+    ] {
+        w.service
+            .save_window(&w.administrator, None, &form)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let saturday = async |group: i64| {
+        let week = ask(&w, of(ScheduleOf::Group(GroupId(group)))).await;
+        let day = week.days[5].clone();
+        let mut bands: Vec<_> = day.bands.into_iter().map(|b| (b.name, b.of)).collect();
+        bands.sort();
+        (bands, day.open_minutes)
+    };
+    let own = |name: &str| (name.to_owned(), None);
+    let theirs = |name: &str, of: &str| (name.to_owned(), Some(of.to_owned()));
+    let pilot = vec![
+        theirs("Crane nights", "Crane"),
+        theirs("Harbour nights", "Harbour"),
+        own("Weekend"),
+    ];
+    assert_eq!(
+        saturday(1).await,
+        (pilot, Some(180)),
+        "only its own windows count as open"
+    );
+    let harbour = vec![theirs("Crane nights", "Crane"), own("Harbour nights"), own("Weekend")];
+    assert_eq!(saturday(3).await.0, harbour);
+    assert_eq!(
+        saturday(4).await.0,
+        [own("Crane nights"), own("Harbour nights"), own("Weekend")]
+    );
 }
 
 #[tokio::test]

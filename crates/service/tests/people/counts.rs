@@ -288,6 +288,20 @@ async fn the_fleets_numbers_equal_the_device_list() {
             (in_bucket(CountBucket::Failed), in_bucket(CountBucket::Pending))
         );
         assert_eq!(page.row, row);
+        // Every count of the page is the length of the list behind it, page by page; none but the settled ones has a second page.
+        for (show, count) in page.counts {
+            let mut found = 0;
+            for number in 1..=count.div_ceil(view::PAGE_SIZE).max(1) {
+                let asked = view::DevicePatches { show, page: number };
+                let list = w.service.device_with(&w.administrator, row.id, asked).await.unwrap();
+                found += list.patches.len() as u32;
+                assert!(list.patches.iter().all(|p| p.ladder.is_empty() == show.is_past()));
+                if !show.is_past() {
+                    break;
+                }
+            }
+            assert_eq!(found, count, "{} of {}", show.word(), row.hostname);
+        }
     }
     assert!(show(DeviceShow::Failed).await.rows.iter().all(|r| r.failed > 0));
     assert!(

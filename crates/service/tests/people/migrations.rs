@@ -245,11 +245,9 @@ async fn what_came_after_what_is_learnt_from_the_audit_log() {
         .await
         .unwrap();
     assert_eq!(resolved, [(1, Some(3)), (2, None)]);
-    let failures = store::evidence::failures(&mut conn, DeviceId(1), PatchId(2))
-        .await
-        .unwrap();
+    let tried = store::tries::of_pair(&mut conn, DeviceId(1), PatchId(2)).await.unwrap();
     assert_eq!(
-        failures,
+        tried.failed,
         [Moment(40)],
         "only the one after the hold was resolved, whatever the clock said then"
     );

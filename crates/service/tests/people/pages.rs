@@ -3,7 +3,7 @@
 use crate::support::*;
 use domain::{DeviceId, PatchId, PatchState, RingId, Span, Urgency};
 use service::commands::decide::{Selection, Verb};
-use view::{Part, RingLane, StepStatus};
+use view::{Part, PatchShow, RingLane, StepStatus};
 
 async fn approve(w: &World, patch: PatchId, ring: RingId, urgent: Urgency) {
     let these = Selection::These(vec![(patch, None)]);
@@ -65,8 +65,27 @@ async fn the_ladder_shows_every_gate_and_the_headline_is_the_first_closed_one() 
     );
     assert_eq!(*line, w.service.explain(&w.administrator, pilot, patch).await.unwrap());
 
+    assert_eq!(
+        first.until.as_ref().map(ToString::to_string).as_deref(),
+        Some("a security officer approves it for Pilot")
+    );
+    assert_eq!(
+        (&first.since, &first.by),
+        (&None, &None),
+        "nobody has done anything yet"
+    );
+
     approve(&w, patch, PILOT, Urgency::Normal).await;
     let line = w.service.explain(&w.administrator, pilot, patch).await.unwrap();
+    let approved = line.ladder.iter().find(|s| s.gate == "approved").unwrap();
+    assert_eq!(
+        (
+            approved.since.as_ref().map(|at| at.at),
+            approved.by.as_deref(),
+            &approved.until
+        ),
+        (Some(START), Some("anna"), &None)
+    );
     assert_eq!(
         (line.headline.to_string().as_str(), line.earliest.is_some()),
         ("May be installed now", true)
@@ -143,8 +162,13 @@ async fn moments_are_told_on_the_devices_clock_and_in_utc() {
     let soaked = line.ladder.iter().find(|s| s.gate == "soaked").unwrap();
     let over = START + Span::days(7);
     let told = "2026-11-30 12:00 EET (10:00 UTC)";
-    assert_eq!(soaked.at.as_ref().map(ToString::to_string).as_deref(), Some(told));
-    assert_eq!(line.earliest, soaked.at);
+    assert_eq!(soaked.opens.as_ref().map(ToString::to_string).as_deref(), Some(told));
+    assert_eq!(line.earliest, soaked.opens);
+    assert_eq!(
+        soaked.since.as_ref().map(|at| at.at),
+        Some(START),
+        "it soaks since the first proof"
+    );
     assert!(
         soaked.text.to_string().contains(&format!("until {told};")),
         "{}",
@@ -293,4 +317,55 @@ async fn what_a_device_did_is_told_in_sentences() {
         .devices;
     let line = devices.iter().find(|d| d.device == pilot).unwrap();
     assert_eq!(line.attempt.as_ref().unwrap().log, "the log");
+}
+
+#[tokio::test]
+async fn settled_patches_are_found_on_their_device_with_what_was_tried() {
+    let (w, patch, pilot, _) = two().await;
+    approve(&w, patch, PILOT, Urgency::Normal).await;
+    w.run(r#"INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, finished_at, detail, log)
+             VALUES (1, 1, 1, 1, 1, 4, 100, 200, 300, 250, '{"kind":"failed","exit":100,"message":"E: broken"}', 'the log')"#)
+        .await
+        .unwrap();
+    w.installed(pilot, patch, 2).await;
+    let list = async |show: PatchShow| {
+        let asked = view::DevicePatches { show, page: 1 };
+        let page = w.service.device_with(&w.administrator, pilot, asked).await.unwrap();
+        let count = page.counts.iter().find(|(one, _)| *one == show).unwrap().1;
+        assert_eq!(count as usize, page.patches.len(), "{}", show.word());
+        page.patches
+    };
+    assert!(list(PatchShow::All).await.is_empty());
+    let installed = list(PatchShow::Installed).await;
+    let line = &installed[0];
+    assert_eq!(
+        (line.patch, line.state, line.ladder.len()),
+        (patch, PatchState::Installed, 0)
+    );
+    let tried: Vec<String> = line.attempts.iter().map(|a| a.outcome.to_string()).collect();
+    assert!(
+        tried.iter().any(|text| text == "Failed: exit 100, E: broken"),
+        "{tried:?}"
+    );
+    assert!(
+        line.attempts.iter().all(|a| a.log.is_empty()),
+        "logs are with the attempts"
+    );
+
+    w.state(pilot, patch, PatchState::Missing, false).await;
+    assert!(list(PatchShow::Denied).await.is_empty());
+    let these = Selection::These(vec![(patch, None)]);
+    w.service
+        .decide(&w.administrator, these, PILOT, Verb::Deny, "breaks the shop", false)
+        .await
+        .unwrap();
+    assert_eq!(list(PatchShow::Denied).await.len(), 1);
+    assert_eq!(
+        list(PatchShow::Open).await.len(),
+        1,
+        "what is denied is still not there"
+    );
+    w.state(pilot, patch, PatchState::Superseded, false).await;
+    assert_eq!(list(PatchShow::Superseded).await.len(), 1);
+    assert!(list(PatchShow::Denied).await.is_empty());
 }

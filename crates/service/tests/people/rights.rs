@@ -32,6 +32,7 @@ enum Command {
     RollBackRing,
     Lift,
     Plan,
+    Again,
 }
 
 use Command::*;
@@ -59,6 +60,7 @@ const ALL: [(Command, Permission, i64); 22] = [
     (RollBackRing, Permission::RollBack, 2),
     (Lift, Permission::RollBack, 1),
     (Plan, Permission::Decide, 1),
+    (Again, Permission::Resume, 1),
 ];
 
 struct Scene {
@@ -110,6 +112,15 @@ async fn scene() -> Scene {
         .roll_back(&admin, device, taken_back, "why")
         .await
         .unwrap();
+    for _ in 0..3 {
+        world
+            .run(
+                "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline, finished_at)
+                 SELECT d.id, p.id, 1, 1, 1, 4, 1, 1, 1, 1 FROM device d JOIN patch p ON p.source = 'c' WHERE d.hostname = 'web1'",
+            )
+            .await
+            .unwrap();
+    }
     let these = Selection::These(vec![(approved, None)]);
     world
         .service
@@ -229,6 +240,13 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
                 .save_rollback_plan(actor, scene.open, 0, &form)
                 .await
                 .map(|_| ())
+        }
+        Again => {
+            let latest = scene.world.number("SELECT max(id) FROM attempt").await;
+            let shown = (view::Tries::Install, domain::AttemptId(latest));
+            service
+                .try_again(actor, scene.device, scene.open, shown, "the disk was full")
+                .await
         }
     }
 }

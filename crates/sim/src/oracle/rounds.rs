@@ -1,5 +1,6 @@
 //! How often a device installs, by the plain reading of the rule (I-41): a round begins with a permit, is open for four
-//! hours, and the next one begins no sooner than the device's interval after it.
+//! hours, and the next one begins no sooner than the device's interval after the opening of the window in which it
+//! began; where no window is open, or one that is longer than the interval, after its beginning.
 //!
 //! Whether a permit counts is not always seen from outside: urgent approvals and tries after a failure do not. Of each
 //! device's latest round the books therefore keep the earliest and the latest moment at which it may have begun, and
@@ -23,6 +24,8 @@ pub(super) struct RoundBook {
     earliest: Moment,
     /// Not after.
     latest: Moment,
+    /// The interval counts from then or later.
+    counts_from: Moment,
 }
 
 impl Oracle {
@@ -58,25 +61,31 @@ impl Oracle {
             return Ok(());
         }
         let every = self.interval(device);
+        let counts_from = self.opened(device, now, every).unwrap_or(now);
         let Some(book) = self.rounds.get_mut(&device) else {
             let began = RoundBook {
                 earliest: now,
                 latest: now,
+                counts_from,
             };
             self.rounds.insert(device, began);
             return Ok(());
         };
         let inside = now < book.latest + OPEN + OFF;
-        if !inside && now + OFF < book.earliest + every {
+        if !inside && now + OFF < book.counts_from + every {
             let text = format!(
-                "device {device} begins a round {} s after the last one, of at least {} s",
-                now.since(book.earliest).0,
+                "device {device} begins a round {} s after what the interval counts from, of at least {} s",
+                now.since(book.counts_from).0,
                 every.0
             );
             return Err(Violation::new("I-41", text));
         }
         if !inside {
-            (book.earliest, book.latest) = (now, now);
+            *book = RoundBook {
+                earliest: now,
+                latest: now,
+                counts_from,
+            };
         } else if now + OFF >= book.earliest + OPEN {
             book.latest = now;
         }
@@ -88,6 +97,7 @@ impl Oracle {
         let unknown = RoundBook {
             earliest: Moment(0),
             latest: now,
+            counts_from: Moment(0),
         };
         let book = self.rounds.entry(device).or_insert(unknown);
         if now + OFF >= book.earliest + OPEN {

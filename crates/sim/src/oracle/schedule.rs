@@ -140,6 +140,38 @@ pub enum Scheduled {
 }
 
 impl Oracle {
+    /// The windows of a device in these groups. Freezes and exceptions are inherited always, windows up to the first group that keeps to
+    /// itself.
+    fn windows_of(&self, chain: &[GroupId]) -> Vec<&WindowBook> {
+        let alone = chain.iter().position(|g| self.groups.get(g).is_some_and(|g| g.alone));
+        let of = alone.map_or(chain, |at| &chain[..=at]);
+        let counts = |w: &WindowBook| is_for(&w.groups, of) && !(w.groups.is_empty() && alone.is_some());
+        let windows = self.schedule.values().filter_map(|(_, scheduled)| match scheduled {
+            Scheduled::Window(w) if counts(w) => Some(w),
+            Scheduled::Window(_) | Scheduled::Freeze(_) | Scheduled::Exception(_) => None,
+        });
+        windows.collect()
+    }
+
+    /// When the window opened that is open at `at` for a device, where it is no longer than `every`; of several, and of those that touch it,
+    /// the first.
+    pub(super) fn opened(&self, device: DeviceId, at: Moment, every: Span) -> Option<Moment> {
+        let windows = self.windows_of(&self.chain(device));
+        let mut from = windows.iter().filter_map(|w| w.open(at)).map(|(from, _)| from).min()?;
+        let to = windows.iter().filter_map(|w| w.open(at)).map(|(_, to)| to).max()?;
+        while let Some(earlier) = windows
+            .iter()
+            .filter_map(|w| w.open(from - Span(1)))
+            .map(|(from, _)| from)
+            .min()
+            && earlier < from
+            && to.since(earlier) <= every
+        {
+            from = earlier;
+        }
+        (to.since(from) <= every).then_some(from)
+    }
+
     /// Whether an install may start now by everything that is scheduled, and until when.
     ///
     /// # Errors
@@ -153,10 +185,6 @@ impl Oracle {
         now: Moment,
     ) -> Result<Moment, Violation> {
         let chain = self.chain(device);
-        let alone = chain.iter().position(|g| self.groups.get(g).is_some_and(|g| g.alone));
-        // Freezes and exceptions are inherited always, windows up to the first group that keeps to itself.
-        let windows_of = alone.map_or(&chain[..], |at| &chain[..=at]);
-        let counts = |w: &WindowBook| is_for(&w.groups, windows_of) && !(w.groups.is_empty() && alone.is_some());
         let say =
             |invariant, text: String| Violation::new(invariant, format!("device {device}, patch {patch}: {text}"));
         let needed = if self.first.keys().any(|(_, seen)| *seen == what) {
@@ -164,10 +192,9 @@ impl Oracle {
         } else {
             ASSUMED
         };
-        let (mut windows, mut latest) = (Vec::new(), Moment::MAX);
+        let (windows, mut latest) = (self.windows_of(&chain), Moment::MAX);
         for (number, (_, scheduled)) in &self.schedule {
             match scheduled {
-                Scheduled::Window(w) if counts(w) => windows.push(w),
                 Scheduled::Freeze(f) if is_for(&f.groups, &chain) => {
                     let (from, to) = (f.wall.at(f.from), f.wall.at(f.to));
                     if from + CORRECTED < now + needed && now + CORRECTED < to {

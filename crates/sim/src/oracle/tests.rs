@@ -380,3 +380,42 @@ fn rounds_keep_their_interval() {
     );
     assert_eq!(second(true, None, 5, 12), ("", "I-41"), "but no later one");
 }
+
+#[test]
+fn the_interval_counts_from_the_opening_of_the_window() {
+    const HOUR: i64 = 3_600;
+    let (second, third) = (PatchId(PATCH.0 + 1), PatchId(PATCH.0 + 2));
+    // A window from midnight on, of so many hours; rounds at these hours.
+    let rounds = |window: i64, hours: [i64; 3]| {
+        let mut oracle = world();
+        let every_night = schedule::Scheduled::Window(schedule::WindowBook {
+            days: (0..7).collect(),
+            at: 0,
+            minutes: window * 60,
+            wall: schedule::Wall::Utc,
+            groups: Vec::new(),
+        });
+        oracle.schedule.insert(1, (1, every_night));
+        let normal = Urgency::Normal;
+        for patch in [PATCH, second, third] {
+            let book = oracle.meets(patch, WHAT);
+            book.rulings.insert(PILOT, Ruling::Approved { urgent: normal });
+        }
+        [PATCH, second, third]
+            .into_iter()
+            .zip(hours)
+            .map(|(patch, hour)| {
+                let at = Moment(10 * DAY + hour * HOUR);
+                broken(oracle.installs(DeviceId(1), Some(PILOT), patch, at))
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rounds(4, [3, 24, 48]), ["", "", ""], "each night, whenever in it");
+    assert_eq!(rounds(4, [3, 23, 48]), ["", "I-41", ""], "not the day before");
+    assert_eq!(rounds(4, [3, 27, 47]), ["", "", "I-41"]);
+    assert_eq!(
+        rounds(4, [5, 24, 48]),
+        ["", "I-41", ""],
+        "outside the window from its own beginning"
+    );
+}

@@ -37,12 +37,12 @@ fn one(page: &CalendarPage, day: &CalendarDay) -> AnyView {
 }
 
 /// Where a moment lies on the day, in ten-thousandths.
-fn place(day: &CalendarDay, at: Moment) -> u32 {
+pub(super) fn place(day: &CalendarDay, at: Moment) -> u32 {
     let share = (at.0 - day.from.0) * 10_000 / (day.to.0 - day.from.0).max(1);
     u32::try_from(share.clamp(0, 10_000)).unwrap_or(0)
 }
 
-fn percent(place: u32) -> String {
+pub(super) fn percent(place: u32) -> String {
     format!("{}.{:02}%", place / 100, place % 100)
 }
 
@@ -100,7 +100,7 @@ fn strip(now: Moment, day: &CalendarDay) -> AnyView {
     let ticks = ticks.collect::<Vec<_>>();
     let band = |band: &Band, y: usize, height: usize, kind: &'static str| {
         let (from, to) = (at(band.from), at(band.to));
-        view! { <rect x=percent(from) width=percent(to - from) y=y.to_string() height=height.to_string() data-kind=kind></rect> }
+        view! { <rect x=percent(from) width=percent(to - from) y=y.to_string() height=height.to_string() data-kind=kind data-below=band.of.is_some().then_some("true")></rect> }
     };
     let freezes = day
         .bands
@@ -118,7 +118,7 @@ fn strip(now: Moment, day: &CalendarDay) -> AnyView {
         let y = 25 + line * LINE;
         let (from, to) = (at(b.from), at(b.to));
         let label = (to - from >= 600).then(|| {
-            view! { <text x=percent(from) dx="4" y=(y + 13).to_string()>{shorten(&b.name, 24)}</text> }
+            view! { <text x=percent(from) dx="4" y=(y + 13).to_string()>{shorten(&b.of.as_ref().map_or_else(|| b.name.clone(), |of| format!("{}: {}", of, b.name)), 24)}</text> }
         });
         view! { <g>{band(b, y, LINE - 2, "window")} {label}</g> }
     });
@@ -183,7 +183,7 @@ fn list(day: &CalendarDay) -> AnyView {
     view! { <ul class="day-list">{bands} {blocks} {more}</ul> }.into_any()
 }
 
-fn times(from: &str, to: &str) -> String {
+pub(super) fn times(from: &str, to: &str) -> String {
     if (from, to) == ("00:00", "24:00") {
         "all day".to_owned()
     } else {
@@ -198,7 +198,11 @@ fn band_line(band: &Band) -> AnyView {
         BandKind::Freeze => ("freeze", "Frozen by ", "freezes"),
     };
     let to = format!("/schedule/{folder}/{}", band.id);
-    view! { <li data-kind=kind>{words} <a href=to>{band.name.clone()}</a> " " {times(&band.from_text, &band.to_text)}</li> }
+    let of = band
+        .of
+        .as_ref()
+        .map(|of| view! { <span class="sub">"(only group " {of.clone()} ") "</span> });
+    view! { <li data-kind=kind data-below=band.of.is_some().then_some("true")>{words} <a href=to>{band.name.clone()}</a> " " {of} {times(&band.from_text, &band.to_text)}</li> }
         .into_any()
 }
 

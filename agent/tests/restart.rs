@@ -1,0 +1,183 @@
+//! An attempt that asks for a restart, on a device that counts its restarts: driver and journal through several lives.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod stub;
+
+use agent::{
+    config::{Home, LocalPolicy},
+    device::Device,
+    driver::{Driver, JOURNAL_FILE},
+    identity::Identity,
+    installer::Progress,
+    journal::{Job, Journal},
+    machine::{End, Fetched, Seen},
+    restart::Step,
+    transport::{Http, Transport},
+};
+use domain::{Arch, AttemptId, Moment, PackageName, RebootPolicy, Span, VersionText};
+use protocol::v1::*;
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
+};
+use stub::{Fleet, Stub, patch};
+
+/// Says when it is told to restart, and does not.
+struct Still {
+    told: Sender<()>,
+    refuses: bool,
+}
+
+impl Device for Still {
+    fn scan(&mut self, _: Moment, _: Span, _: bool) -> Result<Inventory, String> {
+        Err("not looked at here".to_owned())
+    }
+    fn look(&mut self, packages: &[PackageVersion]) -> Vec<PackageVersion> {
+        packages.to_vec()
+    }
+    fn prepare(&mut self, _: &Order, _: Option<u32>) -> Result<Fetched, NotStarted> {
+        Ok(Fetched::default())
+    }
+    fn check(&mut self, _: &Order) -> Result<Vec<String>, NotStarted> {
+        Ok(vec![])
+    }
+    fn start(&mut self, _: &str, _: &Job) -> io::Result<()> {
+        Ok(())
+    }
+    fn advance(&mut self, _: &str, job: &Job) -> io::Result<Progress> {
+        Ok(Progress::Ended(Box::new(Seen {
+            wanted: job.order.packages.clone(),
+            observed: job.order.packages.clone(),
+            exit: Some(0),
+            restart_owed: true,
+            ..Seen::default()
+        })))
+    }
+    fn reboot(&mut self) -> Result<(), String> {
+        self.told.send(()).unwrap();
+        if self.refuses {
+            Err("somebody is signed in".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    home: Home,
+    stub: Stub,
+    fleet: Arc<Mutex<Fleet>>,
+}
+
+impl Place {
+    /// A device on which an attempt was started and has no end, with this word on restarts in its permit.
+    fn interrupted(reboot: RebootPolicy) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let fleet = Arc::new(Mutex::new(Fleet::default()));
+        let answering = fleet.clone();
+        let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+        let stub = Stub::start(move |r| answering.lock().unwrap().answer(r, &key));
+        let packages = vec![PackageVersion {
+            name: PackageName::parse("libc6").unwrap(),
+            arch: Arch::parse("amd64").unwrap(),
+            version: Some(VersionText::parse("2.36-9").unwrap()),
+        }];
+        let job = Job {
+            order: Order {
+                patch: patch(1),
+                kind: ActionKind::Install,
+                packages: packages.clone(),
+            },
+            permit: Permit {
+                attempt: AttemptId(7),
+                fence: 1,
+                start_within: 60,
+                server_time: Moment(0),
+                packages,
+                reboot,
+            },
+            from: vec![],
+            automatic: vec![],
+        };
+        let record = AttemptRecord {
+            id: "5".repeat(32),
+            attempt: AttemptId(7),
+            fence: 1,
+            at: Moment(1_000),
+            event: AttemptEvent::Started { from: vec![] },
+        };
+        let mut journal = Journal::open(&home.path(JOURNAL_FILE)).unwrap();
+        journal.record(record, Some(job)).unwrap();
+        Self {
+            _folder: folder,
+            home,
+            stub,
+            fleet,
+        }
+    }
+
+    /// A life of the agent, until it is asked to stop or has nothing to do; `told` hears of every restart.
+    fn live(&self, refuses: bool, once: bool) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
+        let (told, hears) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel();
+        let identity = Identity::open(&self.home).unwrap();
+        let server = self.stub.key.verifying_key().to_bytes();
+        let network = Http::new(&self.stub.url).unwrap();
+        let transport = Transport::open(network, self.home.clone(), identity, server).unwrap();
+        let device = Still { told, refuses };
+        let mut driver = Driver::open(self.home.clone(), transport, device, LocalPolicy::OPEN).unwrap();
+        let life = std::thread::spawn(move || driver.run(once, &stopped).unwrap());
+        (life, stop, hears)
+    }
+
+    fn step(&self) -> Option<Step> {
+        let journal = Journal::peek(&self.home.path(JOURNAL_FILE)).unwrap();
+        journal.restart().map(|r| r.step.clone())
+    }
+}
+
+/// Found open, ended by looking, told, and only then restarted; asked to stop, the agent ends at once, and no later life orders again.
+#[test]
+fn a_recovered_install_orders_its_restart_once_and_obeys_when_the_device_goes_down() {
+    let place = Place::interrupted(RebootPolicy::IfNeeded);
+    let (life, stop, hears) = place.live(false, false);
+    hears.recv().unwrap();
+    assert_eq!(place.step(), Some(Step::Ordered), "written down before it was ordered");
+    assert!(place.fleet.lock().unwrap().last().is_some(), "the server knows the end");
+    stop.send(()).unwrap();
+    assert_eq!(life.join().unwrap(), End::Stopped);
+    assert!(hears.recv().is_err(), "once only");
+
+    let (life, stop, hears) = place.live(false, false);
+    stop.send(()).unwrap();
+    assert_eq!(life.join().unwrap(), End::Stopped);
+    assert!(hears.recv().is_err(), "a later life in the same boot waits for it");
+}
+
+#[test]
+fn a_restart_that_the_system_refuses_is_said_and_not_ordered_again() {
+    let place = Place::interrupted(RebootPolicy::IfNeeded);
+    let (life, _stop, hears) = place.live(true, true);
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!(hears.iter().count(), 1);
+    let Some(Step::Missed { why }) = place.step() else {
+        panic!("{:?}", place.step())
+    };
+    assert_eq!(why.as_str(), "somebody is signed in");
+    let (life, _stop, hears) = place.live(false, true);
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!(hears.iter().count(), 0);
+}
+
+#[test]
+fn a_permit_that_forbids_it_restarts_nothing() {
+    let place = Place::interrupted(RebootPolicy::Never);
+    let (life, _stop, hears) = place.live(false, true);
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!((hears.iter().count(), place.step()), (0, None));
+}
