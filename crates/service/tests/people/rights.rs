@@ -37,7 +37,7 @@ enum Command {
 
 use Command::*;
 
-const ALL: [(Command, Permission, i64); 22] = [
+const ALL: [(Command, Permission, i64); 23] = [
     (CreateAccount, Permission::ManageAccounts, 1),
     (SetRole, Permission::ManageAccounts, 1),
     (Disable, Permission::ManageAccounts, 1),
