@@ -152,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_is_no_utf8_hides_nothing() {
+        let process = tempfile::tempdir().unwrap();
+        let maps =
+            b"7f0-7f1 r-xp 0 08:01 12 /srv/caf\xe9/data\n7f3-7f4 r-xp 0 08:01 15 /usr/lib/libssl.so.3 (deleted)\n";
+        fs::write(process.path().join("maps"), maps).unwrap();
+        assert!(matches!(old_file(process.path()), Ok(Some(file)) if file == "/usr/lib/libssl.so.3"));
+        // It has ended: it runs nothing, and nobody was kept from looking.
+        assert!(matches!(old_file(&process.path().join("gone")), Ok(None)));
+    }
+
+    #[test]
     fn units_are_found_in_both_cgroup_versions() {
         assert_eq!(unit("0::/system.slice/ssh.service\n").as_deref(), Some("ssh.service"));
         assert_eq!(
