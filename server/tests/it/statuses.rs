@@ -198,7 +198,12 @@ async fn each_kind_of_refusal_has_its_status() {
         (&officer, "/api/patches/one", r#"{"id":"x"}"#, 400),
         (&officer, approve, "verb=approve", 400),
         (&auditor, approve, "verb=approve&ring=1&selection=1.1&reason=a", 403),
-        (&officer, "/api/devices/one", r#"{"id":999}"#, 404),
+        (
+            &officer,
+            "/api/patches/preview",
+            r#"{"ids":[999],"matching":null}"#,
+            404,
+        ),
         (&officer, approve, "verb=approve&ring=1&selection=999.1&reason=a", 404),
         (&officer, approve, "verb=approve&ring=1&selection=1.99&reason=a", 409),
         (&admin, "/api/rings/move", "ring=1&version=999", 409),

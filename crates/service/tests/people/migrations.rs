@@ -51,6 +51,7 @@ async fn rings_of_earlier_versions_go_on_as_they_did() {
         "as careful as before: any share of failures counts"
     );
     assert_eq!((production.hold_failures, production.hold_vanished), (2, 2));
+    assert!(!production.rollback_plan, "no rollout stops by an update");
     assert_eq!((pilot.waves.as_str(), pilot.max_in_flight), ("1, 5 %, 25 %", None));
     assert_eq!(page.rings[0].groups, ["Labs", "Pilot"]);
     let labs = page.groups.iter().find(|g| g.form.name == "Labs").unwrap();
