@@ -23,10 +23,11 @@ export async function whyNoBoot(): Promise<string | undefined> {
   if (!['/usr/bin', '/bin'].some((folder) => existsSync(path.join(folder, 'systemd-nspawn')))) {
     return 'a device that boots needs systemd-nspawn (apt-get install systemd-container)';
   }
+  const tree = await bootTree();
   const folder = await mkdtemp(path.join((await overlayRoot())!, 'trial-'));
   try {
     const env = { ...process.env, DEVROOT: folder };
-    await run(path.join(SCRIPTS, 'bootdev.sh'), ['trial', await bootTree(), '/bin/true'], { env });
+    await run(path.join(SCRIPTS, 'bootdev.sh'), ['trial', tree, '/bin/true'], { env });
     return undefined;
   } catch (error) {
     const { stderr } = error as { stderr?: string };
