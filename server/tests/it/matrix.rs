@@ -135,7 +135,7 @@ pub(crate) const FUNCTIONS: &[(&str, Needs, &str)] = &[
     ("/api/patches/save_view", Right(ReadFleet), "name=&matching="),
     ("/api/patches/delete_view", Right(ReadFleet), "view=999"),
     ("/api/devices/list", Right(ReadFleet), r#"{"filter":{}}"#),
-    ("/api/devices/one", Right(ReadFleet), r#"{"id":999}"#),
+    ("/api/devices/one", Right(ReadFleet), r#"{"id":999,"shown":{}}"#),
     (
         "/api/devices/accept",
         Right(ManageDevices),
