@@ -8,7 +8,10 @@ import { hydrated } from './fixtures';
  */
 export async function sent(page: Page, send: () => Promise<void>): Promise<void> {
   const form = (type: string | undefined) => type !== undefined && /^(application\/x-www-form-urlencoded|multipart\/form-data)/.test(type);
-  const answer = page.waitForResponse(({ request }) => request().method() === 'POST' && form(request().headers()['content-type']));
+  const answer = page.waitForResponse((response) => {
+    const request = response.request();
+    return request.method() === 'POST' && form(request.headers()['content-type']);
+  });
   // Without JavaScript the answer leads to a new document; with it, nobody waits for one.
   const shown = page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame() }).catch(() => undefined);
   await send();
