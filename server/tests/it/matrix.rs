@@ -227,6 +227,11 @@ pub(crate) const FUNCTIONS: &[(&str, Needs, &str)] = &[
         Right(ReadFleet),
         r#"{"kind":"ring","typed":{},"deep":false}"#,
     ),
+    (
+        "/api/rings/foresee",
+        Right(ReadFleet),
+        r#"{"step":{"remove_ring":999}}"#,
+    ),
     ("/api/rings/save", Right(ManageDevices), "what=ring&act=save"),
     ("/api/rings/move", Right(ManageDevices), "ring=999&version=1"),
     ("/api/rings/remove", Right(ManageDevices), "what=ring&id=999&version=1"),
