@@ -135,7 +135,7 @@ pub(crate) const FUNCTIONS: &[(&str, Needs, &str)] = &[
     ("/api/patches/save_view", Right(ReadFleet), "name=&matching="),
     ("/api/patches/delete_view", Right(ReadFleet), "view=999"),
     ("/api/devices/list", Right(ReadFleet), r#"{"filter":{}}"#),
-    ("/api/devices/one", Right(ReadFleet), r#"{"id":999}"#),
+    ("/api/devices/one", Right(ReadFleet), r#"{"id":999,"shown":{}}"#),
     (
         "/api/devices/accept",
         Right(ManageDevices),
@@ -226,6 +226,11 @@ pub(crate) const FUNCTIONS: &[(&str, Needs, &str)] = &[
         "/api/rings/check",
         Right(ReadFleet),
         r#"{"kind":"ring","typed":{},"deep":false}"#,
+    ),
+    (
+        "/api/rings/foresee",
+        Right(ReadFleet),
+        r#"{"step":{"remove_ring":999}}"#,
     ),
     ("/api/rings/save", Right(ManageDevices), "what=ring&act=save"),
     ("/api/rings/move", Right(ManageDevices), "ring=999&version=1"),

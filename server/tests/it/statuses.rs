@@ -188,6 +188,45 @@ async fn nothing_that_is_sent_to_a_function_is_a_fault_of_the_server() {
 }
 
 #[tokio::test]
+async fn far_pages_and_dates_are_no_faults() {
+    let world = with_a_patch().await;
+    let cookie = world.session(Role::Administrator).await;
+    let far = u32::MAX;
+    for (name, body) in [
+        (
+            "/api/patches/list",
+            format!(r#"{{"filter":{{"sort":"severity","page":{far}}}}}"#),
+        ),
+        ("/api/devices/list", format!(r#"{{"filter":{{"page":{far}}}}}"#)),
+        ("/api/audit/list", format!(r#"{{"filter":{{"page":{far}}}}}"#)),
+        ("/api/patches/one", format!(r#"{{"id":1,"shown":{{"page":{far}}}}}"#)),
+        ("/api/devices/one", format!(r#"{{"id":1,"shown":{{"page":{far}}}}}"#)),
+    ] {
+        let answer = world.send(function(name, Some(&cookie), &body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name} {body}: {}", answer.text());
+    }
+    for from in ["9999-12-31", "0000-00-00", "-1", "2026-02-30", "x"] {
+        for zone in ["Nowhere/Land", "Etc/UTC", "\\u0000"] {
+            let ask =
+                format!(r#"{{"of":{{"device":1}},"device":null,"span":"month","from":"{from}","zone":"{zone}"}}"#);
+            let answer = world
+                .send(function(
+                    "/api/schedule/calendar",
+                    Some(&cookie),
+                    &format!(r#"{{"ask":{ask}}}"#),
+                ))
+                .await;
+            assert!(
+                answer.status.as_u16() < 500,
+                "{from} {zone}: {} {}",
+                answer.status,
+                answer.text()
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_kind_of_refusal_has_its_status() {
     let world = with_a_patch().await;
     let officer = world.session(Role::SecurityOfficer).await;
