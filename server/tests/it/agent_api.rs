@@ -1,6 +1,6 @@
 //! The agent API and what is thrown at it. Whatever is refused says why, is signed, and changes nothing (I-40).
 
-use crate::world::{World, check_in, enrollment, signed, signed_check_in};
+use crate::world::{World, check_in, enrollment, signed, signed_check_in, unlisted};
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode};
 use domain::{DeviceId, Moment, PatchId};
@@ -131,12 +131,14 @@ async fn who_knows_a_key_and_cannot_sign_gets_no_more_room_than_a_device() {
             .send(Ok(body[1024..2048].to_vec()))
             .await
             .expect("somebody reads");
-        let answer = world.send(signed(&device, REPORT, body.clone())).await;
+        let answer = world.send_beside(signed(&device, REPORT, body.clone())).await;
         let held = world.state.held_by_messages();
         drop((first, second));
         (answer, held)
     };
-    let (_, _, (answer, held)) = tokio::join!(world.send(one), world.send(two), third);
+    let together = unlisted().await;
+    let (_, _, (answer, held)) = tokio::join!(world.send_beside(one), world.send_beside(two), third);
+    drop(together);
     assert_eq!(refusal(&world, &body, &answer), RefusalCode::TooMany);
     assert_eq!(held, 2 * body.len());
     assert_eq!(world.send(signed_check_in(&device, 1)).await.status, StatusCode::OK);

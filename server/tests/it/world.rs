@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockReadGuard};
 use tower::ServiceExt as _;
 
 pub(crate) const HOST: &str = "127.0.0.1:7677";
@@ -39,6 +39,25 @@ static THREADS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("thre
 /// While the routes are listed, no page may be rendered: Leptos then keeps every resource of the process from loading, and a page that asks
 /// for one at that moment waits for ever. A real server lists its routes once, before it serves.
 static LISTING: RwLock<()> = RwLock::const_new(());
+
+/// Keeps the routes from being listed. One for all requests that wait for each other: whoever wants to list them would let no second one in
+/// before the first has ended.
+pub(crate) async fn unlisted() -> RwLockReadGuard<'static, ()> {
+    LISTING.read().await
+}
+
+async fn answer(response: axum::response::Response) -> Answer {
+    on_server(async {
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    })
+    .await
+}
 
 async fn on_server<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     THREADS.spawn(work).await.expect("no fault")
@@ -91,25 +110,24 @@ impl World {
     }
 
     /// Without reading the body.
-    pub(crate) async fn call(&self, mut request: Request<Body>) -> axum::response::Response {
-        let _together = LISTING.read().await;
+    pub(crate) async fn call(&self, request: Request<Body>) -> axum::response::Response {
+        let _together = unlisted().await;
+        self.pass(request).await
+    }
+
+    async fn pass(&self, mut request: Request<Body>) -> axum::response::Response {
         request.extensions_mut().insert(ConnectInfo(PEER));
         let answer = self.router.clone().oneshot(request);
         on_server(async { answer.await.expect("the router answers") }).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.call(request).await;
-        on_server(async {
-            let (parts, body) = response.into_parts();
-            let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
-            Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            }
-        })
-        .await
+        answer(self.call(request).await).await
+    }
+
+    /// One of several requests that are under way at the same time; whoever sends them keeps [`unlisted`] for all.
+    pub(crate) async fn send_beside(&self, request: Request<Body>) -> Answer {
+        answer(self.pass(request).await).await
     }
 
     /// A new account of this role, signed in; the `cookie` header's value.
