@@ -193,7 +193,7 @@ test('what is settled on a device is listed with how it came to be so', async ({
   await expect(lines).toHaveCount(1);
   await expect(lines).toContainText('openssl');
   await expect(lines).toContainText('by Patchward, since');
-  await lines.locator('summary').click();
+  await lines.locator('> summary').click();
   await expect(lines.locator('.tried li')).toContainText(['Install: Done; proven by the scan of']);
   // Every count is the length of its list.
   for (const link of await tabs.getByRole('link').all()) {
@@ -214,12 +214,12 @@ test('the ladder tells since when, by whom and until when a gate stands as it do
   await decide(page, 'Approve', 'Pilot', 'go');
   await page.goto('/devices/1');
   await hydrated(page, js);
-  await page.locator('details.patch-line', { hasText: 'openssl' }).locator('summary').click();
+  await page.locator('details.patch-line', { hasText: 'openssl' }).locator('> summary').click();
   const gate = (name: string) => page.locator('details.patch-line', { hasText: 'openssl' }).locator(`[data-gate=${name}]`);
   await expect(gate('approved').locator('.gate')).toContainText(/open since \d{4}-.*, by admin/);
   await page.goto('/devices/2');
   await hydrated(page, js);
-  await page.locator('details.patch-line', { hasText: 'openssl' }).locator('summary').click();
+  await page.locator('details.patch-line', { hasText: 'openssl' }).locator('> summary').click();
   await expect(gate('approved').locator('.until')).toContainText('Until a security officer approves it for Production.');
 });
 
