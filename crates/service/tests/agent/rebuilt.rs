@@ -16,12 +16,12 @@ fn source_version(binary: &str) -> VersionText {
 /// A device with one version of the source `foo`'s only binary, which is offered another one, or nothing.
 fn foo(installed: &str, offered: Option<&str>) -> Inventory {
     let mut scan = inventory(&[("libfoo1", installed)], &[]);
-    let foo = PackageName::parse("foo").unwrap();
-    scan.packages[0].source = foo.clone();
+    let pkg = PackageName::parse("foo").unwrap();
+    scan.packages[0].source = pkg.clone();
     scan.packages[0].source_version = Some(source_version(installed)).filter(|v| v.as_str() != installed);
     if let Some(to) = offered {
         let mut update = update("libfoo1", installed, to, true);
-        (update.source, update.source_version) = (foo, source_version(to));
+        (update.source, update.source_version) = (pkg, source_version(to));
         scan.updates.push(update);
     }
     scan.normalize();
