@@ -11,6 +11,7 @@ mod invariants;
 mod licences;
 mod process;
 mod run;
+mod shrink;
 mod site;
 mod steps;
 mod test;

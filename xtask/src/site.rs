@@ -3,7 +3,7 @@
 
 use crate::bind::bind;
 use crate::process::{cargo, must_succeed, root, target_dir};
-use crate::toolchain;
+use crate::{shrink, toolchain};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ const INPUTS: &[&str] = &[
     "style",
     "public",
     "xtask/src/bind.rs",
+    "xtask/src/shrink.rs",
     "xtask/src/site.rs",
     "xtask/src/wasm.rs",
     "Cargo.lock",
@@ -120,6 +121,16 @@ pub(crate) fn files(profile: Profile) -> Result<Files> {
         Vec::new()
     });
     files.insert("main.css".to_owned(), text);
+    if profile == Profile::Release {
+        for (name, bytes) in &mut files {
+            let shorter = match Path::new(name).extension().and_then(|ending| ending.to_str()) {
+                Some("js") => shrink::script,
+                Some("css") => shrink::style,
+                _ => continue,
+            };
+            *bytes = shorter(std::str::from_utf8(bytes).with_context(|| format!("{name} is not text"))?).into_bytes();
+        }
+    }
     Ok(files)
 }
 
