@@ -217,7 +217,8 @@ pub struct LadderStep {
     pub label: String,
     /// Open, opens at, closed.
     pub status: StepStatus,
-    /// The planner's sentence.
+    /// The planner's sentence; empty when there is nothing to say.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub text: Text,
     /// Since when it stands so, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

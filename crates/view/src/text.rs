@@ -74,6 +74,14 @@ pub enum Part {
 #[serde(transparent)]
 pub struct Text(pub Vec<Part>);
 
+impl Text {
+    /// Nothing is said.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {

@@ -72,12 +72,18 @@ impl Service {
     /// What the sender of a message is told when no device has its key; `None` when one has. For the handler, before it reads the message: only
     /// a device's is worth memory.
     pub async fn refuse_stranger(&self, key_id: &str) -> Option<WireReply> {
+        if self.inner.agents.is_known(key_id) {
+            return None;
+        }
         let known = async {
             let mut read = self.store().read().await?;
             devices::is_known(&mut read, key_id).await
         };
         match known.await {
-            Ok(true) => None,
+            Ok(true) => {
+                self.inner.agents.know(key_id);
+                None
+            }
             Ok(false) => Some(unknown_device().reply()),
             Err(error) => Some(Refused::from(error).reply()),
         }

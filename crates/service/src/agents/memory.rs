@@ -5,7 +5,7 @@ use crate::store::devices::{Contact, Device, Said};
 use domain::{DeviceId, Moment};
 use planner::{WallHour, calendar::Zone};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,6 +16,8 @@ pub struct Memory {
     /// Locked only inside a write transaction, so that it changes with the database.
     pub(super) catalog: tokio::sync::Mutex<Catalog>,
     pub(super) handed: Handed,
+    /// Keys that a device has: rows of devices are never deleted, so that what was known once is known for good.
+    known: Mutex<HashSet<Box<str>>>,
 }
 
 /// The last message that was taken from a device.
@@ -73,6 +75,22 @@ pub(super) enum Turn {
 impl Memory {
     fn seen(&self) -> MutexGuard<'_, HashMap<DeviceId, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the database said before that a device has this key. No proof of anything: only a signature is.
+    pub(super) fn is_known(&self, key_id: &str) -> bool {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(key_id)
+    }
+
+    /// Spares the database the same question for each of a device's messages.
+    pub(super) fn know(&self, key_id: &str) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key_id.into());
     }
 
     /// Takes a message's turn. `body` is the hash of its exact bytes.

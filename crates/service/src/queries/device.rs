@@ -50,10 +50,10 @@ fn step(report: &GateReport, teller: Teller<'_>) -> LadderStep {
         gate: report.gate.word().to_owned(),
         label: report.gate.label().to_owned(),
         status,
-        text: teller.tell(|names| reason.map_or_else(|| "Nothing against it".to_owned(), |r| gates::reason(r, names))),
+        text: teller.tell(|names| reason.map(|r| gates::reason(r, names)).unwrap_or_default()),
         since: standing.since().map(|at| teller.instant(at)),
         opens: standing.opens().map(|at| teller.instant(at)),
-        until: until.filter(|text| !text.0.is_empty()),
+        until: until.filter(|text| !text.is_empty()),
         by: standing.by().map(|id| teller.account(id)),
     }
 }
