@@ -10,6 +10,7 @@ mod server;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use domain::Moment;
+use ed25519_dalek::SigningKey;
 use fleet::{Device, Os, Releases, mix};
 use report::{Line, write};
 use server::{Server, status_kib};
@@ -141,6 +142,11 @@ fn main() -> Result<()> {
         None => eprintln!("no script for the browser: first visits in a browser are not measured"),
     }
     scan(&arguments.bin.join("patchward-agent"), &mut lines)?;
+    lines.push(Line::at_most(
+        "Yardstick: one signature checked",
+        yardstick(),
+        Duration::MAX,
+    ));
     write(&arguments.out, &lines, arguments.devices)
 }
 
@@ -293,6 +299,23 @@ fn pages(
         Duration::from_millis(25),
     ));
     Ok(())
+}
+
+/// A piece of pure computing that never changes, the middle of many: figures of two machines compare by it.
+fn yardstick() -> Duration {
+    const TIMES: usize = 2_001;
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let public = key.verifying_key().to_bytes();
+    let signature = protocol::sign::sign_request(&key, "/", b"{}");
+    let mut times: Vec<Duration> = (0..TIMES)
+        .map(|_| {
+            let began = Instant::now();
+            let checked = protocol::sign::verify_request(&public, "/", b"{}", &signature);
+            std::hint::black_box(checked).map_or(Duration::MAX, |()| began.elapsed())
+        })
+        .collect();
+    times.sort_unstable();
+    times[TIMES / 2]
 }
 
 /// WASM + JavaScript + CSS of a first visit, as they travel.
