@@ -139,7 +139,11 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
             .join(","),
     };
     let matching = wanted.matching.as_ref().map(|f| {
-        view! { {hidden("matching", patch_query(f).text().to_owned())} {hidden("count", preview.total.to_string())} }
+        view! {
+            {hidden("matching", patch_query(f).text().to_owned())}
+            {hidden("count", preview.total.to_string())}
+            {hidden("fingerprint", preview.fingerprint.clone())}
+        }
     });
     let approves = matches!(verb.word, "approve" | "urgent");
     let with_superseded = (approves && superseded > 0).then(|| {
