@@ -6,6 +6,8 @@ use leptos_router::params::ParamsMap;
 
 /// The address parameter that names the notice.
 pub const DONE: &str = "done";
+/// Every address parameter that says what came of a form: the notice with its numbers, and a refusal.
+pub const SAID: [&str; 6] = [DONE, "n", "left", "late", "__path", "__err"];
 
 macro_rules! notices {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)+) => {

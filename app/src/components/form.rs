@@ -149,7 +149,10 @@ pub fn pairs(form: &HtmlFormElement) -> Vec<(String, String)> {
 /// Sends a form; where to go next, or why it was refused.
 async fn send(path: &str, data: &UrlSearchParams) -> Result<String, UiError> {
     let response = fetch(path, data).await.map_err(|_| UiError::Transport)?;
-    if let Ok(Some(location)) = response.headers().get("location") {
+    // A session that ended is told with a way to the sign-in page, too: that is a refusal, and what was typed stays where it is.
+    if response.ok()
+        && let Ok(Some(location)) = response.headers().get("location")
+    {
         return Ok(location);
     }
     let text = match response.text() {
