@@ -52,7 +52,13 @@ fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Optio
                     move_on(live, &location, navigate);
                     None
                 }
-                Err(error) => Some(error),
+                Err(error) => {
+                    // Looked at again in place: the form keeps what was typed, and gets the revisions of what is shown now.
+                    if error == UiError::Changed {
+                        live.stale.update(|n| *n += 1);
+                    }
+                    Some(error)
+                }
             };
             busy(false);
             // Last: until the address is the new one, it holds the notice of what was done before.
