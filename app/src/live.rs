@@ -150,8 +150,10 @@ fn refresh_soon(live: Live) {
 }
 
 fn busy() -> bool {
-    // A button keeps the focus after it was pressed: that is nobody filling in a form.
-    const FILLING: &str = "details.act[open], form[method=post] :is(input, select, textarea):focus";
+    // A button keeps the focus after it was pressed: that is nobody filling in a form. A text area that must be filled in is valid when
+    // something stands in it: whoever wrote it may be reading elsewhere on the page.
+    const FILLING: &str =
+        "details.act[open], form[method=post] :is(:is(input, select, textarea):focus, textarea:required:valid)";
     document().query_selector(FILLING).is_ok_and(|found| found.is_some())
 }
 

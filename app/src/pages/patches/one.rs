@@ -32,7 +32,8 @@ pub fn OnePage() -> impl IntoView {
     );
     view! {
         <Title text="Patch"/>
-        {section(data, move |me, page| one(&me, &page, &shown.get_untracked()))}
+        // Anew for each patch: what is typed into the forms of one must not come to stand in those of another.
+        {move || { id.track(); section(data, move |me, page| one(&me, &page, &shown.get_untracked())) }}
     }
 }
 
