@@ -2,7 +2,7 @@
 
 use super::acts::{device_acts, patch_acts};
 use super::facts::{concerns, facts};
-use crate::address::{device_patches, device_patches_at};
+use crate::address::{device_at, device_patches, device_patches_at};
 use crate::api::devices::device;
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
@@ -94,10 +94,16 @@ fn tabs(page: &DevicePage, show: PatchShow) -> AnyView {
 }
 
 fn patches(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
+    // Where an act leads back to: what is shown now.
+    let shown = DevicePatches {
+        show,
+        page: page.patches_page,
+    };
+    let back = device_at(page.row.id, &shown);
     let lines = page
         .patches
         .iter()
-        .map(|p| patch(me, page.row.id, p, opened))
+        .map(|p| patch(me, page.row.id, p, opened, &back))
         .collect::<Vec<_>>();
     let none = lines.is_empty().then(|| nothing(page, show));
     let pages = show.is_past().then(|| {
@@ -132,7 +138,7 @@ fn nothing(page: &DevicePage, show: PatchShow) -> AnyView {
 }
 
 /// One patch: the first closed gate in a line, all gates when opened.
-fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyView {
+fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened, back: &str) -> AnyView {
     let id = patch.patch;
     let earliest = patch
         .earliest
@@ -164,7 +170,7 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
                 {(!settled).then(|| ladder(&patch.ladder))}
                 {tried}
                 <p class="sub">"in this state since " {when(patch.since)} " · " <a href=format!("/patches/{id}")>"the patch and its rollout"</a></p>
-                <div class="acts">{patch_acts(me, device, patch)}</div>
+                <div class="acts">{patch_acts(me, device, patch, back)}</div>
             </div>
         </details>
     }
