@@ -62,6 +62,11 @@ fn with(path: &str, query: &Query) -> String {
     format!("{path}{mark}{}{place}", query.text())
 }
 
+/// The request is a browser's own, without JavaScript: the answer is a page to go to.
+pub fn without_script() -> bool {
+    use_context::<Parts>().is_some_and(|parts| text(&parts.headers, header::ACCEPT).contains("text/html"))
+}
+
 /// The page that a request is about: its own address, or for a server function the page that called it.
 pub fn wanted_page() -> String {
     let Some(parts) = use_context::<Parts>() else {

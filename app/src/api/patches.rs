@@ -128,47 +128,22 @@ pub async fn decide(
     #[server(default)] back: String,
     #[server(flatten)] ticks: Ticks,
 ) -> Result<(), AppError> {
-    use crate::{address, answer, ctx, notice::Notice};
-    use service::commands::decide::{Also, Selection, Shown, Verb, urgency};
-    use view::Field;
-    let ticked = |tick: &str| tick == "1";
-    let actor = ctx::actor()?;
-    let ring = answer::parse_field(&ring, Field::Ring)?;
-    let (verb, notice) = match verb.as_str() {
-        "approve" => {
-            let urgent = urgency(ticked(&ticks.urgent), ticked(&ticks.outside_windows))?;
-            (Verb::Approve { urgent }, Notice::Approved)
-        }
-        "deny" => (Verb::Deny, Notice::Denied),
-        "withdraw" => (Verb::Withdraw, Notice::Withdrawn),
-        _ => return Err(AppError(view::UiError::NotFound)),
+    let typed = crate::forms::decide::Typed {
+        verb,
+        ring,
+        selection,
+        matching,
+        count,
+        fingerprint,
+        reason,
+        back,
+        ticks,
     };
-    let selection = if selection.is_empty() {
-        let count = answer::parse(&count)?;
-        let shown = Shown { count, fingerprint };
-        Selection::Matching(address::patch_filter(&answer::params(&matching)), shown)
-    } else {
-        let mut these = Vec::new();
-        for word in selection.split(',') {
-            let (id, revision) = word.split_once('.').unwrap_or((word, ""));
-            these.push((answer::parse(id)?, Some(answer::parse(revision)?)));
-        }
-        Selection::These(these)
-    };
-    let also = Also {
-        superseded: ticked(&ticks.with_superseded),
-        without_plan: ticked(&ticks.without_plan),
-    };
-    let done = ctx::service()
-        .decide_also(&actor, selection, ring, verb, &reason, also)
-        .await?;
-    let numbers = [
-        ("n", done.decided.len()),
-        ("left", done.left_out.len()),
-        ("late", usize::try_from(done.too_late).unwrap_or(usize::MAX)),
-    ];
-    answer::finish_with(&back, notice, &numbers);
-    Ok(())
+    let done = typed.carry_out().await;
+    if let Err(refusal) = &done {
+        typed.way_back(refusal);
+    }
+    done
 }
 
 /// What is typed into the form of a rollback plan, or of going without one.
