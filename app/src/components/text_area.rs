@@ -15,11 +15,16 @@ pub fn text_area(name: &'static str, label: &'static str, required: bool) -> Any
 
 /// As [`text_area`], for what must be given, with what was written in it before.
 pub fn filled(name: &'static str, label: &'static str, written: &str) -> AnyView {
-    let text = written.replace('&', "&amp;").replace('<', "&lt;");
+    // The browser's side sets it as text.
+    let text = if cfg!(feature = "ssr") {
+        written.replace('&', "&amp;").replace('<', "&lt;")
+    } else {
+        written.to_owned()
+    };
     view! {
         <label class="field">
             <span>{label}</span>
-            <textarea name=name rows="2" maxlength="1000" required inner_html=text></textarea>
+            <textarea name=name rows="2" maxlength="1000" required>{text}</textarea>
         </label>
     }
     .into_any()
