@@ -276,7 +276,10 @@ async fn all_that_match_are_those_that_the_page_showed() {
     assert!(at.contains("done=approved&n=0&left=1"), "{at}");
     let said = "Nothing was decided. 1 patch left out: decided so already,";
     assert!(words(&html).contains(said), "{}", words(&html));
-    assert!(html.contains("class=\"flash\" data-tone=\"warn\""), "{html}");
+    assert!(
+        html.contains("data-tone=\"warn\" role=\"status\" class=\"flash\""),
+        "{html}"
+    );
 }
 
 #[tokio::test]
