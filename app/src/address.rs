@@ -98,13 +98,18 @@ pub fn patch_devices(query: &ParamsMap) -> PatchDevices {
 
 /// Writes the address of these devices on a patch's page.
 pub fn patch_devices_at(patch: PatchId, shown: &PatchDevices) -> String {
+    format!("{}#devices", patch_at(patch, shown))
+}
+
+/// Writes the address of a patch's page that shows these devices.
+pub fn patch_at(patch: PatchId, shown: &PatchDevices) -> String {
     let mut query = Query::default();
     query.some("state", shown.state.map_or("", CountBucket::word));
     query.some("ring", &shown.ring.map_or_else(String::new, |r| r.to_string()));
     if shown.page > 1 {
         query.add("page", &shown.page.to_string());
     }
-    format!("{}#devices", query.on(&format!("/patches/{patch}")))
+    query.on(&format!("/patches/{patch}"))
 }
 
 /// Reads which patches a device's page shows.
@@ -129,7 +134,8 @@ pub fn device_patch_at(device: DeviceId, patch: PatchId, state: PatchState) -> S
     format!("{}#patch-{patch}", device_at(device, &shown))
 }
 
-fn device_at(device: DeviceId, shown: &DevicePatches) -> String {
+/// Writes the address of a device's page that shows these patches.
+pub fn device_at(device: DeviceId, shown: &DevicePatches) -> String {
     let mut query = Query::default();
     if shown.show != PatchShow::default() {
         query.add("show", shown.show.word());

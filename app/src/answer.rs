@@ -52,9 +52,19 @@ pub fn finish_with(path: &str, notice: Notice, numbers: &[(&'static str, usize)]
     for (name, number) in numbers {
         query.add(name, &number.to_string());
     }
-    let path = local(path);
+    leptos_axum::redirect(&with(local(path), &query));
+}
+
+/// `path` with more in its query: in front of the place on the page, if it names one.
+fn with(path: &str, query: &Query) -> String {
+    let (path, place) = path.split_at(path.find('#').unwrap_or(path.len()));
     let mark = if path.contains('?') { '&' } else { '?' };
-    leptos_axum::redirect(&format!("{path}{mark}{}", query.text()));
+    format!("{path}{mark}{}{place}", query.text())
+}
+
+/// The request is a browser's own, without JavaScript: the answer is a page to go to.
+pub fn without_script() -> bool {
+    use_context::<Parts>().is_some_and(|parts| text(&parts.headers, header::ACCEPT).contains("text/html"))
 }
 
 /// The page that a request is about: its own address, or for a server function the page that called it.
@@ -174,6 +184,22 @@ mod tests {
             written.text()
         );
         assert_eq!(address::patch_filter(&params(written.text())), filter);
+    }
+
+    #[test]
+    fn a_notice_stands_in_the_query_and_not_in_the_place_on_the_page() {
+        let mut said = Query::default();
+        said.add(DONE, "held");
+        for (path, whole) in [
+            ("/patches/1", "/patches/1?done=held"),
+            ("/patches/1?state=missing", "/patches/1?state=missing&done=held"),
+            (
+                "/devices/1?show=failed#patches",
+                "/devices/1?show=failed&done=held#patches",
+            ),
+        ] {
+            assert_eq!(with(path, &said), whole);
+        }
     }
 
     #[test]

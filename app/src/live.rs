@@ -22,6 +22,8 @@ pub struct Live {
     pub version: RwSignal<u32>,
     /// Grows when this page did something.
     pub acts: RwSignal<u32>,
+    /// Grows when this page was told that what it shows has changed.
+    pub stale: RwSignal<u32>,
     /// The browser runs the page by now.
     pub awake: RwSignal<bool>,
 }
@@ -29,7 +31,7 @@ pub struct Live {
 impl Live {
     /// For what depends on the fleet: changes by anybody.
     pub fn any(self) -> (u32, u32) {
-        (self.version.get(), self.acts.get())
+        (self.version.get(), self.acts.get() + self.stale.get())
     }
 }
 
@@ -43,6 +45,7 @@ pub fn provide_live() {
     let live = Live {
         version: RwSignal::new(0),
         acts: RwSignal::new(0),
+        stale: RwSignal::new(0),
         awake: RwSignal::new(false),
     };
     provide_context(live);
@@ -147,8 +150,10 @@ fn refresh_soon(live: Live) {
 }
 
 fn busy() -> bool {
-    // A button keeps the focus after it was pressed: that is nobody filling in a form.
-    const FILLING: &str = "details.act[open], form[method=post] :is(input, select, textarea):focus";
+    // A button keeps the focus after it was pressed: that is nobody filling in a form. A text area that must be filled in is valid when
+    // something stands in it: whoever wrote it may be reading elsewhere on the page.
+    const FILLING: &str =
+        "details.act[open], form[method=post] :is(:is(input, select, textarea):focus, textarea:required:valid)";
     document().query_selector(FILLING).is_ok_and(|found| found.is_some())
 }
 

@@ -6,6 +6,8 @@ use leptos_router::params::ParamsMap;
 
 /// The address parameter that names the notice.
 pub const DONE: &str = "done";
+/// Every address parameter that says what came of a form: the notice with its numbers, and a refusal.
+pub const SAID: [&str; 6] = [DONE, "n", "left", "late", "__path", "__err"];
 
 macro_rules! notices {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)+) => {
@@ -84,16 +86,21 @@ notices! {
     SignedOut = "signed_out", "You are signed out.";
 }
 
-/// The notice in an address, if there is one that we know.
-pub fn from_address(query: &ParamsMap) -> Option<String> {
+/// The notice in an address, if there is one that we know, and whether anything was done.
+pub fn from_address(query: &ParamsMap) -> Option<(bool, String)> {
     let notice = Notice::from_word(query.get_str(DONE)?)?;
     let number = |name| query.get_str(name).and_then(|t| t.parse::<u32>().ok());
-    Some(match (notice, number("n")) {
+    let mut done = true;
+    let text = match (notice, number("n")) {
         (Notice::Approved | Notice::Denied | Notice::Withdrawn, n) => {
-            let mut text = format!("{}: {}.", plural(n.unwrap_or(0), "patch", "patches"), notice.text());
+            done = n > Some(0);
+            let mut text = match n {
+                Some(n) if done => format!("{}: {}.", plural(n, "patch", "patches"), notice.text()),
+                _ => "Nothing was decided.".to_owned(),
+            };
             if let Some(left) = number("left").filter(|n| *n > 0) {
                 text.push_str(&format!(
-                    " {} left out (superseded, denied, or nothing to withdraw).",
+                    " {} left out: decided so already, superseded, denied, or nothing to withdraw.",
                     plural(left, "patch", "patches")
                 ));
             }
@@ -107,5 +114,34 @@ pub fn from_address(query: &ParamsMap) -> Option<String> {
         }
         (Notice::RollBack, Some(n)) => format!("{} {}", plural(n, "device:", "devices:"), notice.text()),
         _ => notice.text().to_owned(),
-    })
+    };
+    Some((done, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(pairs: &[(&str, &str)]) -> Option<(bool, String)> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        from_address(&pairs.collect())
+    }
+
+    #[test]
+    fn a_decision_that_did_nothing_is_not_told_as_done() {
+        let two = said(&[(DONE, "approved"), ("n", "2"), ("left", "0"), ("late", "0")]);
+        assert_eq!(two, Some((true, "2 patches: approved.".to_owned())));
+        let some = said(&[(DONE, "withdrawn"), ("n", "1"), ("left", "1"), ("late", "3")]);
+        let words = "1 patch: withdrawn. 1 patch left out: decided so already, superseded, denied, or nothing to withdraw. 3 devices have \
+                     installed it before.";
+        assert_eq!(some, Some((true, words.to_owned())));
+        let none = said(&[(DONE, "approved"), ("n", "0"), ("left", "1"), ("late", "0")]);
+        let words =
+            "Nothing was decided. 1 patch left out: decided so already, superseded, denied, or nothing to withdraw.";
+        assert_eq!(none, Some((false, words.to_owned())));
+        assert_eq!(said(&[(DONE, "held")]).map(|(done, _)| done), Some(true));
+        assert_eq!(said(&[(DONE, "x")]), None);
+    }
 }

@@ -14,6 +14,8 @@ pub struct Preview {
     pub rows: Vec<PreviewRow>,
     /// How many altogether.
     pub total: u32,
+    /// For "all matching": which ones, and each as it was, in a short text that the decision brings back.
+    pub fingerprint: String,
     /// Rings, in order.
     pub rings: Vec<RingName>,
     /// Of these, the rings that ask for a rollback plan.
@@ -52,7 +54,7 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     let (actor, service) = (ctx::actor()?, ctx::service());
     let plan_asked_by = service.rings_asking_for_a_plan(&actor).await?;
     if let Some(filter) = matching {
-        let list = service.patches(&actor, &filter).await?;
+        let (list, shown) = service.patches_to_decide(&actor, &filter).await?;
         let rows = list
             .rows
             .into_iter()
@@ -64,7 +66,8 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
             .collect();
         return Ok(Preview {
             rows,
-            total: list.total,
+            total: shown.count,
+            fingerprint: shown.fingerprint,
             rings: list.rings,
             plan_asked_by,
         });
@@ -91,6 +94,7 @@ pub async fn preview_decision(ids: Vec<PatchId>, matching: Option<PatchFilter>) 
     Ok(Preview {
         rows,
         total,
+        fingerprint: String::new(),
         rings,
         plan_asked_by,
     })
@@ -111,7 +115,7 @@ pub struct Ticks {
 }
 
 /// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
-/// filter as it stands in the address and `count` is how many the person saw.
+/// filter as it stands in the address, and `count` and `fingerprint` say how many the person saw, and which.
 #[server(prefix = "/api", endpoint = "patches/decide")]
 pub async fn decide(
     verb: String,
@@ -119,52 +123,27 @@ pub async fn decide(
     #[server(default)] selection: String,
     #[server(default)] matching: String,
     #[server(default)] count: String,
+    #[server(default)] fingerprint: String,
     #[server(default)] reason: String,
     #[server(default)] back: String,
     #[server(flatten)] ticks: Ticks,
 ) -> Result<(), AppError> {
-    use crate::{address, answer, ctx, notice::Notice};
-    use service::commands::decide::{Also, Selection, Verb, urgency};
-    use view::Field;
-    let ticked = |tick: &str| tick == "1";
-    let actor = ctx::actor()?;
-    let ring = answer::parse_field(&ring, Field::Ring)?;
-    let (verb, notice) = match verb.as_str() {
-        "approve" => {
-            let urgent = urgency(ticked(&ticks.urgent), ticked(&ticks.outside_windows))?;
-            (Verb::Approve { urgent }, Notice::Approved)
-        }
-        "deny" => (Verb::Deny, Notice::Denied),
-        "withdraw" => (Verb::Withdraw, Notice::Withdrawn),
-        _ => return Err(AppError(view::UiError::NotFound)),
+    let typed = crate::forms::decide::Typed {
+        verb,
+        ring,
+        selection,
+        matching,
+        count,
+        fingerprint,
+        reason,
+        back,
+        ticks,
     };
-    let selection = if selection.is_empty() {
-        Selection::Matching(
-            address::patch_filter(&answer::params(&matching)),
-            answer::parse(&count)?,
-        )
-    } else {
-        let mut these = Vec::new();
-        for word in selection.split(',') {
-            let (id, revision) = word.split_once('.').unwrap_or((word, ""));
-            these.push((answer::parse(id)?, Some(answer::parse(revision)?)));
-        }
-        Selection::These(these)
-    };
-    let also = Also {
-        superseded: ticked(&ticks.with_superseded),
-        without_plan: ticked(&ticks.without_plan),
-    };
-    let done = ctx::service()
-        .decide_also(&actor, selection, ring, verb, &reason, also)
-        .await?;
-    let numbers = [
-        ("n", done.decided.len()),
-        ("left", done.left_out.len()),
-        ("late", usize::try_from(done.too_late).unwrap_or(usize::MAX)),
-    ];
-    answer::finish_with(&back, notice, &numbers);
-    Ok(())
+    let done = typed.carry_out().await;
+    if let Err(refusal) = &done {
+        typed.way_back(refusal);
+    }
+    done
 }
 
 /// What is typed into the form of a rollback plan, or of going without one.

@@ -65,13 +65,20 @@ pub fn FlashBanner() -> impl IntoView {
             // The button that was pressed shows it to the eye.
             return view! { <p class="hide" role="status">"Sending"</p> }.into_any();
         }
-        match (refused(), query.with(notice::from_address)) {
-        (Some(error), _) => {
-            view! { <p class="flash" data-tone="bad" role="alert">{icon("alert")} <span>{words::refusal(&error)}</span></p> }.into_any()
-        }
-        (None, Some(text)) => view! { <p class="flash" data-tone="good" role="status">{icon("check")} <span>{text}</span></p> }.into_any(),
-        (None, None) => ().into_any(),
-    }
+        // The form keeps what was typed while its sender signs in elsewhere.
+        let mut sign_in = None;
+        let (tone, role, mark, text) = match (refused(), query.with(notice::from_address)) {
+            (Some(error), _) => {
+                sign_in = (error == UiError::NotSignedIn).then(|| {
+                    view! { <a href="/sign-in" target="_blank">"Sign in in a new tab, then send it again"</a> }
+                });
+                ("bad", "alert", "alert", words::refusal(&error))
+            }
+            (None, Some((true, text))) => ("good", "status", "check", text),
+            (None, Some((false, text))) => ("warn", "status", "alert", text),
+            (None, None) => return ().into_any(),
+        };
+        view! { <p class="flash" data-tone=tone role=role>{icon(mark)} <span>{text}</span> {sign_in}</p> }.into_any()
     };
     view! { <div class="flash-place">{banner}</div> }
 }

@@ -52,7 +52,13 @@ fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Optio
                     move_on(live, &location, navigate);
                     None
                 }
-                Err(error) => Some(error),
+                Err(error) => {
+                    // Looked at again in place: the form keeps what was typed, and gets the revisions of what is shown now.
+                    if error == UiError::Changed {
+                        live.stale.update(|n| *n += 1);
+                    }
+                    Some(error)
+                }
             };
             busy(false);
             // Last: until the address is the new one, it holds the notice of what was done before.
@@ -149,7 +155,10 @@ pub fn pairs(form: &HtmlFormElement) -> Vec<(String, String)> {
 /// Sends a form; where to go next, or why it was refused.
 async fn send(path: &str, data: &UrlSearchParams) -> Result<String, UiError> {
     let response = fetch(path, data).await.map_err(|_| UiError::Transport)?;
-    if let Ok(Some(location)) = response.headers().get("location") {
+    // A session that ended is told with a way to the sign-in page, too: that is a refusal, and what was typed stays where it is.
+    if response.ok()
+        && let Ok(Some(location)) = response.headers().get("location")
+    {
         return Ok(location);
     }
     let text = match response.text() {

@@ -11,6 +11,7 @@ pub mod icon;
 pub mod ladder;
 pub mod lane;
 pub mod marks;
+pub mod opened;
 pub mod pager;
 pub mod section;
 pub mod select;

@@ -86,14 +86,15 @@ where
     ask_when(about, put, move || (0, live.acts.get()))
 }
 
-/// Asks now and when what it is `about` changes.
+/// Asks now, when what it is `about` changes, and when the page was told that what it shows has changed.
 pub fn ask_once<Q, T, F>(about: impl Fn() -> Q + Send + Sync + 'static, put: fn(Q) -> F) -> Data<T>
 where
     Q: PartialEq + Clone + Any + Send + Sync,
     T: Told,
     F: Future<Output = Result<T, AppError>> + Send + 'static,
 {
-    ask_when(about, put, || (0, 0))
+    let live = live();
+    ask_when(about, put, move || (live.stale.get(), 0))
 }
 
 fn ask_when<Q, T, F>(

@@ -1,4 +1,4 @@
-//! The only place that writes a text area. The server does not escape what stands inside one, so nothing ever does: it starts empty.
+//! The only place that writes a text area. The server does not escape what stands inside one: it starts empty, or with what is escaped here.
 
 use leptos::prelude::*;
 
@@ -8,6 +8,23 @@ pub fn text_area(name: &'static str, label: &'static str, required: bool) -> Any
         <label class="field">
             <span>{label} {(!required).then_some(" (optional)")}</span>
             <textarea name=name rows="2" maxlength="1000" required=required></textarea>
+        </label>
+    }
+    .into_any()
+}
+
+/// As [`text_area`], for what must be given, with what was written in it before.
+pub fn filled(name: &'static str, label: &'static str, written: &str) -> AnyView {
+    // The browser's side sets it as text.
+    let text = if cfg!(feature = "ssr") {
+        written.replace('&', "&amp;").replace('<', "&lt;")
+    } else {
+        written.to_owned()
+    };
+    view! {
+        <label class="field">
+            <span>{label}</span>
+            <textarea name=name rows="2" maxlength="1000" required>{text}</textarea>
         </label>
     }
     .into_any()

@@ -1,5 +1,6 @@
 //! Forms that come back as they were typed, between the address bar and the service (docs/adr/0008). Server only.
 
+pub mod decide;
 pub mod rings;
 pub mod schedule;
 

@@ -4,6 +4,7 @@ use crate::address::{audit_filter, audit_query};
 use crate::api::audit::audit;
 use crate::components::form::get;
 use crate::components::icon::icon;
+use crate::components::opened::{Opened, folded};
 use crate::components::pager::pager;
 use crate::components::section::{ask, empty, section};
 use crate::components::when::when;
@@ -18,13 +19,14 @@ pub fn AuditLogPage() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(audit_filter));
     let data = ask(move || filter.get(), audit);
+    let opened = Opened::new();
     view! {
         <Title text="Audit"/>
-        {section(data, move |_, page| log(&filter.get_untracked(), page))}
+        {section(data, move |_, page| log(&filter.get_untracked(), page, opened))}
     }
 }
 
-fn log(filter: &AuditFilter, page: AuditPage) -> AnyView {
+fn log(filter: &AuditFilter, page: AuditPage, opened: Opened) -> AnyView {
     let search = view! {
         <label class="search">{icon("search")} <span class="hide">"Search"</span>
             <input type="search" name="q" value=filter.q.clone() prop:value=filter.q.clone() placeholder="Who, what, to what, why"/>
@@ -32,7 +34,7 @@ fn log(filter: &AuditFilter, page: AuditPage) -> AnyView {
         <button class="button">"Search"</button>
     };
     let address = |page| audit_query(&AuditFilter { page, ..filter.clone() }).on("/audit");
-    let rows = page.rows.iter().map(row).collect::<Vec<_>>();
+    let rows = page.rows.iter().map(|r| row(r, opened)).collect::<Vec<_>>();
     let list = if rows.is_empty() {
         empty(
             "No records match",
@@ -63,12 +65,14 @@ fn log(filter: &AuditFilter, page: AuditPage) -> AnyView {
     .into_any()
 }
 
-fn row(row: &AuditRow) -> AnyView {
+fn row(row: &AuditRow, opened: Opened) -> AnyView {
     let change = (row.before.is_some() || row.after.is_some()).then(|| {
         let side = |label: &'static str, text: &Option<String>| {
-            text.clone().map(|text| view! { <p>{label} " " <code>{text}</code></p> })
+            text.clone()
+                .map(|text| view! { <p>{label} " " <code>{text}</code></p> })
         };
-        view! { <details><summary>"before and after"</summary>{side("before", &row.before)} {side("after", &row.after)}</details> }
+        let sides = view! { {side("before", &row.before)} {side("after", &row.after)} };
+        folded(opened, row.seq, "before and after", sides.into_any())
     });
     view! {
         <tr>

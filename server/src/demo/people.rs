@@ -143,15 +143,15 @@ impl People {
 
     async fn approve(&self, service: &Service, ring: RingId, bucket: CountBucket, reason: &str) -> Result<()> {
         let filter = undecided(ring, bucket);
-        let total = service.patches(&self.officer, &filter).await?.total;
-        if total > 0 {
+        let (_, shown) = service.patches_to_decide(&self.officer, &filter).await?;
+        if shown.count > 0 {
             let verb = Verb::Approve {
                 urgent: Urgency::Normal,
             };
             service
                 .decide(
                     &self.officer,
-                    Selection::Matching(filter, total),
+                    Selection::Matching(filter, shown),
                     ring,
                     verb,
                     reason,

@@ -129,13 +129,20 @@ fn refuse(request: &Request) -> Response {
     Redirect::to(&sign_in(asked)).into_response()
 }
 
-/// The sign-in page, with the way back to the page that was wanted.
+/// The sign-in page, with the way back to the page that was wanted, without what that page said about a form: of a form that is refused
+/// now, the notice of the one before would be taken for its answer.
 fn sign_in(wanted: &str) -> String {
     if wanted == "/" || wanted.starts_with("/sign-in") {
-        "/sign-in".to_owned()
-    } else {
-        format!("/sign-in?next={}", encode(wanted))
+        return "/sign-in".to_owned();
     }
+    let (path, query) = wanted.split_once('?').unwrap_or((wanted, ""));
+    let asked = query.split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !name.is_empty() && !app::notice::SAID.contains(&name)
+    });
+    let asked = asked.collect::<Vec<_>>().join("&");
+    let mark = if asked.is_empty() { "" } else { "?" };
+    format!("/sign-in?next={}", encode(&format!("{path}{mark}{asked}")))
 }
 
 /// Path and query of a page of ours: a foreign `referer` was removed in front of this.
@@ -208,6 +215,11 @@ mod tests {
             sign_in(&path_of("https://own.example/devices?page=2")),
             "/sign-in?next=/devices%3Fpage%3D2"
         );
+        assert_eq!(
+            sign_in("/patches?q=a&done=approved&n=1&left=2&late=3&__path=x&__err=y&page=2"),
+            "/sign-in?next=/patches%3Fq%3Da%26page%3D2"
+        );
+        assert_eq!(sign_in("/patches/7?done=held"), "/sign-in?next=/patches/7");
         assert_eq!(sign_in(&path_of("https://own.example")), "/sign-in");
         assert_eq!(sign_in(&path_of("")), "/sign-in");
     }

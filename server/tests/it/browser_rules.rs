@@ -224,6 +224,35 @@ async fn a_link_in_a_mail_leads_to_the_page_and_not_to_the_sign_in() {
 }
 
 #[tokio::test]
+async fn after_signing_in_nothing_is_said_that_was_said_before() {
+    let world = World::new().await;
+    let answer = world.send(page("/patches/7?done=held&q=x&n=1", None)).await;
+    assert_eq!(answer.header("location"), "/sign-in?next=/patches/7%3Fq%3Dx");
+    // A form that is sent when the session is over, from a page that says what the form before did.
+    for (accept, status) in [
+        ("text/html", StatusCode::SEE_OTHER),
+        ("application/json", StatusCode::UNAUTHORIZED),
+    ] {
+        let mut form = own(
+            Method::POST,
+            "/api/patches/hold",
+            None,
+            accept,
+            FORM,
+            "patch=7&reason=x",
+        );
+        let from = format!("{ORIGIN}/patches/7?done=held&left=1&late=2&__path=x&__err=y");
+        form.headers_mut()
+            .insert(header::REFERER, from.parse().expect("a value"));
+        let answer = world.send(form).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (status, "/sign-in?next=/patches/7")
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_form_that_is_too_large_is_refused() {
     let world = World::new().await;
     let cookie = world.session(Role::Administrator).await;

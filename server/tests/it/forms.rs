@@ -168,3 +168,136 @@ async fn what_contradicts_or_lies_too_far_ahead_is_said_on_the_form() {
     }
     assert_eq!(world.records().await, records, "nothing was saved");
 }
+
+/// The elements of a page that begin with `start`, each up to its end.
+fn elements<'a>(html: &'a str, start: &str) -> Vec<&'a str> {
+    html.match_indices(start)
+        .filter_map(|(at, _)| html[at..].split('>').next())
+        .collect()
+}
+
+/// The value of a page's hidden field.
+fn hidden(html: &str, name: &str) -> String {
+    let start = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
+    let (_, rest) = html.split_once(&start).unwrap_or_else(|| panic!("no {name} in {html}"));
+    rest.split('"').next().unwrap_or_default().replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn a_refused_approval_comes_back_as_it_was_filled_in() {
+    let world = with_a_patch().await;
+    let cookie = world.session(Role::SecurityOfficer).await;
+    let address = "/patches/decide?verb=urgent&sel=1.1";
+    let form = world.send(page(address, Some(&cookie))).await.text();
+    let rings = elements(&form, "<input type=\"radio\" name=\"ring\"");
+    assert!(
+        rings.len() == 2 && rings.iter().all(|ring| ring.contains("required")),
+        "{rings:?}"
+    );
+    assert!(
+        rings.iter().all(|ring| !ring.contains("checked")),
+        "nobody chose one: {rings:?}"
+    );
+
+    // Production asks for a rollback plan, and there is none.
+    let body = "verb=approve&ring=2&selection=1.1&reason=%3C%2Ftextarea%3E+%26+%22x%22&back=/patches&outside_windows=&with_superseded=1";
+    let (at, html) = sent(&world, &cookie, address, "/api/patches/decide", body).await;
+    assert!(
+        at.starts_with("/patches/decide?verb=urgent&sel=1.1&for=2&urgent=0&"),
+        "{at}"
+    );
+    assert!(
+        words(&html).contains("The ring asks for a rollback plan"),
+        "{}",
+        words(&html)
+    );
+    let chosen = elements(&html, "<input type=\"radio\" name=\"ring\"")
+        .into_iter()
+        .filter(|ring| ring.contains("checked"))
+        .collect::<Vec<_>>();
+    assert!(chosen.len() == 1 && chosen[0].contains("value=\"2\""), "{chosen:?}");
+    let urgent = elements(&html, "<input type=\"checkbox\" name=\"urgent\"");
+    assert!(
+        urgent.len() == 1 && !urgent[0].contains("checked"),
+        "it was taken off: {urgent:?}"
+    );
+    assert!(html.contains(">&lt;/textarea> &amp; \"x\"</textarea>"), "{html}");
+
+    // Sent again from there, with the tick: decided, and nothing of the refusal is left.
+    let body = format!("{body}&without_plan=1");
+    let (again, html) = sent(&world, &cookie, &at, "/api/patches/decide", &body).await;
+    assert!(again.starts_with("/patches?done=approved&n=1"), "{again}");
+    assert!(words(&html).contains("1 patch: approved."), "{}", words(&html));
+
+    let long = format!("{}&reason={}", "verb=approve&ring=9&selection=1.1", "x".repeat(1_000));
+    let from = format!("{at}&q={}", "y".repeat(900));
+    let (at, html) = sent(&world, &cookie, &from, "/api/patches/decide", &long).await;
+    assert!(at.len() < 1_600 && at.contains("for=9"), "{at}");
+    assert!(
+        words(&html).contains("The reason was too long to be brought back"),
+        "{}",
+        words(&html)
+    );
+}
+
+#[tokio::test]
+async fn all_that_match_are_those_that_the_page_showed() {
+    let world = with_a_patch().await;
+    let cookie = world.session(Role::SecurityOfficer).await;
+    let address = "/patches/decide?verb=approve&all=1&state=missing";
+    let form = world.send(page(address, Some(&cookie))).await.text();
+    let [matching, count, seen] = ["matching", "count", "fingerprint"].map(|name| hidden(&form, name));
+    assert_eq!(
+        (matching.as_str(), count.as_str(), seen.len()),
+        ("state=missing", "1", 64)
+    );
+    let send = async |seen: &str| {
+        let body =
+            format!("verb=approve&ring=1&matching=state%3Dmissing&count=1&fingerprint={seen}&reason=a&back=/patches");
+        sent(&world, &cookie, address, "/api/patches/decide", &body).await
+    };
+    let (_, html) = send(&seen.replace(|c: char| c.is_ascii_digit(), "e")).await;
+    assert!(
+        words(&html).contains("This changed since the page was made."),
+        "{}",
+        words(&html)
+    );
+    let (_, html) = send(&seen).await;
+    assert!(words(&html).contains("1 patch: approved."), "{}", words(&html));
+    let (_, html) = send(&seen).await;
+    assert!(
+        words(&html).contains("This changed since the page was made."),
+        "its revision did"
+    );
+
+    // What is looked at now is approved already: nothing happens, and nothing is told as done.
+    let form = world.send(page(address, Some(&cookie))).await.text();
+    let (at, html) = send(&hidden(&form, "fingerprint")).await;
+    assert!(at.contains("done=approved&n=0&left=1"), "{at}");
+    let said = "Nothing was decided. 1 patch left out: decided so already,";
+    assert!(words(&html).contains(said), "{}", words(&html));
+    assert!(
+        html.contains("data-tone=\"warn\" role=\"status\" class=\"flash\""),
+        "{html}"
+    );
+}
+
+#[tokio::test]
+async fn an_act_leads_back_to_the_list_as_it_was_shown() {
+    let world = with_a_patch().await;
+    let cookie = world.session(Role::Administrator).await;
+    for (address, back) in [
+        ("/patches/1?state=missing&ring=1", "/patches/1?state=missing&ring=1"),
+        ("/patches/1", "/patches/1"),
+        ("/devices/1?show=security", "/devices/1?show=security"),
+    ] {
+        let html = world.send(page(address, Some(&cookie))).await.text();
+        let (_, act) = html
+            .split_once("action=\"/api/patches/problem\"")
+            .unwrap_or_else(|| panic!("{address}: {html}"));
+        assert_eq!(hidden(act, "back"), back);
+    }
+    let body = "device=1&patch=1&reason=x&back=/patches/1%3Fstate%3Dmissing%23devices";
+    let (at, _) = sent(&world, &cookie, "/patches/1", "/api/patches/problem", body).await;
+    assert_eq!(at, "/patches/1?state=missing&done=problem#devices");
+}

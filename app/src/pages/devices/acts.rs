@@ -65,12 +65,9 @@ pub fn device_patch_acts(
 }
 
 /// As [`device_patch_acts`], and letting the device try again what it has tried in vain too often.
-pub fn patch_acts(me: &Me, device: DeviceId, patch: &DevicePatch) -> AnyView {
-    let back = format!("/devices/{device}");
-    let again = patch
-        .again
-        .map(|again| try_again(me, device, patch.patch, again, &back));
-    let acts = device_patch_acts(me, device, patch.patch, patch.can_roll_back, patch.blocked, &back);
+pub fn patch_acts(me: &Me, device: DeviceId, patch: &DevicePatch, back: &str) -> AnyView {
+    let again = patch.again.map(|again| try_again(me, device, patch.patch, again, back));
+    let acts = device_patch_acts(me, device, patch.patch, patch.can_roll_back, patch.blocked, back);
     view! { {again} {acts} }.into_any()
 }
 

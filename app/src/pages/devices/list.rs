@@ -30,11 +30,13 @@ pub fn ListPage() -> impl IntoView {
 }
 
 fn fleet(me: &Me, filter: &DeviceFilter, list: &DeviceList) -> AnyView {
+    // Where an act leads back to: what is shown now.
+    let back = device_query(filter).on("/devices");
     let waiting = list
         .rows
         .iter()
         .filter(|r| r.state == DeviceState::Pending)
-        .map(|r| waiting(me, r))
+        .map(|r| waiting(me, r, &back))
         .collect::<Vec<_>>();
     let waiting = (!waiting.is_empty()).then(|| {
         view! {
@@ -119,14 +121,14 @@ fn search(filter: &DeviceFilter, list: &DeviceList) -> AnyView {
     get("/devices", "filters", "Filter devices", true, fields.into_any())
 }
 
-fn waiting(me: &Me, row: &DeviceRow) -> AnyView {
+fn waiting(me: &Me, row: &DeviceRow, back: &str) -> AnyView {
     view! {
         <li>
             <div>
                 <p><a href=format!("/devices/{}", row.id)>{row.hostname.clone()}</a> " " <span class="sub">{row.os.clone()}</span></p>
                 <p class="sub">"fingerprint " <code class="key">{row.key_id.clone()}</code> ", first contact " {when_or(row.last_contact, "none")}</p>
             </div>
-            <div class="acts">{admit_acts(me, row, "/devices")}</div>
+            <div class="acts">{admit_acts(me, row, back)}</div>
         </li>
     }
     .into_any()

@@ -2,11 +2,12 @@
 
 use super::acts::{device_acts, patch_acts};
 use super::facts::{concerns, facts};
-use crate::address::{device_patches, device_patches_at};
+use crate::address::{device_at, device_patches, device_patches_at};
 use crate::api::devices::device;
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
 use crate::components::marks;
+use crate::components::opened::{Opened, folded};
 use crate::components::pager::pager;
 use crate::components::section::{ask, empty, named, section};
 use crate::components::timeline::timeline;
@@ -28,18 +29,15 @@ pub fn OnePage() -> impl IntoView {
         move || (id.get(), shown.get()),
         |(id, shown)| async move { device(named(id)?, shown).await },
     );
-    let opened = Opened(RwSignal::new(Vec::new()));
+    let opened = [Opened::new(), Opened::new()];
     view! {
         <Title text="Device"/>
         {section(data, move |me, page| one(&me, &page, shown.get_untracked().show, opened))}
     }
 }
 
-/// Which ladders are open. Kept by patch: lines move when the device reports.
-#[derive(Clone, Copy)]
-struct Opened(RwSignal<Vec<PatchId>>);
-
-fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
+/// `opened`: which ladders are open, by patch, and which logs, by attempt.
+fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: [Opened; 2]) -> AnyView {
     let row = &page.row;
     let group = row.group.clone().unwrap_or_else(|| "no group".to_owned());
     let ring = row
@@ -47,7 +45,7 @@ fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
         .clone()
         .map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
     let attempts = (!page.attempts.is_empty()).then(|| {
-        let lines = page.attempts.iter().map(|(patch, name, a)| attempt(*patch, name, a)).collect::<Vec<_>>();
+        let lines = page.attempts.iter().map(|(patch, name, a)| attempt(*patch, name, a, opened[1])).collect::<Vec<_>>();
         view! { <section aria-labelledby="attempts"><h2 id="attempts">"Attempts"</h2><ol class="attempts">{lines}</ol></section> }
     });
     view! {
@@ -70,7 +68,7 @@ fn one(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
         {concerns(page)}
         <section id="patches" aria-labelledby="patches-title">
             <h2 id="patches-title">"Patches"</h2>
-            {patches(me, page, show, opened)}
+            {patches(me, page, show, opened[0])}
         </section>
         {attempts}
         <div class="columns">
@@ -96,10 +94,16 @@ fn tabs(page: &DevicePage, show: PatchShow) -> AnyView {
 }
 
 fn patches(me: &Me, page: &DevicePage, show: PatchShow, opened: Opened) -> AnyView {
+    // Where an act leads back to: what is shown now.
+    let shown = DevicePatches {
+        show,
+        page: page.patches_page,
+    };
+    let back = device_at(page.row.id, &shown);
     let lines = page
         .patches
         .iter()
-        .map(|p| patch(me, page.row.id, p, opened))
+        .map(|p| patch(me, page.row.id, p, opened, &back))
         .collect::<Vec<_>>();
     let none = lines.is_empty().then(|| nothing(page, show));
     let pages = show.is_past().then(|| {
@@ -134,18 +138,8 @@ fn nothing(page: &DevicePage, show: PatchShow) -> AnyView {
 }
 
 /// One patch: the first closed gate in a line, all gates when opened.
-fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyView {
+fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened, back: &str) -> AnyView {
     let id = patch.patch;
-    let is_open = move || opened.0.with(|ids| ids.contains(&id));
-    let toggle = move |event: leptos::ev::Event| {
-        let now = is_open_now(&event);
-        opened.0.update(|ids| {
-            ids.retain(|i| *i != id);
-            if now {
-                ids.push(id);
-            }
-        });
-    };
     let earliest = patch
         .earliest
         .as_ref()
@@ -164,7 +158,7 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
         view! { <div class="tried"><h3>"What was tried here"</h3> <ol>{tries.collect::<Vec<_>>()}</ol></div> }
     });
     view! {
-        <details class="patch-line" id=format!("patch-{id}") prop:open=is_open on:toggle=toggle>
+        <details class="patch-line" id=format!("patch-{id}") prop:open=move || opened.has(id.0) on:toggle=move |event| opened.follow(id.0, &event)>
             <summary>
                 <span class="name"><b>{patch.product.clone()}</b> " " <code>{patch.version.clone()}</code></span>
                 {marks::severity(patch.severity)}
@@ -176,7 +170,7 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened) -> AnyV
                 {(!settled).then(|| ladder(&patch.ladder))}
                 {tried}
                 <p class="sub">"in this state since " {when(patch.since)} " · " <a href=format!("/patches/{id}")>"the patch and its rollout"</a></p>
-                <div class="acts">{patch_acts(me, device, patch)}</div>
+                <div class="acts">{patch_acts(me, device, patch, back)}</div>
             </div>
         </details>
     }
@@ -194,21 +188,14 @@ fn settled_words(patch: &DevicePatch) -> AnyView {
     view! { <span class="sub">{how} ", since " {when(patch.since)}</span> }.into_any()
 }
 
-fn is_open_now(event: &leptos::ev::Event) -> bool {
-    use wasm_bindgen::JsCast as _;
-    event
-        .target()
-        .and_then(|t| t.dyn_into::<web_sys::Element>().ok())
-        .is_some_and(|e| e.has_attribute("open"))
-}
-
-fn attempt(patch: PatchId, name: &str, attempt: &AttemptView) -> AnyView {
+fn attempt(patch: PatchId, name: &str, attempt: &AttemptView, opened: Opened) -> AnyView {
     let proof = match attempt.proven {
         Some(at) => view! { <span>{icon("check")} " proven by the scan of " {when(at)}</span> }.into_any(),
         None => view! { <span class="sub">"not proven by a scan yet"</span> }.into_any(),
     };
     let log = (!attempt.log.is_empty()).then(|| {
-        view! { <details><summary>"End of the log"</summary><pre tabindex="0">{attempt.log.clone()}</pre></details> }
+        let log = view! { <pre tabindex="0">{attempt.log.clone()}</pre> };
+        folded(opened, attempt.id.0, "End of the log", log.into_any())
     });
     view! {
         <li>

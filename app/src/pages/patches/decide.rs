@@ -7,7 +7,7 @@ use crate::components::field::{hidden, tick};
 use crate::components::form::post;
 use crate::components::marks;
 use crate::components::section::{ask_once, empty, failed, section};
-use crate::components::text_area::text_area;
+use crate::components::text_area::filled;
 use crate::words::plural;
 use domain::{PatchId, Permission, RingId};
 use leptos::prelude::*;
@@ -74,6 +74,31 @@ struct Wanted {
     matching: Option<PatchFilter>,
     ring: Option<RingId>,
     filter: PatchFilter,
+    /// What comes back of a form that was refused without JavaScript.
+    typed: Typed,
+}
+
+/// What was ticked and written, as it stands in the address.
+#[derive(Clone, PartialEq)]
+struct Typed {
+    urgent: bool,
+    outside_windows: bool,
+    with_superseded: bool,
+    without_plan: bool,
+    reason: String,
+    reason_gone: bool,
+}
+
+fn typed(query: &ParamsMap, verb: &str) -> Typed {
+    let ticked = |name| query.get_str(name) == Some("1");
+    Typed {
+        urgent: query.get_str("urgent").map_or(verb == "urgent", |tick| tick == "1"),
+        outside_windows: ticked("outside_windows"),
+        with_superseded: ticked("with_superseded"),
+        without_plan: ticked("without_plan"),
+        reason: query.get("reason").unwrap_or_default(),
+        reason_gone: ticked("reason_gone"),
+    }
 }
 
 fn wanted(query: &ParamsMap) -> Wanted {
@@ -89,6 +114,7 @@ fn wanted(query: &ParamsMap) -> Wanted {
         }),
         ring: query.get_str("for").and_then(|r| r.parse().ok()),
         filter,
+        typed: typed(query, word),
     }
 }
 
@@ -118,7 +144,7 @@ pub fn DecidePage() -> impl IntoView {
 }
 
 fn step(wanted: &Wanted, preview: Preview) -> AnyView {
-    let verb = &VERBS[wanted.verb];
+    let (verb, typed) = (&VERBS[wanted.verb], &wanted.typed);
     let back = match (wanted.matching.is_some(), wanted.ids.as_slice()) {
         (false, [one]) => format!("/patches/{one}"),
         _ => patch_query(&wanted.filter).on("/patches"),
@@ -139,7 +165,11 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
             .join(","),
     };
     let matching = wanted.matching.as_ref().map(|f| {
-        view! { {hidden("matching", patch_query(f).text().to_owned())} {hidden("count", preview.total.to_string())} }
+        view! {
+            {hidden("matching", patch_query(f).text().to_owned())}
+            {hidden("count", preview.total.to_string())}
+            {hidden("fingerprint", preview.fingerprint.clone())}
+        }
     });
     let approves = matches!(verb.word, "approve" | "urgent");
     let with_superseded = (approves && superseded > 0).then(|| {
@@ -147,7 +177,7 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
             "with_superseded",
             "Superseded ones too",
             "They are left out otherwise: a newer patch replaces them.",
-            false,
+            typed.with_superseded,
         )
     });
     let fields = view! {
@@ -156,10 +186,11 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
         {hidden("back", back.clone())}
         {matching}
         {rings(wanted, &preview)}
-        {approves.then(|| urgency(verb.word == "urgent"))}
+        {approves.then(|| urgency(typed.urgent, typed.outside_windows))}
         {with_superseded}
-        {approves.then(|| without_plan(&preview))}
-        {text_area("reason", "Reason", true)}
+        {approves.then(|| without_plan(&preview, typed.without_plan))}
+        {filled("reason", "Reason", &typed.reason)}
+        {typed.reason_gone.then(|| view! { <p class="wrong">"The reason was too long to be brought back: write it once more."</p> })}
         <p class="row">
             <button class="button" data-tone=if verb.tone == "danger" { "danger" } else { "main" }>{title.clone()}</button>
             <a class="button" href=back>"Cancel"</a>
@@ -193,7 +224,7 @@ fn step(wanted: &Wanted, preview: Preview) -> AnyView {
 }
 
 /// For rings that ask for a rollback plan, where a patch has none: the way to go without.
-fn without_plan(preview: &Preview) -> Option<AnyView> {
+fn without_plan(preview: &Preview, ticked: bool) -> Option<AnyView> {
     let without = preview.rows.iter().filter(|r| r.planned == Some(false)).count();
     let unknown = preview.rows.iter().any(|r| r.planned.is_none());
     if preview.plan_asked_by.is_empty() || (without == 0 && !unknown) {
@@ -217,7 +248,7 @@ fn without_plan(preview: &Preview) -> Option<AnyView> {
     Some(
         view! {
             <label class="tick">
-                <input type="checkbox" name="without_plan" value="1"/>
+                <input type="checkbox" name="without_plan" value="1" checked=ticked/>
                 <span>"Go without a rollback plan" <small>{note}</small></span>
             </label>
         }
@@ -226,7 +257,7 @@ fn without_plan(preview: &Preview) -> Option<AnyView> {
 }
 
 /// What an approval may set aside. With JavaScript the second box can be ticked only when the first one is; without it the server says so.
-fn urgency(preset: bool) -> AnyView {
+fn urgency(urgent: bool, outside_windows: bool) -> AnyView {
     let first = NodeRef::<leptos::html::Input>::new();
     // Not known before the page is alive: somebody may have ticked it meanwhile.
     let ticked = RwSignal::new(None);
@@ -239,12 +270,12 @@ fn urgency(preset: bool) -> AnyView {
         <fieldset class="choices">
             <legend>"What it sets aside"</legend>
             <label class="tick">
-                <input type="checkbox" name="urgent" value="1" checked=preset node_ref=first
+                <input type="checkbox" name="urgent" value="1" checked=urgent node_ref=first
                     on:change=move |ev| ticked.set(Some(event_target_checked(&ev)))/>
                 <span>"Urgent: skip the soak" <small>"Earlier rings need not have proved it."</small></span>
             </label>
             <label class="tick">
-                <input type="checkbox" name="outside_windows" value="1" prop:disabled=move || ticked.get() == Some(false)/>
+                <input type="checkbox" name="outside_windows" value="1" checked=outside_windows prop:disabled=move || ticked.get() == Some(false)/>
                 <span>
                     "Also install outside maintenance windows"
                     <small>"Only if it is urgent. The profile's hours do not count either; freezes are still obeyed."</small>
@@ -255,13 +286,16 @@ fn urgency(preset: bool) -> AnyView {
     .into_any()
 }
 
-/// The rings to choose from, each with what it means there.
+/// The rings to choose from, each with what it means there. Where there are several, nobody chooses by leaving it as it is.
 fn rings(wanted: &Wanted, preview: &Preview) -> AnyView {
-    let first = preview.rings.first().map(|r| r.id);
+    let only = match preview.rings.as_slice() {
+        [only] => Some(only.id),
+        _ => None,
+    };
     let choices = preview
         .rings
         .iter()
-        .map(|ring| choice(ring, wanted.ring.or(first) == Some(ring.id), preview));
+        .map(|ring| choice(ring, wanted.ring.or(only) == Some(ring.id), preview));
     view! { <fieldset class="choices"><legend>"For which ring"</legend>{choices.collect::<Vec<_>>()}</fieldset> }
         .into_any()
 }

@@ -3,7 +3,7 @@
 use super::rollback_plan::way_back;
 use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
-use crate::address::{device_patch_at, patch_devices, patch_devices_at};
+use crate::address::{device_patch_at, patch_at, patch_devices, patch_devices_at};
 use crate::api::patches::patch;
 use crate::components::icon::icon;
 use crate::components::lane::lanes;
@@ -32,7 +32,8 @@ pub fn OnePage() -> impl IntoView {
     );
     view! {
         <Title text="Patch"/>
-        {section(data, move |me, page| one(&me, &page, &shown.get_untracked()))}
+        // Anew for each patch: what is typed into the forms of one must not come to stand in those of another.
+        {move || { id.track(); section(data, move |me, page| one(&me, &page, &shown.get_untracked())) }}
     }
 }
 
@@ -144,10 +145,12 @@ fn narrowed(page: &PatchPage, shown: &PatchDevices) -> AnyView {
 }
 
 fn devices(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
+    // Where an act leads back to: what is shown now.
+    let back = patch_at(page.row.id, shown);
     let rows = page
         .devices
         .iter()
-        .map(|d| device(me, page.row.id, d))
+        .map(|d| device(me, page.row.id, d, &back))
         .collect::<Vec<_>>();
     let body = if rows.is_empty() {
         view! { <p class="none">"No device here."</p> }.into_any()
@@ -176,7 +179,7 @@ fn devices(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
     .into_any()
 }
 
-fn device(me: &Me, patch: PatchId, device: &PatchDevice) -> AnyView {
+fn device(me: &Me, patch: PatchId, device: &PatchDevice, back: &str) -> AnyView {
     let earliest = device
         .earliest
         .as_ref()
@@ -185,14 +188,13 @@ fn device(me: &Me, patch: PatchId, device: &PatchDevice) -> AnyView {
         .attempt
         .as_ref()
         .map(|a| view! { <p class="sub">{a.kind.clone()} ": " {told(&a.outcome)}</p> });
-    let back = format!("/patches/{patch}");
     view! {
         <tr>
             <th scope="row" class="what"><a href=device_patch_at(device.device, patch, device.state)>{device.hostname.clone()}</a></th>
             <td data-label="Ring">{device.ring.clone().unwrap_or_else(|| "no ring".to_owned())}</td>
             <td data-label="State">{marks::patch_state(device.state)} <p class="sub">"since " {when(device.since)}</p></td>
             <td data-label="Why">{told(&device.headline)} {earliest} {attempt}</td>
-            <td class="acts">{device_patch_acts(me, device.device, patch, device.can_roll_back, device.blocked, &back)}</td>
+            <td class="acts">{device_patch_acts(me, device.device, patch, device.can_roll_back, device.blocked, back)}</td>
         </tr>
     }
     .into_any()

@@ -29,10 +29,15 @@ pub fn top_acts(me: &Me, page: &PatchPage) -> AnyView {
 
 /// Holds: open ones with the way out, resolved ones as history.
 pub fn holds(me: &Me, page: &PatchPage) -> AnyView {
-    let (open, resolved): (Vec<_>, Vec<_>) = page.holds.iter().partition(|h| h.resolved.is_none());
-    let open = open.into_iter().map(|h| hold(me, page, h)).collect::<Vec<_>>();
-    let past = resolved
+    // Each hold has a place of its own for good, the oldest first, and a resolved one leaves its place empty: what is typed into the form of
+    // one hold must not come to stand in the form of another when the page follows the server.
+    let open = by_age(&page.holds)
         .into_iter()
+        .map(|h| h.resolved.is_none().then(|| hold(me, page, h)))
+        .collect::<Vec<_>>();
+    let past = page
+        .holds
+        .iter()
         .filter_map(|h| h.resolved.as_ref().map(|(at, by, note)| (h, at, by, note)))
         .map(|(h, at, by, note)| {
             view! {
@@ -52,6 +57,13 @@ pub fn holds(me: &Me, page: &PatchPage) -> AnyView {
         view! { <details class="past"><summary>{title}</summary><ul>{past}</ul></details> }
     });
     view! { {open} {past} }.into_any()
+}
+
+/// Every hold of a patch, resolved ones too, the oldest first.
+fn by_age(holds: &[HoldView]) -> Vec<&HoldView> {
+    let mut holds = holds.iter().collect::<Vec<_>>();
+    holds.sort_unstable_by_key(|hold| hold.id);
+    holds
 }
 
 fn hold(me: &Me, page: &PatchPage, hold: &HoldView) -> AnyView {
@@ -124,4 +136,28 @@ pub fn lane_acts(me: &Me, page: &PatchPage, lane: &RingLane) -> AnyView {
         })
     });
     view! { {decide} {back} }.into_any()
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+    use domain::{HoldId, Moment};
+
+    #[test]
+    fn a_hold_keeps_its_place_when_others_come_and_are_resolved() {
+        let hold = |id, resolved: bool| HoldView {
+            id: HoldId(id),
+            cause: "By a person".to_owned(),
+            device: None,
+            detail: String::new(),
+            opened_at: Moment(0),
+            opened_by: "anna".to_owned(),
+            resolved: resolved.then(|| (Moment(1), "anna".to_owned(), "fine".to_owned())),
+        };
+        let place = |holds: &[HoldView]| by_age(holds).iter().position(|h| h.id == HoldId(5));
+        // As the page gets them: open ones first, then the newest.
+        assert_eq!(place(&[hold(5, false), hold(3, false)]), Some(1));
+        assert_eq!(place(&[hold(9, false), hold(5, false), hold(3, false)]), Some(1));
+        assert_eq!(place(&[hold(9, false), hold(5, false), hold(3, true)]), Some(1));
+    }
 }

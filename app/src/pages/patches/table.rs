@@ -16,27 +16,45 @@ use view::{PatchFilter, PatchList, PatchRow, PatchSort};
 
 /// Which patches are ticked. Kept by id: rows move when the fleet does.
 #[derive(Clone, Copy)]
-pub struct Picked(RwSignal<Vec<PatchId>>);
+pub struct Picked {
+    ids: RwSignal<Vec<PatchId>>,
+    /// All that match, whatever their number.
+    all: RwSignal<bool>,
+}
 
 impl Picked {
     /// None.
     pub fn new() -> Self {
-        Self(RwSignal::new(Vec::new()))
+        Self {
+            ids: RwSignal::new(Vec::new()),
+            all: RwSignal::new(false),
+        }
     }
     /// None again.
     pub fn clear(self) {
-        self.0.set(Vec::new());
+        self.ids.set(Vec::new());
+        self.all.set(false);
     }
     fn has(self, id: PatchId) -> bool {
-        self.0.with(|ids| ids.contains(&id))
+        self.ids.with(|ids| ids.contains(&id))
     }
+    /// Whoever ticks rows means these, and not all.
     fn set(self, ids: &[PatchId], on: bool) {
-        self.0.update(|picked| {
+        self.all.set(false);
+        self.ids.update(|picked| {
             picked.retain(|id| !ids.contains(id));
             if on {
                 picked.extend(ids);
             }
         });
+    }
+    /// How many; `total` match.
+    fn count(self, total: u32) -> u32 {
+        if self.all.get() {
+            total
+        } else {
+            u32::try_from(self.ids.with(Vec::len)).unwrap_or(u32::MAX)
+        }
     }
 }
 
@@ -175,21 +193,40 @@ fn toolbar(list: &PatchList, picked: Picked) -> AnyView {
     let all = more.then(|| {
         view! {
             <label class="tick">
-                <input type="checkbox" name="all" value=total.to_string()/>
+                <input type="checkbox" name="all" value=total.to_string()
+                    prop:checked=move || picked.all.get() on:change=move |e| picked.all.set(ticked(&e))/>
                 <span>"All " <b>{number(total)}</b> " that match"</span>
             </label>
         }
     });
-    let said = move || {
-        let n = u32::try_from(picked.0.with(Vec::len)).unwrap_or(u32::MAX);
-        if n == 0 {
-            "Tick patches, then:".to_owned()
-        } else {
-            format!("{} ticked:", plural(n, "patch", "patches"))
-        }
+    let said = move || match (picked.count(total), picked.all.get()) {
+        (0, _) => "Tick patches, then:".to_owned(),
+        (n, true) => format!("All {}:", plural(n, "patch", "patches")),
+        (n, false) => format!("{} ticked:", plural(n, "patch", "patches")),
     };
     let buttons = VERBS.iter().map(|verb| {
         view! { <button class="button" name="verb" value=verb.word data-tone=verb.tone>{icon(verb.icon)} <span>{verb.label}</span></button> }
     });
     view! { <div class="toolbar"><span class="said" aria-live="polite">{said}</span> {all} {buttons.collect::<Vec<_>>()}</div> }.into_any()
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_match_are_meant_until_rows_are_ticked_or_the_filter_changes() {
+        let owner = Owner::new();
+        owner.set();
+        let picked = Picked::new();
+        picked.set(&[PatchId(1), PatchId(2)], true);
+        assert_eq!(picked.count(300), 2);
+        picked.all.set(true);
+        assert_eq!(picked.count(300), 300);
+        picked.set(&[PatchId(1)], false);
+        assert_eq!((picked.all.get(), picked.count(300)), (false, 1));
+        picked.all.set(true);
+        picked.clear();
+        assert_eq!((picked.all.get(), picked.count(300)), (false, 0));
+    }
 }

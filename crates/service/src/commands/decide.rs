@@ -13,21 +13,42 @@ use crate::{
 };
 use domain::{AccountId, DecisionId, Moment, PatchId, Permission, RingId, Urgency};
 use planner::RollbackPlan;
+use protocol::sign::sha256;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
 use view::{Approval, Field, PatchFilter, Problem, Why};
 
 /// Most patches of one order: it is one transaction, and nobody else can write meanwhile.
-const MAX_SELECTION: u32 = 20_000;
+pub(crate) const MAX_SELECTION: u32 = 20_000;
 
 /// Which patches a decision is for.
 #[derive(Clone, Debug)]
 pub enum Selection {
     /// Exactly these, with the revision that was shown ("approve what you saw"); `None` = not checked (command line).
     These(Vec<(PatchId, Option<i64>)>),
-    /// All that match, as long as they are so many; otherwise `Changed`.
-    Matching(PatchFilter, u32),
+    /// All that match, as long as they are those that were shown; otherwise `Changed`.
+    Matching(PatchFilter, Shown),
+}
+
+/// What a filter matched when a person looked at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// So many.
+    pub count: u32,
+    /// [`fingerprint`] of their numbers and revisions. The count alone would not do: a version that replaces another keeps it.
+    pub fingerprint: String,
+}
+
+/// One short text for a list of patches, each at its revision.
+#[must_use]
+pub fn fingerprint(patches: &[(PatchId, i64)]) -> String {
+    let bytes: Vec<u8> = patches
+        .iter()
+        .flat_map(|(patch, revision)| [patch.0.to_be_bytes(), revision.to_be_bytes()])
+        .flatten()
+        .collect();
+    hex::encode(sha256(&bytes))
 }
 
 /// What to do with them.
@@ -177,11 +198,11 @@ async fn selected(tx: &mut SqliteConnection, selection: Selection, ring: RingId)
             }
             list
         }
-        Selection::Matching(filter, confirmed) => {
-            if confirmed == 0 {
+        Selection::Matching(filter, shown) => {
+            if shown.count == 0 {
                 return Err(nothing());
             }
-            if confirmed > MAX_SELECTION {
+            if shown.count > MAX_SELECTION {
                 return Err(Error::invalid(
                     Field::Selection,
                     Problem::OutOfRange {
@@ -191,10 +212,13 @@ async fn selected(tx: &mut SqliteConnection, selection: Selection, ring: RingId)
                 ));
             }
             let found = lists::matching(tx, &filter, MAX_SELECTION + 1).await?;
-            if found.len() != confirmed as usize {
+            if found.len() != shown.count as usize || fingerprint(&found) != shown.fingerprint {
                 return Err(Error::Changed);
             }
-            found.into_iter().map(|(patch, _)| (patch, None)).collect()
+            found
+                .into_iter()
+                .map(|(patch, revision)| (patch, Some(revision)))
+                .collect()
         }
     };
     if chosen.is_empty() {

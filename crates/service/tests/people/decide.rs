@@ -4,7 +4,7 @@ use crate::support::*;
 use domain::{PatchId, PatchState, RingId, Severity, Urgency};
 use service::{
     Error,
-    commands::decide::{Done, Selection, Verb, urgency},
+    commands::decide::{Done, Selection, Shown, Verb, urgency},
 };
 use view::{Approval, ApprovalFilter, Field, PatchFilter, Problem, Why};
 
@@ -252,7 +252,7 @@ async fn superseded_patches_are_left_out_and_listed() {
 }
 
 #[tokio::test]
-async fn all_that_match_as_long_as_they_are_so_many() {
+async fn all_that_match_as_long_as_they_are_those_that_were_shown() {
     let w = world().await;
     for n in 0..120 {
         w.patch_of(
@@ -270,24 +270,49 @@ async fn all_that_match_as_long_as_they_are_so_many() {
     };
     let list = w.service.patches(&w.administrator, &filter).await.unwrap();
     assert_eq!((list.total, list.rows.len(), list.pages), (60, 50, 2));
-    let decide = async |count, filter: PatchFilter| {
-        let matching = Selection::Matching(filter, count);
+    let look = async |filter: &PatchFilter| {
+        let (list, shown) = w.service.patches_to_decide(&w.administrator, filter).await.unwrap();
+        assert_eq!(list.total, shown.count);
+        shown
+    };
+    let decide = async |shown: Shown, filter: PatchFilter| {
+        let matching = Selection::Matching(filter, shown);
         w.service
             .decide(&w.administrator, matching, PILOT, APPROVE, "usual", false)
             .await
     };
     let before = w.dump().await;
-    assert!(matches!(decide(59, filter.clone()).await, Err(Error::Changed)));
+    let shown = look(&filter).await;
+    let wrong = |count, fingerprint: &str| Shown {
+        count,
+        fingerprint: fingerprint.to_owned(),
+    };
+    for stale in [wrong(59, &shown.fingerprint), wrong(60, "")] {
+        assert!(matches!(decide(stale, filter.clone()).await, Err(Error::Changed)));
+    }
     assert!(matches!(
-        decide(0, filter.clone()).await,
+        decide(wrong(0, &shown.fingerprint), filter.clone()).await,
         Err(Error::Invalid {
             field: Field::Selection,
             ..
         })
     ));
     assert_eq!(w.dump().await, before);
+    // A version that nobody saw takes the place of one that was shown: they are as many as before.
+    let newest = w.patch_of("p000", "3", Severity::Critical).await;
+    w.supersede(new, newest).await;
+    let before = w.dump().await;
+    assert_eq!(look(&filter).await.count, shown.count);
+    assert!(matches!(decide(shown, filter.clone()).await, Err(Error::Changed)));
+    // They are the same, but something was done about one of them.
+    let shown = look(&filter).await;
+    assert_eq!(w.dump().await, before);
+    w.service.hold(&w.administrator, newest, "wait").await.unwrap();
+    let before = w.dump().await;
+    assert!(matches!(decide(shown, filter.clone()).await, Err(Error::Changed)));
+    assert_eq!(w.dump().await, before);
     let records = w.records().await;
-    let done = decide(60, filter.clone()).await.unwrap();
+    let done = decide(look(&filter).await, filter.clone()).await.unwrap();
     assert_eq!(
         (done.decided.len(), done.left_out.len()),
         (60, 0),
@@ -298,8 +323,8 @@ async fn all_that_match_as_long_as_they_are_so_many() {
         superseded: true,
         ..filter.clone()
     };
-    let done = decide(61, with).await.unwrap();
-    assert_eq!(done.left_out.len(), 61);
+    let done = decide(look(&with).await, with.clone()).await.unwrap();
+    assert_eq!(done.left_out.len(), 62);
     assert!(done.left_out.contains(&(old, Why::Superseded)) && done.decided.is_empty());
     let approved = PatchFilter {
         approval: Some(ApprovalFilter::Approved),
