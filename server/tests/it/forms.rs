@@ -168,3 +168,20 @@ async fn what_contradicts_or_lies_too_far_ahead_is_said_on_the_form() {
     }
     assert_eq!(world.records().await, records, "nothing was saved");
 }
+
+#[tokio::test]
+async fn ones_own_password_is_changed_where_the_current_one_is_asked() {
+    let world = World::new().await;
+    let cookie = world.session(Role::Administrator).await;
+    let forms = async || {
+        let page = world.send(page("/accounts", Some(&cookie))).await.text();
+        let row = page.split("<tbody").last().unwrap_or_default().to_owned();
+        (
+            row.matches("action=\"/api/accounts/password\"").count(),
+            row.contains("href=\"/password\""),
+        )
+    };
+    assert_eq!(forms().await, (0, true), "the own row");
+    world.session(Role::Auditor).await;
+    assert_eq!(forms().await, (1, true), "somebody else's");
+}
