@@ -165,6 +165,10 @@ word_enum! {
         Pending = "pending", "Waiting for acceptance";
         /// Without a scan yet, or silent for too long.
         Silent = "silent", "No recent scan";
+        /// Active, but in no ring: nothing is installed there.
+        NoRing = "no_ring", "No ring";
+        /// Active, but following no profile: nothing is installed there.
+        NoProfile = "no_profile", "No profile";
         /// Owing a restart.
         Reboot = "reboot", "Restart owed";
         /// With a failed patch.

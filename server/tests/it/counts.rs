@@ -266,7 +266,31 @@ async fn every_count_equals_the_list_that_it_links_to() {
         "/devices?show=active",
         "/devices?show=silent",
         "/devices?show=pending",
+        "/devices?show=no_ring",
     ] {
         assert!(followed.contains(known), "no count links to {known}: {followed:?}");
     }
+}
+
+#[tokio::test]
+async fn devices_that_follow_no_profile_are_a_link_away() {
+    let (world, cookie) = seeded().await;
+    let host = Actor::host();
+    let gone = world.service.delete_profile(&host, domain::ProfileId(1), 1).await;
+    gone.expect("the only profile");
+    for (from, expected) in [
+        ("/schedule", 6),
+        ("/schedule/calendar", 6),
+        ("/schedule/calendar?of=ring:1", 3),
+    ] {
+        let links = links(&html(&world, &cookie, from).await);
+        let found = links.iter().find(|(href, _)| href.contains("show=no_profile"));
+        let (href, words) = found.unwrap_or_else(|| panic!("no link on {from}: {links:?}"));
+        let list = html(&world, &cookie, href).await;
+        assert_eq!(count(href, words), Some(expected), "{from}: {words}");
+        assert_eq!(rows(&list, href), expected as usize, "{from}: {href}");
+    }
+    // The list cannot be narrowed to a group: there the number stands alone.
+    let group = html(&world, &cookie, "/schedule/calendar?of=group:1").await;
+    assert!(group.contains("3 devices follow no profile") && !group.contains("show=no_profile"));
 }
