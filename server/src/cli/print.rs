@@ -91,7 +91,7 @@ fn words(reply: &HostReply) -> String {
                 "os",
                 "state",
                 "group",
-                "open",
+                "to install",
                 "security",
                 "last contact",
                 "fingerprint",

@@ -273,6 +273,27 @@ async fn every_count_equals_the_list_that_it_links_to() {
 }
 
 #[tokio::test]
+async fn a_number_and_the_tab_that_it_leads_to_have_one_word() {
+    let (world, cookie) = seeded().await;
+    let fleet = links(&html(&world, &cookie, "/devices").await);
+    let mut seen = BTreeSet::new();
+    for (href, words) in fleet.iter().filter(|(href, _)| href.ends_with("#patches")) {
+        let list = html(&world, &cookie, href).await;
+        let (number, word) = words.split_once(' ').expect("a number and its word");
+        // The tab; the list's place in the main menu is marked as well.
+        let here = list.split("aria-current=\"page\">").skip(1);
+        let here = here.map(|rest| rest.split_once("</a>").map_or("", |(tab, _)| tab).to_lowercase());
+        let told: Vec<String> = here.collect();
+        assert!(
+            told.iter().any(|tab| tab.starts_with(word) && tab.contains(number)),
+            "{words} leads to {told:?}"
+        );
+        seen.insert(word.to_owned());
+    }
+    assert!(seen.contains("to install") && seen.contains("pending"), "{seen:?}");
+}
+
+#[tokio::test]
 async fn devices_that_follow_no_profile_are_a_link_away() {
     let (world, cookie) = seeded().await;
     let host = Actor::host();
