@@ -5,7 +5,7 @@ use crate::components::flash::{FlashBanner, provide_flash};
 use crate::components::icon::icon;
 use crate::components::section::{Session, ask_here, waiting};
 use crate::lazy::{Pages, lazy, load, page};
-use crate::live::{live, provide_live};
+use crate::live::provide_live;
 use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, rings, schedule, sign_in};
 use crate::words::plural;
 use domain::Permission;
@@ -15,6 +15,7 @@ use leptos_router::components::{FlatRoutes, Redirect, RouteChildren, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use view::Me;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// The whole application. It also runs once at start, without a request, to list the routes: nothing here may expect one.
 #[component]
@@ -92,14 +93,42 @@ pub async fn load_page_shown() {
 #[component]
 fn Frame() -> impl IntoView {
     provide_session();
-    let awake = live().awake;
+    follow_path();
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>
         <Head/>
         <FlashBanner/>
-        <main id="main" tabindex="-1" data-hydrated=move || awake.get().to_string()>
+        <main id="main" tabindex="-1" data-hydrated="false">
             <FlatRoutes fallback=NotFound children=RouteChildren::to_children(pages)/>
         </main>
+    }
+}
+
+/// Says in the document that the browser runs the page by now. On each other page after that, moves the focus to its content: the link
+/// that led there is gone, and whoever hears the page would not notice.
+fn follow_path() {
+    let path = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let now = path.get();
+        if let Some(main) = document().get_element_by_id("main") {
+            match before {
+                None => {
+                    let _ = main.set_attribute("data-hydrated", "true");
+                }
+                Some(before) if before == now => {}
+                Some(_) => focus(&main),
+            }
+        }
+        now
+    });
+}
+
+/// Where the page scrolls to is the router's matter.
+fn focus(element: &web_sys::Element) {
+    let still = js_sys::Object::new();
+    let _ = js_sys::Reflect::set(&still, &"preventScroll".into(), &JsValue::TRUE);
+    if let Ok(Ok(focus)) = js_sys::Reflect::get(element, &"focus".into()).map(JsCast::dyn_into::<js_sys::Function>) {
+        let _ = focus.call1(element, &still);
     }
 }
 

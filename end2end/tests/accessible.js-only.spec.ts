@@ -80,6 +80,24 @@ test('the banners are accessible, in both colour schemes', async ({ adminPage: p
   await sane(page);
 });
 
+test('the focus goes along to the next page, and back to what opened a panel', async ({ adminPage: page }) => {
+  const main = page.locator('main');
+  await page.goto('/devices');
+  await hydrated(page, true);
+  await expect(main).not.toBeFocused();
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Accounts' }).click();
+  await expect(page.getByRole('heading', { name: 'Accounts and enrolment' })).toBeVisible();
+  await expect(main).toBeFocused();
+  expect(await page.evaluate(() => scrollY)).toBe(0);
+  // Another address of the same page, and an act that stays on it.
+  const panel = page.locator('details.act').filter({ has: page.locator('summary', { hasText: 'New account' }) });
+  await panel.locator('summary').click();
+  await panel.getByLabel('Name').fill('bert');
+  await panel.getByRole('button').click();
+  await expect(page).toHaveURL(/done=account/);
+  await expect(panel.locator('summary')).toBeFocused();
+});
+
 test.describe('on a phone', () => {
   test.use({ viewport: { width: 390, height: 844 } });
 

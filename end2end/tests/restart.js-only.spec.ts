@@ -98,7 +98,7 @@ test.describe('with devices that boot', () => {
       await expect(page.getByText('A restart is owed')).toBeVisible();
       await page.goto(patch);
       await hydrated(page, true);
-      await expect(rowOf(page, 'Devices of this patch', 'stays-1')).toContainText('Pending reboot', INSTALL);
+      await expect(rowOf(page, 'Devices of this patch', 'stays-1')).toContainText('Pending restart', INSTALL);
       expect([stays.boots, await stays.bootId()]).toEqual([1, before.stays]);
       // Somebody does.
       await stays.exec('systemctl', 'reboot');

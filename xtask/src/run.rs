@@ -149,6 +149,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
         println!("A demonstration: nothing of it stays.   Logs: {}", logs.display());
     } else {
         println!("Data: {}   Logs: {}", data.display(), logs.display());
+        // Pages tell commands as they are on a server where it was installed.
+        println!(
+            "For `patchward` type:  {} --data {}",
+            bin.join("patchward").display(),
+            data.display()
+        );
     }
     println!("Stop with Ctrl-C.");
     std::io::stdout().flush()?;

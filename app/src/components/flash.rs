@@ -80,5 +80,6 @@ pub fn FlashBanner() -> impl IntoView {
         };
         view! { <p class="flash" data-tone=tone role=role>{icon(mark)} <span>{text}</span> {sign_in}</p> }.into_any()
     };
-    view! { <div class="flash-place">{banner}</div> }
+    // There before anything is said in it: what comes into the document together with its words is often not read out.
+    view! { <div class="flash-place" aria-live="polite">{banner}</div> }
 }

@@ -187,6 +187,10 @@ fn close(form: &HtmlFormElement) {
     form.reset();
     if let Ok(Some(details)) = form.closest("details.act") {
         let _ = details.remove_attribute("open");
+        // What was pressed in it is not seen any more.
+        if let Ok(Some(summary)) = details.query_selector("summary") {
+            let _ = summary.unchecked_into::<HtmlElement>().focus();
+        }
     }
 }
 

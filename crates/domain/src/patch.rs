@@ -135,9 +135,9 @@ words! {
         /// The package manager runs.
         Installing = 7, "installing", "Installing";
         /// On disk; takes effect at the next boot.
-        PendingReboot = 8, "pending_reboot", "Pending reboot";
+        PendingReboot = 8, "pending_reboot", "Pending restart";
         /// On disk; services still run the old code.
-        RestartNeeded = 9, "restart_needed", "Restart needed";
+        RestartNeeded = 9, "restart_needed", "Pending restart of services";
         /// On disk and in effect, seen by a scan.
         Installed = 10, "installed", "Installed";
         /// Tried and not installed.

@@ -73,8 +73,8 @@ word_enum! {
         Installed = "installed", "Installed";
         /// Failed.
         Failed = "failed", "Failed";
-        /// Pending reboot or restart.
-        Pending = "pending", "Pending reboot";
+        /// Waiting for a restart, of the device or of services.
+        Pending = "pending", "Pending restart";
         /// Unknown.
         Unknown = "unknown", "Unknown";
         /// Missing but superseded.
@@ -165,6 +165,10 @@ word_enum! {
         Pending = "pending", "Waiting for acceptance";
         /// Without a scan yet, or silent for too long.
         Silent = "silent", "No recent scan";
+        /// Active, but in no ring: nothing is installed there.
+        NoRing = "no_ring", "No ring";
+        /// Active, but following no profile: nothing is installed there.
+        NoProfile = "no_profile", "No profile";
         /// Owing a restart.
         Reboot = "reboot", "Restart owed";
         /// With a failed patch.
@@ -197,7 +201,7 @@ word_enum! {
         All = "all", "Open";
         /// Failed.
         Failed = "failed", "Failed";
-        /// Still to be installed: missing, on its way, failed or rolled back.
+        /// Still to be installed: missing, on its way, failed or rolled back. Also so called where the device list counts them.
         Open = "open", "To install";
         /// Of those, security patches.
         Security = "security", "Security";
@@ -281,4 +285,19 @@ pub struct AuditFilter {
     /// First page is 1.
     #[serde(default)]
     pub page: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_restart_has_one_name() {
+        let word = PatchShow::Pending.label();
+        assert_eq!(CountBucket::Pending.label(), word);
+        for state in PatchState::ALL {
+            let pending = CountBucket::of(*state) == Some(CountBucket::Pending);
+            assert_eq!(state.label().starts_with(word), pending, "{state:?}");
+        }
+    }
 }

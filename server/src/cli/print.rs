@@ -44,8 +44,13 @@ fn words(reply: &HostReply) -> String {
         HostReply::Done(text) | HostReply::Text(text) => text.clone(),
         HostReply::Link(link) => format!("Sign in at {link}\nIt works once, within 15 minutes."),
         HostReply::Token(token) => {
+            let local = if token.is_local() {
+                "\nThis address works on the server itself only: for other devices start the server with --public-url."
+            } else {
+                ""
+            };
             format!(
-                "{}\n\nOn the device, run:\n  {}\n\nValid until {}. The token is not shown again.",
+                "{}\n\nOn the device, where the program patchward-agent has to be, run as root:\n  {}{local}\n\nValid until {}. The token is not shown again.",
                 token.token,
                 token.command,
                 moment(token.expires)
@@ -86,7 +91,7 @@ fn words(reply: &HostReply) -> String {
                 "os",
                 "state",
                 "group",
-                "open",
+                "to install",
                 "security",
                 "last contact",
                 "fingerprint",
@@ -223,6 +228,19 @@ mod tests {
         assert_eq!(moment(Moment(951_782_399)), "2000-02-28 23:59 UTC");
         assert_eq!(moment(Moment(951_782_400)), "2000-02-29 00:00 UTC");
         assert_eq!(moment(Moment(1_893_455_940)), "2029-12-31 23:59 UTC");
+    }
+
+    #[test]
+    fn a_tokens_address_that_reaches_nobody_is_told() {
+        let said = |url: &str| {
+            words(&HostReply::Token(view::NewToken {
+                token: "pwe_x".to_owned(),
+                command: format!("patchward-agent enroll {url} pwe_x"),
+                expires: Moment(0),
+            }))
+        };
+        assert!(said("http://127.0.0.1:7677").contains("--public-url"));
+        assert!(!said("https://patch.example").contains("--public-url"));
     }
 
     #[test]

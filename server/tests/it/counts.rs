@@ -266,7 +266,52 @@ async fn every_count_equals_the_list_that_it_links_to() {
         "/devices?show=active",
         "/devices?show=silent",
         "/devices?show=pending",
+        "/devices?show=no_ring",
     ] {
         assert!(followed.contains(known), "no count links to {known}: {followed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_number_and_the_tab_that_it_leads_to_have_one_word() {
+    let (world, cookie) = seeded().await;
+    let fleet = links(&html(&world, &cookie, "/devices").await);
+    let mut seen = BTreeSet::new();
+    for (href, words) in fleet.iter().filter(|(href, _)| href.ends_with("#patches")) {
+        let list = html(&world, &cookie, href).await;
+        let (number, word) = words.split_once(' ').expect("a number and its word");
+        // The tab; the list's place in the main menu is marked as well.
+        let here = list.split("aria-current=\"page\">").skip(1);
+        let here = here.map(|rest| rest.split_once("</a>").map_or("", |(tab, _)| tab).to_lowercase());
+        let told: Vec<String> = here.collect();
+        assert!(
+            told.iter().any(|tab| tab.starts_with(word) && tab.contains(number)),
+            "{words} leads to {told:?}"
+        );
+        seen.insert(word.to_owned());
+    }
+    assert!(seen.contains("to install") && seen.contains("pending"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn devices_that_follow_no_profile_are_a_link_away() {
+    let (world, cookie) = seeded().await;
+    let host = Actor::host();
+    let gone = world.service.delete_profile(&host, domain::ProfileId(1), 1).await;
+    gone.expect("the only profile");
+    for (from, expected) in [
+        ("/schedule", 6),
+        ("/schedule/calendar", 6),
+        ("/schedule/calendar?of=ring:1", 3),
+    ] {
+        let links = links(&html(&world, &cookie, from).await);
+        let found = links.iter().find(|(href, _)| href.contains("show=no_profile"));
+        let (href, words) = found.unwrap_or_else(|| panic!("no link on {from}: {links:?}"));
+        let list = html(&world, &cookie, href).await;
+        assert_eq!(count(href, words), Some(expected), "{from}: {words}");
+        assert_eq!(rows(&list, href), expected as usize, "{from}: {href}");
+    }
+    // The list cannot be narrowed to a group: there the number stands alone.
+    let group = html(&world, &cookie, "/schedule/calendar?of=group:1").await;
+    assert!(group.contains("3 devices follow no profile") && !group.contains("show=no_profile"));
 }

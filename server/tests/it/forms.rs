@@ -301,3 +301,39 @@ async fn an_act_leads_back_to_the_list_as_it_was_shown() {
     let (at, _) = sent(&world, &cookie, "/patches/1", "/api/patches/problem", body).await;
     assert_eq!(at, "/patches/1?state=missing&done=problem#devices");
 }
+
+#[tokio::test]
+async fn ones_own_password_is_changed_where_the_current_one_is_asked() {
+    let world = World::new().await;
+    let cookie = world.session(Role::Administrator).await;
+    let forms = async || {
+        let page = world.send(page("/accounts", Some(&cookie))).await.text();
+        let row = page.split("<tbody").last().unwrap_or_default().to_owned();
+        (
+            row.matches("action=\"/api/accounts/password\"").count(),
+            row.contains("href=\"/password\""),
+        )
+    };
+    assert_eq!(forms().await, (0, true), "the own row");
+    world.session(Role::Auditor).await;
+    assert_eq!(forms().await, (1, true), "somebody else's");
+}
+
+#[tokio::test]
+async fn a_new_token_says_what_its_command_needs() {
+    let world = World::new().await;
+    let cookie = world.session(Role::Administrator).await;
+    let shown = async |address: &str| {
+        let kept = format!("pwe_x\npatchward-agent enroll {address} pwe_x\n1900003600");
+        let cookie = format!("{cookie}; patchward-once={}", hex::encode(kept));
+        let page = words(&world.send(page("/accounts", Some(&cookie))).await.text());
+        assert!(page.contains("The program patchward-agent has to be on the device."));
+        page.contains(
+            "This address works on the server itself only: for other devices start the server with --public-url.",
+        )
+    };
+    assert!(!shown("https://patch.example").await);
+    for local in ["http://127.0.0.1:7677", "http://localhost:80", "http://[::1]:7677"] {
+        assert!(shown(local).await, "{local}");
+    }
+}

@@ -17,7 +17,9 @@ async fn missing(world: &World, n: usize) {
     let mut inventory = device.inventory(&releases, NOW);
     assert_eq!(inventory.updates.len(), n);
     // What a spreadsheet would take for a formula, were it not marked as text.
-    inventory.updates[0].summary = protocol::ShortText::fit("=HYPERLINK(\"http://evil.example\")");
+    if let Some(update) = inventory.updates.first_mut() {
+        update.summary = protocol::ShortText::fit("=HYPERLINK(\"http://evil.example\")");
+    }
     let reported = world.send(request(&device.report(&inventory, NOW, true))).await;
     assert_eq!(reported.status, StatusCode::OK, "{}", reported.text());
 }
@@ -103,4 +105,25 @@ async fn a_view_is_saved_found_and_deleted_without_javascript() {
         "view=1",
     );
     assert_eq!(world.send(again).await.text(), "\"not_found\"");
+}
+
+#[tokio::test]
+async fn an_empty_status_view_says_no_more_than_is_known() {
+    let world = World::new().await;
+    let (administrator, auditor) = (
+        world.session(Role::Administrator).await,
+        world.session(Role::Auditor).await,
+    );
+    let shown = async |cookie: &str| world.send(page("/patches", Some(cookie))).await.text();
+    let new = shown(&auditor).await;
+    assert!(new.contains("No devices yet") && new.contains("An administrator enrols devices."));
+    assert!(!new.contains("/accounts#enrolment"), "a way to a refusal");
+    let new = shown(&administrator).await;
+    assert!(new.contains("href=\"/accounts#enrolment\"") && !new.contains("An administrator enrols"));
+    world.device().await;
+    let unseen = shown(&auditor).await;
+    assert!(unseen.contains("Nothing is known yet") && !unseen.contains("Nothing is missing"));
+    missing(&world, 0).await;
+    let seen = shown(&auditor).await;
+    assert!(seen.contains("Nothing is missing") && !seen.contains("Nothing is known yet"));
 }

@@ -4,6 +4,7 @@ use crate::api::accounts::{CreateAccount, EndSession, SetDisabled, SetPassword, 
 use crate::components::confirm::{Act, act, panel};
 use crate::components::field::{hidden, text};
 use crate::components::form::post;
+use crate::components::icon::icon;
 use crate::components::marks::badge;
 use crate::components::select::select;
 use crate::components::when::when;
@@ -67,7 +68,7 @@ fn row(me: &Me, account: &AccountRow) -> AnyView {
             <td data-label="Signs in by">{by}</td>
             <td data-label="Sessions">{sessions(&account.sessions)}</td>
             <td data-label="Made">{when(account.created)}</td>
-            <td class="acts">{acts(account)}</td>
+            <td class="acts">{acts(account, account.id == me.id)}</td>
         </tr>
     }
     .into_any()
@@ -94,7 +95,7 @@ fn sessions(sessions: &[SessionRow]) -> AnyView {
         .into_any()
 }
 
-fn acts(account: &AccountRow) -> AnyView {
+fn acts(account: &AccountRow, own: bool) -> AnyView {
     let id = || hidden("account", account.id.to_string());
     let role = view! {
         {id()}
@@ -102,14 +103,25 @@ fn acts(account: &AccountRow) -> AnyView {
         {roles(account.role)}
         <button class="button" data-tone="main">"Change the role"</button>
     };
-    let password = view! {
-        {id()}
-        {hidden("back", "/accounts".to_owned())}
-        <label class="field">
-            <span>"New password, 15 characters or more"</span>
-            <input type="password" name="password" autocomplete="new-password" minlength="15" maxlength="128" required/>
-        </label>
-        <button class="button" data-tone="main">"Set the password"</button>
+    // One's own needs the current one, which the page of one's own account asks for.
+    let password = if own {
+        view! { <a class="button" href="/password">{icon("lock")} <span>"Password"</span></a> }.into_any()
+    } else {
+        let fields = view! {
+            {id()}
+            {hidden("back", "/accounts".to_owned())}
+            <label class="field">
+                <span>"New password, 15 characters or more"</span>
+                <input type="password" name="password" autocomplete="new-password" minlength="15" maxlength="128" required/>
+            </label>
+            <button class="button" data-tone="main">"Set the password"</button>
+        };
+        panel(
+            "Password",
+            "lock",
+            "plain",
+            post::<SetPassword>("act-form", fields.into_any()),
+        )
     };
     let (label, icon, tone, explain, value) = if account.disabled.is_some() {
         ("Enable", "check", "plain", "The account can sign in again.", "0")
@@ -132,7 +144,7 @@ fn acts(account: &AccountRow) -> AnyView {
     });
     view! {
         {panel("Role", "swap", "plain", post::<SetRole>("act-form", role.into_any()))}
-        {panel("Password", "lock", "plain", post::<SetPassword>("act-form", password.into_any()))}
+        {password}
         {disable}
     }
     .into_any()

@@ -17,6 +17,10 @@ pub fn fresh(token: &NewToken) -> AnyView {
         <section class="fresh" role="status" aria-labelledby="fresh">
             <h2 id="fresh">{icon("device")} " Run this on the device, as root"</h2>
             <pre tabindex="0"><code>{token.command.clone()}</code></pre>
+            <p class="sub">"The program " <code>"patchward-agent"</code> " has to be on the device."</p>
+            {token.is_local().then(|| view! {
+                <p class="sub">"This address works on the server itself only: for other devices start the server with " <code>"--public-url"</code> "."</p>
+            })}
             <p class="sub">"The token is valid until " {when(token.expires)} ". It is shown only now: Patchward keeps nothing but its hash."</p>
         </section>
     }

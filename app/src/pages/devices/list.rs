@@ -182,12 +182,12 @@ fn open(row: &DeviceRow) -> AnyView {
         if row.last_scan.is_none() || row.silent {
             view! { <li class="none">"unknown"</li> }
         } else {
-            view! { <li class="none">"nothing open"</li> }
+            view! { <li class="none">"nothing to install"</li> }
         }
     });
     view! {
         <ul class="numbers">
-            {link(row.failed, PatchShow::Failed, "failed", "failed")} {link(row.open, PatchShow::Open, "missing", "open")}
+            {link(row.failed, PatchShow::Failed, "failed", "failed")} {link(row.open, PatchShow::Open, "missing", "to install")}
             {link(row.security, PatchShow::Security, "missing", "security")} {link(row.pending, PatchShow::Pending, "pending", "pending")} {none}
         </ul>
     }

@@ -56,7 +56,7 @@ pub fn tabs(filter: &PatchFilter, saved: &[SavedView]) -> AnyView {
             },
         ),
         (
-            "Pending reboot",
+            CountBucket::Pending.label(),
             PatchFilter {
                 state: Some(CountBucket::Pending),
                 ..all

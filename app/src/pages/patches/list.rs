@@ -35,7 +35,7 @@ pub fn ListPage() -> impl IntoView {
 fn status(me: &Me, filter: &PatchFilter, list: PatchList, picked: Picked) -> AnyView {
     let address = |page| patch_query(&PatchFilter { page, ..filter.clone() }).on("/patches");
     let body = if list.rows.is_empty() {
-        nothing(filter, &list)
+        nothing(me, filter, &list)
     } else {
         table(filter, &list, picked, me.role.may(Permission::Decide))
     };
@@ -79,7 +79,7 @@ fn notes(list: &PatchList, me: &Me) -> AnyView {
     view! { <div class="notes">{silent} {waiting}</div> }.into_any()
 }
 
-fn nothing(filter: &PatchFilter, list: &PatchList) -> AnyView {
+fn nothing(me: &Me, filter: &PatchFilter, list: &PatchList) -> AnyView {
     let plain = PatchFilter {
         sort: filter.sort,
         page: filter.page,
@@ -92,11 +92,21 @@ fn nothing(filter: &PatchFilter, list: &PatchList) -> AnyView {
         );
     }
     if list.devices == 0 {
+        let enrol = if me.role.may(Permission::ManageDevices) {
+            view! { <a class="button" data-tone="main" href="/accounts#enrolment">"Enrol a device"</a> }.into_any()
+        } else {
+            "An administrator enrols devices.".into_any()
+        };
         let text = view! {
             <p>"Patches appear with the first scan of the first device."</p>
-            <p><a class="button" data-tone="main" href="/accounts#enrolment">"Enrol a device"</a></p>
+            <p>{enrol}</p>
         };
         return empty("No devices yet", text.into_any());
+    }
+    // Silence is not health: where nobody has looked lately, nothing is said to be well.
+    if list.silent >= list.devices {
+        let text = view! { <p>"No device has a recent scan. The first one comes within minutes of a device's first contact."</p> };
+        return empty("Nothing is known yet", text.into_any());
     }
     empty(
         "Nothing is missing",

@@ -94,7 +94,7 @@ fn without_ring(devices: u32) -> AnyView {
         return ().into_any();
     }
     let words = plural(devices, "device is", "devices are");
-    view! { <p class="finding" role="note">{icon("alert")} <span><b>{words}" in no ring:"</b> " nothing is installed there."</span></p> }.into_any()
+    view! { <p class="finding" role="note">{icon("alert")} <span><b><a href="/devices?show=no_ring">{words}" in no ring"</a>":"</b> " nothing is installed there."</span></p> }.into_any()
 }
 
 /// `7 days`, `1 day 12 h`, `none`.

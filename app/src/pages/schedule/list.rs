@@ -52,7 +52,7 @@ fn finding(devices: u32) -> AnyView {
     }
     let words = plural(devices, "device follows", "devices follow");
     view! {
-        <p class="finding" role="note">{icon("alert")} <span><b>{words}" no profile:"</b> " nothing is installed there."</span></p>
+        <p class="finding" role="note">{icon("alert")} <span><b><a href="/devices?show=no_profile">{words}" no profile"</a>":"</b> " nothing is installed there."</span></p>
     }
     .into_any()
 }

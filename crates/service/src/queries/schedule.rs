@@ -6,7 +6,9 @@ use crate::{
     commands::schedule::{facts_of, named, refusal},
     forms, snapshot,
     store::{
-        self, lists, pages,
+        self,
+        fleet::Uncovered,
+        lists, pages,
         schedule::{self, Cluster, Item, Kind, Row},
     },
 };
@@ -201,6 +203,31 @@ async fn clusters(conn: &mut SqliteConnection, policy: &Compiled) -> Result<Vec<
     Ok(clusters.map(|cluster| (cluster.clone(), facts_of(&cluster))).collect())
 }
 
+/// The clusters that no profile covers.
+fn without_profile<'a>(
+    clusters: &'a [(Cluster, DeviceFacts)],
+    policy: &'a Compiled,
+) -> impl Iterator<Item = &'a Cluster> {
+    let uncovered = clusters.iter().filter(|(_, facts)| profile_of(policy, facts).is_none());
+    uncovered.map(|(cluster, _)| cluster)
+}
+
+/// The same for a list of devices.
+pub(super) async fn uncovered(conn: &mut SqliteConnection, now: Moment) -> Result<Uncovered> {
+    let policy = snapshot::policy(conn, now).await?;
+    let (clusters, named) = (clusters(conn, &policy).await?, named(policy.policy()));
+    let mut found = Uncovered::default();
+    for cluster in without_profile(&clusters, &policy) {
+        if named.contains(&cluster.device) {
+            found.devices.push(cluster.device);
+        } else if !found.groups.contains(&cluster.group) {
+            found.groups.push(cluster.group);
+        }
+    }
+    found.named = named;
+    Ok(found)
+}
+
 pub(crate) async fn groups(conn: &mut SqliteConnection) -> Result<Vec<GroupName>> {
     Ok(group_names(&lists::groups(conn).await?, &lists::rings(conn).await?))
 }
@@ -228,10 +255,7 @@ impl Service {
             clusters: &clusters,
             groups: &groups,
         };
-        let uncovered = clusters
-            .iter()
-            .filter(|(_, facts)| profile_of(&policy, facts).is_none());
-        let without_profile = uncovered.map(|(cluster, _)| cluster.devices).sum();
+        let without_profile = without_profile(&clusters, &policy).map(|cluster| cluster.devices).sum();
         let (mut profiles, mut windows, mut freezes, mut exceptions) = (vec![], vec![], vec![], vec![]);
         for row in rows {
             match row.item.kind() {

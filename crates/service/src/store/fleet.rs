@@ -9,16 +9,53 @@ use domain::{DeviceId, DeviceState, GroupId, Moment, PatchState, RingId};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use view::{DeviceFilter, DeviceRow, DeviceShow, PAGE_SIZE, RingName};
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &DeviceFilter, groups: &[Group]) {
+/// Devices that no profile covers. Profiles tell devices apart by their groups, and name some by themselves.
+#[derive(Debug, Default)]
+pub struct Uncovered {
+    /// Groups whose devices none covers, `None` for devices in no group; says nothing of those that a profile names.
+    pub groups: Vec<Option<GroupId>>,
+    /// The devices that profiles name.
+    pub named: Vec<DeviceId>,
+    /// Of these, the ones that none covers.
+    pub devices: Vec<DeviceId>,
+}
+
+/// Where a list of devices looks beside the rows of the devices.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// All groups, with their rings.
+    pub groups: &'a [Group],
+    /// What no profile covers; read by [`DeviceShow::NoProfile`] only.
+    pub uncovered: &'a Uncovered,
+}
+
+fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &DeviceFilter, around: &Around<'_>) {
     query.push(match filter.show {
         DeviceShow::All => " WHERE d.state <> 3",
-        DeviceShow::Active => " WHERE d.state = 1",
+        DeviceShow::Active | DeviceShow::NoRing | DeviceShow::NoProfile => " WHERE d.state = 1",
         DeviceShow::Pending => " WHERE d.state = 0",
         DeviceShow::Silent => " WHERE d.state = 1 AND (d.silent <> 0 OR d.last_scan_at IS NULL)",
         DeviceShow::Reboot => " WHERE d.state <> 3 AND d.reboot_since IS NOT NULL",
         DeviceShow::Failed => " WHERE d.state <> 3 AND d.n_failed > 0",
         DeviceShow::Stopped => " WHERE d.state IN (2, 3)",
     });
+    match filter.show {
+        DeviceShow::NoRing => {
+            query.push(" AND coalesce(d.group_id, 0) NOT IN");
+            among(query, around.groups.iter().filter(|g| g.ring.is_some()).map(|g| g.id.0));
+        }
+        DeviceShow::NoProfile => {
+            let Uncovered { groups, named, devices } = around.uncovered;
+            query.push(" AND CASE WHEN d.id IN");
+            among(query, named.iter().map(|d| d.0));
+            query.push(" THEN d.id IN");
+            among(query, devices.iter().map(|d| d.0));
+            query.push(" ELSE coalesce(d.group_id, 0) IN");
+            among(query, groups.iter().map(|g| g.map_or(0, |g| g.0)));
+            query.push(" END");
+        }
+        _ => {}
+    }
     let text = filter.q.trim();
     if !text.is_empty() {
         let pattern = like(text);
@@ -32,27 +69,33 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &DeviceFilter, groups: &[Gro
         query.push_bind(pattern).push(" ESCAPE '\\'))");
     }
     if let Some(ring) = filter.ring {
-        in_ring(query, ring, groups);
+        in_ring(query, ring, around.groups);
     }
+}
+
+/// A list of numbers in brackets; nothing is in an empty one. No row has the number 0.
+fn among(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i64>) {
+    query.push(" (");
+    let mut list = query.separated(", ");
+    for number in numbers {
+        list.push_bind(number);
+    }
+    query.push(")");
 }
 
 /// Only devices whose group counts for `ring`.
 pub(super) fn in_ring(query: &mut QueryBuilder<Sqlite>, ring: RingId, groups: &[Group]) {
-    query.push(" AND d.group_id IN (");
-    let mut list = query.separated(", ");
-    for group in groups.iter().filter(|g| g.ring == Some(ring)) {
-        list.push_bind(group.id.0);
-    }
-    query.push(")");
+    query.push(" AND d.group_id IN");
+    among(query, groups.iter().filter(|g| g.ring == Some(ring)).map(|g| g.id.0));
 }
 
 /// How many devices match.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(conn: &mut SqliteConnection, filter: &DeviceFilter, groups: &[Group]) -> Result<u32> {
+pub async fn count(conn: &mut SqliteConnection, filter: &DeviceFilter, around: &Around<'_>) -> Result<u32> {
     let mut query = QueryBuilder::new("SELECT count(*) FROM device d");
-    narrow(&mut query, filter, groups);
+    narrow(&mut query, filter, around);
     Ok(query.build_query_scalar().fetch_one(conn).await?)
 }
 
@@ -68,11 +111,11 @@ pub async fn page(
     conn: &mut SqliteConnection,
     filter: &DeviceFilter,
     page: u32,
-    groups: &[Group],
+    around: &Around<'_>,
     rings: &[RingName],
 ) -> Result<Vec<DeviceRow>> {
     let mut query = QueryBuilder::new(COLUMNS);
-    narrow(&mut query, filter, groups);
+    narrow(&mut query, filter, around);
     query
         .push(" ORDER BY d.hostname, d.id LIMIT ")
         .push_bind(PAGE_SIZE)
@@ -83,7 +126,7 @@ pub async fn page(
         .fetch_all(conn)
         .await?
         .iter()
-        .map(|row| device_row(row, groups, rings))
+        .map(|row| device_row(row, around.groups, rings))
         .collect()
 }
 

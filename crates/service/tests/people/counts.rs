@@ -338,6 +338,68 @@ async fn the_fleets_numbers_equal_the_device_list() {
 }
 
 #[tokio::test]
+async fn devices_in_no_ring_and_with_no_profile_are_listed_as_they_are_counted() {
+    let w = world().await;
+    let (service, admin) = (&w.service, &w.administrator);
+    w.run(
+        "INSERT INTO device_group (id, name, parent_id) VALUES (3, 'Kiosks', 1), (4, 'Lobby', 3), (5, 'Loose', NULL)",
+    )
+    .await
+    .unwrap();
+    for (group, host) in [
+        (1, "pilot1"),
+        (4, "kiosk1"),
+        (2, "web1"),
+        (5, "loose1"),
+        (5, "alone1"),
+        (5, "gone1"),
+    ] {
+        w.device(group, host).await;
+    }
+    let (left_out, named) = (w.device(1, "pilot2").await, w.device(2, "web2").await);
+    w.run("UPDATE device SET group_id = NULL WHERE hostname = 'alone1'")
+        .await
+        .unwrap();
+    w.run("UPDATE device SET state = 3 WHERE hostname = 'gone1'")
+        .await
+        .unwrap();
+    let listed = async |show, ring| {
+        let filter = DeviceFilter {
+            show,
+            ring,
+            ..DeviceFilter::default()
+        };
+        let list = service.devices(admin, &filter).await.unwrap();
+        assert_eq!(list.total as usize, list.rows.len());
+        list.rows.into_iter().map(|r| r.hostname).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(DeviceShow::NoRing, None).await, ["alone1", "loose1"]);
+    assert_eq!(service.rings(admin).await.unwrap().without_ring, 2);
+    assert_eq!(listed(DeviceShow::NoRing, Some(PILOT)).await, [""; 0]);
+    assert_eq!(listed(DeviceShow::NoProfile, None).await, [""; 0]);
+
+    // Groups, a group in one that is left out, a device that is left out, and one that is named.
+    let form = view::ProfileForm {
+        devices: vec![named],
+        not_groups: vec![domain::GroupId(3)],
+        not_devices: vec![left_out],
+        ..crate::schedule::profile()
+    };
+    service.save_profile(admin, None, &form).await.unwrap().unwrap();
+    service.delete_profile(admin, domain::ProfileId(1), 1).await.unwrap();
+    let uncovered = listed(DeviceShow::NoProfile, None).await;
+    assert_eq!(uncovered, ["alone1", "kiosk1", "loose1", "pilot2", "web1"]);
+    assert_eq!(service.schedule(admin).await.unwrap().without_profile, 5);
+    let pilots = view::CalendarAsk {
+        of: view::ScheduleOf::Ring(PILOT),
+        ..view::CalendarAsk::default()
+    };
+    let seen = service.calendar(admin, &pilots).await.unwrap().seen;
+    assert_eq!(listed(DeviceShow::NoProfile, Some(PILOT)).await, ["kiosk1", "pilot2"]);
+    assert_eq!(seen.without_profile, 2);
+}
+
+#[tokio::test]
 async fn gauges_are_the_same_numbers() {
     let w = fleet().await;
     w.service

@@ -43,14 +43,6 @@ fn days(page: &CalendarPage, sum: Load) -> AnyView {
         return ().into_any();
     }
     let most = busy.iter().map(|day| day.load.bytes).max().unwrap_or(0).max(1);
-    let figures = |load: Load| {
-        view! {
-            <td class="num">{number(load.installs)}</td>
-            <td class="num">{number(load.devices)}</td>
-            <td class="num">{work(load.seconds)}</td>
-            <td class="num">{bytes(load.bytes)}</td>
-        }
-    };
     let rows = busy.iter().map(|day| {
         let width = format!("{}%", (day.load.bytes.saturating_mul(100) / most).max(2));
         view! {
@@ -77,6 +69,17 @@ fn days(page: &CalendarPage, sum: Load) -> AnyView {
                 {all}
             </table>
         </div>
+    }
+    .into_any()
+}
+
+/// The cells of a line; on a phone, where there is no head, each says what it counts.
+fn figures(load: Load) -> AnyView {
+    view! {
+        <td class="num" data-label="Installs">{number(load.installs)}</td>
+        <td class="num" data-label="Devices">{number(load.devices)}</td>
+        <td class="num" data-label="Time">{work(load.seconds)}</td>
+        <td class="num" data-label="Download">{bytes(load.bytes)}</td>
     }
     .into_any()
 }
@@ -117,6 +120,30 @@ fn work(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "ssr")]
+    #[test]
+    fn every_figure_says_what_it_counts() {
+        let load = Load {
+            installs: 3,
+            devices: 2,
+            seconds: 61,
+            bytes: 5_000,
+        };
+        let html = figures(load).to_html();
+        for (label, told) in [
+            ("Installs", "3"),
+            ("Devices", "2"),
+            ("Time", "2 min"),
+            ("Download", "5.0 kB"),
+        ] {
+            let cell = html.split_once(&format!("data-label=\"{label}\""));
+            let cell = cell
+                .and_then(|(_, rest)| rest.split_once('>'))
+                .map_or("", |(_, rest)| rest);
+            assert!(cell.starts_with(told), "{label}: {html}");
+        }
+    }
 
     #[test]
     fn lengths_are_rounded_up_to_minutes() {

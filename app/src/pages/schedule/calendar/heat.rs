@@ -20,10 +20,30 @@ pub fn heat(me: &Me, page: &CalendarPage) -> AnyView {
             </div>
             {strip(&page.seen)}
             {suggestions(&page.seen, &link)}
-            {enough(&page.seen)}
+            {enough(&page.seen, without_profile(page))}
         </section>
     }
     .into_any()
+}
+
+/// Devices that follow no profile; where the device list can be narrowed to just those, a link to them.
+fn without_profile(page: &CalendarPage) -> Option<AnyView> {
+    if page.seen.without_profile == 0 {
+        return None;
+    }
+    let devices = plural(page.seen.without_profile, "device follows", "devices follow");
+    let ring = match page.of {
+        ScheduleOf::All => Some(String::new()),
+        ScheduleOf::Ring(id) => Some(format!("&ring={id}")),
+        ScheduleOf::Group(_) | ScheduleOf::Location(_) | ScheduleOf::Device(_) | ScheduleOf::Patch(_) => None,
+    };
+    let devices = match ring {
+        Some(ring) => {
+            view! { <a href=format!("/devices?show=no_profile{ring}")>{devices} " no profile"</a> }.into_any()
+        }
+        None => format!("{devices} no profile").into_any(),
+    };
+    Some(view! { <li>{devices} ": nothing is installed there."</li> }.into_any())
 }
 
 /// The part of a profile's page: the same for the devices that follow it.
@@ -34,7 +54,7 @@ pub fn of_profile(seen: &SeenHours) -> AnyView {
             <p class="sub">{basis(seen)}</p>
             {strip(seen)}
             {suggestions(seen, &|_| None)}
-            {enough(seen)}
+            {enough(seen, None)}
         </section>
     }
     .into_any()
@@ -119,8 +139,8 @@ pub fn suggestions(seen: &SeenHours, link: &dyn Fn(&SuggestedHours) -> Option<St
     view! { <h3>"Hours that would suit"</h3> <ul class="suits">{hours}</ul> }.into_any()
 }
 
-/// Whether the hours of their profiles are long enough.
-pub fn enough(seen: &SeenHours) -> AnyView {
+/// Whether the hours of their profiles are long enough; last, what is to be said of devices without one.
+fn enough(seen: &SeenHours, without: Option<AnyView>) -> AnyView {
     let profiles = seen.profiles.iter().map(|profile| {
         let followed = plural(profile.devices, "device follows", "devices follow");
         view! {
@@ -131,10 +151,6 @@ pub fn enough(seen: &SeenHours) -> AnyView {
         }
     });
     let profiles = profiles.collect::<Vec<_>>();
-    let without = (seen.without_profile > 0).then(|| {
-        let words = plural(seen.without_profile, "device follows", "devices follow");
-        view! { <li>{words} " no profile: nothing is installed there."</li> }
-    });
     if profiles.is_empty() && without.is_none() {
         return ().into_any();
     }
