@@ -164,7 +164,7 @@ async fn denied_held_scan_only_and_revoked_devices_get_none() {
     let officer = server.officer().await;
     let hold = server.service.hold(&officer, patch, "wait").await.unwrap();
     assert_eq!(device.refusal(&server, patch).await.0, "not_held", "I-4");
-    server.service.resume(&officer, hold, "go on").await.unwrap();
+    server.service.resume(&officer, hold, None, "go on").await.unwrap();
     let permit = device.permit(&server, patch).await;
     assert_eq!(permit.packages.len(), 1);
     server.service.revoke_device(&officer, device.id, "lost").await.unwrap();

@@ -61,7 +61,10 @@ async fn a_rollback_is_proven_and_the_version_stays_blocked() {
     server.recount().await;
     // Not installed again by itself, whatever else is open.
     for hold in 1..=server.number("SELECT max(id) FROM hold").await {
-        let _ = server.service.resume(&officer, domain::HoldId(hold), "looked").await;
+        let _ = server
+            .service
+            .resume(&officer, domain::HoldId(hold), None, "looked")
+            .await;
     }
     server.pass(Span::days(1));
     assert!(device.check_in(&server).await.orders.is_empty());
@@ -236,7 +239,11 @@ async fn the_way_back_from_a_patch_that_came_in_two_attempts_is_whole() {
     device.report(&server, installed(&scan, &first.packages[..1])).await;
     let hold = HoldId(server.number("SELECT max(id) FROM hold").await);
     let officer = server.officer().await;
-    server.service.resume(&officer, hold, "looked at it").await.unwrap();
+    server
+        .service
+        .resume(&officer, hold, None, "looked at it")
+        .await
+        .unwrap();
     device.install(&server, patch).await;
     server
         .service

@@ -141,7 +141,7 @@ async fn a_backup_comes_back_with_everything_held() {
     };
     assert_eq!(epoch, 2);
     let resumed = service
-        .resume(&admin, page.holds[0].id, "compared with the devices")
+        .resume(&admin, page.holds[0].id, None, "compared with the devices")
         .await;
     resumed.unwrap();
 }
