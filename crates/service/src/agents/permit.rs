@@ -69,10 +69,7 @@ impl Service {
             ));
         }
         let mut tx = self.store().write().await?;
-        // The row as it is now: a revocation may have been committed since the signature was checked.
-        let device = devices::by_id(&mut tx, caller.device.id).await?;
-        let device = device.filter(|d| d.state != DeviceState::Revoked);
-        let device = device.ok_or_else(|| Refused::new(RefusalCode::Revoked, "This device was revoked."))?;
+        let device = caller.row(&mut tx).await?;
         if device.state != DeviceState::Active {
             return Err(Refused::new(
                 RefusalCode::NotActive,

@@ -48,6 +48,7 @@ impl Service {
             ));
         }
         let mut tx = self.store().write().await?;
+        caller.row(&mut tx).await?;
         devices::write_contacts(&mut tx, &[caller.contact()]).await?;
         let mut reply = ResultsReply {
             acknowledged: Vec::new(),
