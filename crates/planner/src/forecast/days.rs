@@ -353,7 +353,7 @@ impl<'a> Days<'a> {
             pair: (device.id, patch.id),
             ring: candidate.ring,
             location: device.location,
-            bytes: patch.size,
+            bytes: candidate.ctx.pair.download(patch),
         };
         let live = &mut self.devices[candidate.device];
         (live.busy, live.runs) = (true, Some(patch.id));

@@ -604,9 +604,10 @@ fn pair() -> impl Strategy<Value = PairFacts> {
     let states = prop::sample::select(vec![
         Missing, Missing, Missing, Missing, Unknown, Superseded, Installed, Failed, RolledBack,
     ]);
-    (states, maybe(1, Just(Brake::Held)), 0u32..12, moments()).prop_map(|(state, brake, failed, at)| {
+    let brakes = (maybe(1, Just(Brake::Held)), maybe(3, 0u64..2_000_000_000));
+    (states, brakes, 0u32..12, moments()).prop_map(|(state, (brake, bytes), failed, at)| {
         let mut pair = PairFacts::new(state);
-        pair.brake = brake;
+        (pair.brake, pair.bytes) = (brake, bytes);
         pair.since = Some(at);
         pair.rolled_back_block = state == RolledBack && failed % 2 == 0;
         if failed == 11 {

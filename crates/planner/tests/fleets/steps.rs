@@ -28,7 +28,8 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
     let anybody = |patch: &PatchFacts| DeviceFacts::new(DeviceId(0), patch.os_release, RingId(0));
     let mut unknown: Vec<(Moment, PatchId, RingId, u32)> = Vec::new();
     for patch in &fleet.patches {
-        let over = fleet.now + policy.expected(patch, &anybody(patch));
+        let nothing = PairFacts::new(PatchState::Missing);
+        let over = fleet.now + policy.expected(patch, &nothing, &anybody(patch));
         let rings = patch.evidence.iter().filter(|(_, evidence)| evidence.in_flight > 0);
         unknown.extend(rings.map(|(ring, evidence)| (over, patch.id, *ring, evidence.in_flight)));
     }
@@ -59,7 +60,8 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
             now.start(pair);
             let device = now.devices.iter().find(|d| d.id == pair.0).expect("device");
             let patch = now.patches.iter().find(|p| p.id == pair.1).expect("patch");
-            running.push((now.now + policy.expected(patch, device), pair));
+            let facts = &now.pairs.iter().find(|(id, _)| *id == pair).expect("pair").1;
+            running.push((now.now + policy.expected(patch, facts, device), pair));
             found.push((now.now, pair));
             made = plan(&now.input(policy));
         }

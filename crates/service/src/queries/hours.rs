@@ -62,13 +62,13 @@ fn loads(
     let facts: BTreeMap<DeviceId, &planner::DeviceFacts> = waiting.devices.iter().map(|d| (d.id, d)).collect();
     let mut of_device: BTreeMap<DeviceId, (Span, u32)> = BTreeMap::new();
     let mut lengths = Vec::new();
-    for ((device, patch), _) in &waiting.pairs {
+    for ((device, patch), pair) in &waiting.pairs {
         let (Some(followed), Some(facts), Some(patch)) =
             (profile.get(device), facts.get(device), waiting.patches.get(patch))
         else {
             continue;
         };
-        let needed = policy.expected(patch, facts);
+        let needed = policy.expected(patch, pair, facts);
         lengths.push(needed);
         let load = loads.entry(*followed).or_default();
         load.installs += 1;
