@@ -284,8 +284,17 @@ impl Service {
         )
         .await?;
         let input = waiting.input(&before.policy, now)?;
+        // Nobody has slept through windows that come from above only now.
+        let was = |id: GroupId| before.policy.policy().groups.iter().find(|g| g.id == id);
+        let groups = after.policy.policy().groups.iter();
+        let turned: Vec<GroupId> = groups
+            .filter(|new| was(new.id).is_some_and(|old| commands::groups::inherits_anew(old, new)))
+            .map(|group| group.id)
+            .collect();
+        let anew = |device: &DeviceFacts| turned.iter().any(|group| before.policy.lies_in(device, *group));
         let there = waiting.devices().map(|device| DeviceFacts {
             ring: moved(&device),
+            missed_windows: if anew(&device) { 0 } else { device.missed_windows },
             ..device
         });
         let found = changes(&input, &waiting.input_with(&after.policy, now, there)?);
