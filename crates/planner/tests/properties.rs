@@ -311,6 +311,46 @@ fn a_device_downloads_its_own_packages_only() {
     assert_eq!(runs.iter().map(|run| run.bytes).collect::<Vec<_>>(), [10_000_000]);
 }
 
+/// What runs on devices that nothing else waits on takes slots as well, until it is over.
+#[test]
+fn what_runs_elsewhere_takes_slots() {
+    let mut fleet = Fleet::small();
+    fleet.policy.permits.fleet_in_flight = Some(2);
+    fleet.patches[0].decisions.push(DecisionFact {
+        id: DecisionId(1),
+        ring: RingId(1),
+        kind: DecisionKind::Approve {
+            urgent: Urgency::Normal,
+        },
+        at: fleet.now,
+        by: AccountId(1),
+    });
+    fleet.devices[0].last_scan = Some(fleet.now);
+    let start = |fleet: &Fleet| {
+        forecast(&fleet.input(&fleet.compile()), 1)
+            .runs
+            .first()
+            .map(|run| run.start)
+    };
+    assert_eq!(start(&fleet), Some(fleet.now));
+    fleet.elsewhere.insert(None, 1);
+    assert_eq!(start(&fleet), Some(fleet.now), "there is room for both");
+    fleet.elsewhere.insert(Some(LocationId(7)), 1);
+    assert_eq!(start(&fleet), Some(fleet.now + RUNNING));
+    let policy = fleet.compile();
+    let made = plan(&fleet.input(&policy));
+    assert_eq!(made.starts, []);
+    let reasons = made
+        .decisions
+        .values()
+        .flat_map(|d| d.ladder.iter().filter_map(|r| r.status.reason().copied()));
+    assert!(
+        reasons
+            .into_iter()
+            .any(|reason| matches!(reason, Reason::FleetFull { cap: 2 }))
+    );
+}
+
 /// A policy that is compared with itself changes nothing.
 #[test]
 fn no_change_changes_nothing() {

@@ -43,6 +43,9 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
             let device = now.devices.iter_mut().find(|d| d.id == device).expect("device");
             device.open_attempt = None;
         }
+        if over(fleet.now + RUNNING) {
+            now.elsewhere.clear();
+        }
         for (_, patch, ring, devices) in unknown.extract_if(.., |(end, ..)| over(*end)) {
             let patch = now.patches.iter_mut().find(|p| p.id == patch).expect("patch");
             let (release, evidence) = (patch.os_release, patch.evidence.get_mut(&ring).expect("ring"));
@@ -67,7 +70,8 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
         }
         let ends = running.iter().map(|(at, _)| *at);
         let others = free.iter().map(|(at, _)| *at).chain(unknown.iter().map(|(at, ..)| *at));
-        let Some(next) = ends.chain(others).chain(made.next_change_at).min() else {
+        let elsewhere = (!now.elsewhere.is_empty()).then_some(fleet.now + RUNNING);
+        let Some(next) = ends.chain(others).chain(elsewhere).chain(made.next_change_at).min() else {
             break;
         };
         now.now = next;
