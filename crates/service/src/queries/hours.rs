@@ -1,6 +1,9 @@
 //! In which hours of the week devices are seen, which hours would suit them, and whether those of their profiles are long enough (SCH-2).
 
-use super::waiting::{Look, Waiting};
+use super::{
+    preview::thinking,
+    waiting::{Look, Waiting},
+};
 use crate::{
     Actor, Error, Result, Service, snapshot,
     store::{
@@ -188,6 +191,8 @@ impl Service {
         )
         .await?;
         tx.commit().await?;
-        Ok(hours(&policy, &names, &devices, &waiting, now))
+        // No connection waits for the planning.
+        drop(read);
+        thinking(move || Ok(hours(&policy, &names, &devices, &waiting, now))).await
     }
 }
