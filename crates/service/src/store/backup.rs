@@ -230,13 +230,20 @@ async fn put_aside(path: &Path, now: Moment) -> std::result::Result<(), BackupEr
     sync_folder(path).map_err(file(path))
 }
 
+/// A number after one that a backup holds, and after every one that was given since: the backup may be restored more than once, and what
+/// was counted in between is lost. Nothing counts as fast as seconds pass.
+fn later(number: i64, now: Moment) -> i64 {
+    (number + 1).max(now.0)
+}
+
 /// Makes a restored database safe to start (I-27): a new epoch, every rollout held, nobody signed in. Returns the audit chain's length and head.
 async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Result<(i64, String)> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-    let epoch = meta(&mut tx, "epoch").await? + 1;
+    let before = meta(&mut tx, "epoch").await?;
+    let epoch = later(before, now);
     set_meta(&mut tx, "epoch", epoch).await?;
     let policy = meta(&mut tx, "policy_version").await?;
-    set_meta(&mut tx, "policy_version", policy + 1).await?;
+    set_meta(&mut tx, "policy_version", later(policy, now)).await?;
     super::sessions::delete_all(&mut tx).await?;
     super::accounts::drop_links(&mut tx, None).await?;
     let decided: Vec<i64> =
@@ -252,7 +259,7 @@ async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Resul
         actor: "host".to_owned(),
         action: Action::Restored,
         object: format!("epoch:{epoch}"),
-        before: Some(serde_json::json!({ "epoch": epoch - 1 }).to_string()),
+        before: Some(serde_json::json!({ "epoch": before }).to_string()),
         after: Some(serde_json::json!({ "epoch": epoch, "held": decided.len() }).to_string()),
         reason: detail.clone(),
     };
