@@ -246,10 +246,14 @@ async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Resul
     set_meta(&mut tx, "policy_version", later(policy, now)).await?;
     super::sessions::delete_all(&mut tx).await?;
     super::accounts::drop_links(&mut tx, None).await?;
-    let decided: Vec<i64> =
-        sqlx::query_scalar("SELECT DISTINCT patch_id FROM decision WHERE withdrawn_at IS NULL AND kind = 1 ORDER BY 1")
-            .fetch_all(&mut *tx)
-            .await?;
+    // Whatever a device could be told to do: an approval may have been withdrawn since, and a rollback lifted.
+    let acting: Vec<(i64, bool)> = sqlx::query_as(
+        "SELECT patch_id, max(back) FROM (
+            SELECT patch_id, 0 AS back FROM decision WHERE withdrawn_at IS NULL AND kind = 1
+            UNION ALL SELECT patch_id, 1 FROM rollback_order WHERE done_at IS NULL AND lifted_at IS NULL) GROUP BY patch_id ORDER BY patch_id",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     let detail = format!(
         "Restored from {}",
         from.file_name()
@@ -260,11 +264,18 @@ async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Resul
         action: Action::Restored,
         object: format!("epoch:{epoch}"),
         before: Some(serde_json::json!({ "epoch": before }).to_string()),
-        after: Some(serde_json::json!({ "epoch": epoch, "held": decided.len() }).to_string()),
+        after: Some(serde_json::json!({ "epoch": epoch, "held": acting.len() }).to_string()),
         reason: detail.clone(),
     };
     audit::append(&mut tx, now, &record).await?;
-    for patch in decided {
+    for (patch, back) in acting {
+        let detail = if back {
+            format!(
+                "{detail}. Rollbacks that were ordered before wait for this hold, too: they may have been lifted since."
+            )
+        } else {
+            detail.clone()
+        };
         let hold = super::holds::open(&mut tx, PatchId(patch), Cause::Restored, None, &detail, now, "host").await?;
         let held = Record {
             actor: "host".to_owned(),
@@ -272,7 +283,7 @@ async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Resul
             object: format!("patch:{patch} hold:{hold}"),
             before: None,
             after: Some(serde_json::json!({ "cause": Cause::Restored.word() }).to_string()),
-            reason: detail.clone(),
+            reason: detail,
         };
         audit::append(&mut tx, now, &held).await?;
     }
