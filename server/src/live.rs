@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
+/// Where the stream is.
+pub const EVENTS: &str = "/events";
 /// A stream ends after so long and the browser opens the next one, which looks at the session again: nobody listens longer than this
 /// after an account was disabled.
 const LONGEST: Duration = Duration::from_secs(10 * 60);

@@ -220,12 +220,15 @@ pub async fn hold(patch: String, reason: String) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Resolves a hold.
+/// Resolves a hold; `revision` is the patch's as it was shown.
 #[server(prefix = "/api", endpoint = "patches/resume")]
-pub async fn resume(patch: String, hold: String, reason: String) -> Result<(), AppError> {
+pub async fn resume(patch: String, hold: String, revision: String, reason: String) -> Result<(), AppError> {
     use crate::{answer, ctx, notice::Notice};
     let actor = ctx::actor()?;
-    ctx::service().resume(&actor, answer::parse(&hold)?, &reason).await?;
+    let seen = Some(answer::parse(&revision)?);
+    ctx::service()
+        .resume(&actor, answer::parse(&hold)?, seen, &reason)
+        .await?;
     answer::finish(&format!("/patches/{patch}"), Notice::Resumed);
     Ok(())
 }

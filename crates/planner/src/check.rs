@@ -168,7 +168,7 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
             !covered.categories.is_empty() && !covered.categories.contains(&patch.category),
             "the category is not covered",
         );
-        let room = (patch.size >> 20)
+        let room = (facts.bytes.unwrap_or(patch.size) >> 20)
             .saturating_mul(3)
             .saturating_add(scope.disk_reserve_mib);
         rule(device.disk_free_mib < room, "there is too little space");
@@ -183,7 +183,7 @@ fn forbidden(input: &PlanInput, pair: Pair) -> Vec<&'static str> {
             "the device installed not long ago",
         );
     }
-    let needed = input.policy.expected(patch, device);
+    let needed = input.policy.expected(patch, facts, device);
     let frozen = policy.freezes.iter().any(|f| {
         let zone = zone_of(&f.zone, device);
         let counts = f.groups.is_empty() || f.groups.iter().any(|g| in_groups.contains(g));

@@ -2,7 +2,7 @@
 
 use crate::calendar::{Open, Zone};
 use crate::expand;
-use crate::facts::{DeviceFacts, PatchFacts};
+use crate::facts::{DeviceFacts, PairFacts, PatchFacts};
 use crate::policy::{Location, MissedWindows, Policy, Ring};
 use crate::schedule::{Profile, Scope, ZoneRule};
 use domain::{GroupId, LocationId, Measured, Moment, RingId, Span, WindowId};
@@ -178,16 +178,16 @@ impl Compiled {
     /// the install on other devices, download and reboot on this one. No download is faster than the device's share of its
     /// location's rate (SCH-2, BWL-1). One bad day of a device counts only so far, because what fits no window is never measured again.
     #[must_use]
-    pub fn expected(&self, patch: &PatchFacts, device: &DeviceFacts) -> Span {
-        self.expected_at(patch, device.measured, device.location)
+    pub fn expected(&self, patch: &PatchFacts, pair: &PairFacts, device: &DeviceFacts) -> Span {
+        self.expected_at(patch, pair.download(patch), device.measured, device.location)
     }
 
     /// As [`Self::expected`], on a device of which nothing is known.
     pub(crate) fn expected_anywhere(&self, patch: &PatchFacts) -> Span {
-        self.expected_at(patch, Measured::default(), None)
+        self.expected_at(patch, patch.size, Measured::default(), None)
     }
 
-    fn expected_at(&self, patch: &PatchFacts, measured: Measured, location: Option<LocationId>) -> Span {
+    fn expected_at(&self, patch: &PatchFacts, bytes: u64, measured: Measured, location: Option<LocationId>) -> Span {
         let d = self.policy.durations;
         let of_location = location.and_then(|id| self.location(id)).and_then(Location::share);
         let slowest = d.bytes_per_second / WORST_DOWNLOAD;
@@ -202,7 +202,7 @@ impl Compiled {
             Some(measured) => measured.0.clamp(0, longest),
             None => d.reboot.0,
         };
-        let download = i64::try_from(patch.size.div_ceil(rate)).unwrap_or(i64::MAX);
+        let download = i64::try_from(bytes.div_ceil(rate)).unwrap_or(i64::MAX);
         Span(install.0.saturating_add(reboot).saturating_add(download))
     }
 

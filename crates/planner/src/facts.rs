@@ -269,7 +269,7 @@ pub struct PatchFacts {
     pub product: Option<ProductId>,
     /// What kind of change.
     pub category: Category,
-    /// Bytes to download.
+    /// Bytes of all its packages, for every architecture: no device downloads more.
     pub size: u64,
     /// It takes effect only after a reboot.
     pub needs_reboot: bool,
@@ -338,6 +338,9 @@ pub struct PairFacts {
     pub since: Option<Moment>,
     /// What the device's own engine says against it.
     pub brake: Option<Brake>,
+    /// Bytes that the device would download of it; `None`: it did not say.
+    #[serde(default)]
+    pub bytes: Option<u64>,
     /// Failed attempts since the last reset.
     pub attempts_failed: u32,
     /// The latest of them.
@@ -356,6 +359,12 @@ pub struct PairFacts {
 }
 
 impl PairFacts {
+    /// Bytes to download: what the device says, or the whole patch.
+    #[must_use]
+    pub fn download(&self, patch: &PatchFacts) -> u64 {
+        self.bytes.unwrap_or(patch.size)
+    }
+
     /// A pair in `state` about which nothing else is known.
     #[must_use]
     pub const fn new(state: PatchState) -> Self {
@@ -363,6 +372,7 @@ impl PairFacts {
             state,
             since: None,
             brake: None,
+            bytes: None,
             attempts_failed: 0,
             last_failed: None,
             not_started: 0,

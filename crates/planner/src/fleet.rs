@@ -23,6 +23,8 @@ pub struct PlanInput<'a> {
     pub(crate) pairs: BTreeMap<Pair, PairFacts>,
     pub(crate) in_location: BTreeMap<LocationId, u32>,
     pub(crate) in_fleet: u32,
+    /// What of that runs on devices that were not given.
+    pub(crate) elsewhere: BTreeMap<Option<LocationId>, u32>,
 }
 
 /// Why facts are refused.
@@ -44,6 +46,7 @@ pub enum BadInput {
 
 impl<'a> PlanInput<'a> {
     /// Takes facts in any order. What runs in the fleet and in each location is counted from the devices' open attempts; their `load` is not looked at.
+    /// [`Self::among`] adds what runs on other devices.
     ///
     /// # Errors
     /// [`BadInput`] when something is given twice or a pair is of nothing that was given.
@@ -62,6 +65,7 @@ impl<'a> PlanInput<'a> {
             pairs: BTreeMap::new(),
             in_location: BTreeMap::new(),
             in_fleet: 0,
+            elsewhere: BTreeMap::new(),
         };
         for device in devices {
             let id = device.id;
@@ -89,18 +93,43 @@ impl<'a> PlanInput<'a> {
                 return Err(BadInput::PairTwice(pair));
             }
         }
-        for device in input.devices.values_mut() {
-            let location = device
-                .location
-                .and_then(|id| input.in_location.get(&id))
-                .copied()
-                .unwrap_or(0);
+        input.tell_load();
+        Ok(input)
+    }
+
+    /// Tells each device what runs around it.
+    fn tell_load(&mut self) {
+        for device in self.devices.values_mut() {
+            let location = device.location.and_then(|id| self.in_location.get(&id));
             device.load = Load {
-                fleet: input.in_fleet,
-                location,
+                fleet: self.in_fleet,
+                location: location.copied().unwrap_or(0),
             };
         }
-        Ok(input)
+    }
+
+    /// The same where so much runs in all, by location: on the devices that were given and on others, which take slots, too. Where the
+    /// devices were given in another location than the one that is counted, what runs on them is taken to be where they were given.
+    #[must_use]
+    pub fn among(mut self, running: &BTreeMap<Option<LocationId>, u32>) -> Self {
+        let mut given: BTreeMap<Option<LocationId>, u32> = BTreeMap::new();
+        for device in self.devices.values().filter(|d| d.open_attempt.is_some()) {
+            *given.entry(device.location).or_default() += 1;
+        }
+        self.elsewhere = running
+            .iter()
+            .map(|(at, all)| (*at, all.saturating_sub(given.get(at).copied().unwrap_or(0))))
+            .filter(|(_, others)| *others > 0)
+            .collect();
+        for (location, others) in &self.elsewhere {
+            self.in_fleet = self.in_fleet.saturating_add(*others);
+            if let Some(location) = location {
+                let here = self.in_location.entry(*location).or_default();
+                *here = here.saturating_add(*others);
+            }
+        }
+        self.tell_load();
+        self
     }
 
     /// The moment for which it is planned.
@@ -120,6 +149,7 @@ impl<'a> PlanInput<'a> {
             pairs: self.pairs.clone(),
             in_location: self.in_location.clone(),
             in_fleet: self.in_fleet,
+            elsewhere: self.elsewhere.clone(),
         }
     }
 

@@ -271,6 +271,86 @@ proptest! {
     }
 }
 
+/// A patch is as large as all its packages for every architecture together; a device needs room and time for its own.
+#[test]
+fn a_device_downloads_its_own_packages_only() {
+    let mut fleet = Fleet::small();
+    fleet.patches[0].size = 50_000_000_000;
+    fleet.devices[0].disk_free_mib = 10_000;
+    let disk = |fleet: &Fleet| {
+        let decision = fleet.decide(&fleet.compile(), fleet.pairs[0].0, fleet.now);
+        let ready = decision.ladder.into_iter().find(|r| r.gate == Gate::DeviceReady);
+        ready.expect("a gate").status
+    };
+    let expected = |fleet: &Fleet| {
+        fleet
+            .compile()
+            .expected(&fleet.patches[0], &fleet.pairs[0].1, &fleet.devices[0])
+    };
+    let reason = disk(&fleet).reason().copied();
+    assert!(
+        matches!(reason, Some(Reason::DiskLow { .. })),
+        "it said nothing: {reason:?}"
+    );
+    let whole = expected(&fleet);
+    fleet.pairs[0].1.bytes = Some(10_000_000);
+    assert!(disk(&fleet).is_open(), "{:?}", disk(&fleet));
+    assert!(expected(&fleet) < whole);
+    fleet.patches[0].decisions.push(DecisionFact {
+        id: DecisionId(1),
+        ring: RingId(1),
+        kind: DecisionKind::Approve {
+            urgent: Urgency::SkipSoakAndWindows,
+        },
+        at: fleet.now,
+        by: AccountId(1),
+    });
+    fleet.devices[0].last_scan = Some(fleet.now);
+    let policy = fleet.compile();
+    let runs = forecast(&fleet.input(&policy), 1).runs;
+    assert_eq!(runs.iter().map(|run| run.bytes).collect::<Vec<_>>(), [10_000_000]);
+}
+
+/// What runs on devices that nothing else waits on takes slots as well, until it is over.
+#[test]
+fn what_runs_elsewhere_takes_slots() {
+    let mut fleet = Fleet::small();
+    fleet.policy.permits.fleet_in_flight = Some(2);
+    fleet.patches[0].decisions.push(DecisionFact {
+        id: DecisionId(1),
+        ring: RingId(1),
+        kind: DecisionKind::Approve {
+            urgent: Urgency::Normal,
+        },
+        at: fleet.now,
+        by: AccountId(1),
+    });
+    fleet.devices[0].last_scan = Some(fleet.now);
+    let start = |fleet: &Fleet| {
+        forecast(&fleet.input(&fleet.compile()), 1)
+            .runs
+            .first()
+            .map(|run| run.start)
+    };
+    assert_eq!(start(&fleet), Some(fleet.now));
+    fleet.elsewhere.insert(None, 1);
+    assert_eq!(start(&fleet), Some(fleet.now), "there is room for both");
+    fleet.elsewhere.insert(Some(LocationId(7)), 1);
+    assert_eq!(start(&fleet), Some(fleet.now + RUNNING));
+    let policy = fleet.compile();
+    let made = plan(&fleet.input(&policy));
+    assert_eq!(made.starts, []);
+    let reasons = made
+        .decisions
+        .values()
+        .flat_map(|d| d.ladder.iter().filter_map(|r| r.status.reason().copied()));
+    assert!(
+        reasons
+            .into_iter()
+            .any(|reason| matches!(reason, Reason::FleetFull { cap: 2 }))
+    );
+}
+
 /// A policy that is compared with itself changes nothing.
 #[test]
 fn no_change_changes_nothing() {

@@ -419,6 +419,7 @@ pub(crate) fn pair_of(state: &State, tried: &Tried, blocked: bool) -> Result<Pai
     Ok(PairFacts {
         since: Some(state.since),
         brake,
+        bytes: state.bytes,
         attempts_failed: u32::try_from(tried.failed.len()).unwrap_or(u32::MAX),
         last_failed: tried.failed.last().copied(),
         not_started: u32::try_from(tried.not_started.len()).unwrap_or(u32::MAX),

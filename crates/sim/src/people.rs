@@ -368,7 +368,7 @@ impl World {
             return Ok(());
         }
         for hold in open {
-            if settled(service.resume(&self.people.officer, hold, "looked at it").await)?.is_some() {
+            if settled(service.resume(&self.people.officer, hold, None, "looked at it").await)?.is_some() {
                 self.oracle.resumes(patch, hold, self.now);
                 self.trace
                     .add(self.now, format_args!("people resolve hold {hold} of patch {patch}"));

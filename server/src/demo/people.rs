@@ -176,6 +176,7 @@ impl People {
                     .resume(
                         &self.officer,
                         hold.id,
+                        None,
                         "Looked at the device; the fault was its own full disk",
                     )
                     .await?;

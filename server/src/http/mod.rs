@@ -104,7 +104,7 @@ fn people(state: &AppState) -> Router<AppState> {
             ANSWER_WITHIN,
         ))
         // Added after the time limit: a stream of events has none.
-        .route("/events", get(live::events))
+        .route(live::EVENTS, get(live::events))
         .layer(from_fn_with_state(state.clone(), session::layer))
         .layer(from_fn_with_state(state.clone(), csrf::layer))
         .layer(DefaultBodyLimit::max(FORM_MAX))

@@ -1,5 +1,6 @@
 //! Who sent a request, and what is open to people who are not signed in.
 
+use crate::live::EVENTS;
 use crate::state::AppState;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -9,6 +10,9 @@ use service::Actor;
 
 /// Server functions that work without a session. Everything else under `/api` needs one.
 pub const OPEN_FUNCTIONS: [&str; 2] = ["/api/session/sign_in", "/api/session/follow_link"];
+
+/// Says that an open page asks by itself, without a person.
+const LIVE: HeaderName = HeaderName::from_static("x-patchward-live");
 
 /// Tells the caller of a server function to go to `location`.
 const SERVER_FN_REDIRECT: HeaderName = HeaderName::from_static("serverfnredirect");
@@ -22,17 +26,24 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     let token = cookie(request.headers(), state.cookie.name);
     let actor = match &token {
         None => None,
-        Some(token) => match state.service.session(token).await {
-            Ok(actor) => actor,
-            Err(error) => {
-                tracing::error!(%error, "cannot look up a session");
-                return (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "The database cannot be read now. Try again in a moment.\n",
-                )
-                    .into_response();
+        Some(token) => {
+            let found = if is_by_itself(&request) {
+                state.service.session_of_page(token).await
+            } else {
+                state.service.session(token).await
+            };
+            match found {
+                Ok(actor) => actor,
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up a session");
+                    return (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "The database cannot be read now. Try again in a moment.\n",
+                    )
+                        .into_response();
+                }
             }
-        },
+        }
     };
     if actor.is_none() && !open_to_all(request.method(), request.uri().path()) {
         let mut response = refuse(&request);
@@ -46,6 +57,12 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     }
     request.extensions_mut().insert(SignedIn(actor));
     next.run(request).await
+}
+
+/// Whether an open page asks and nobody has to sit before it: its stream of events, which it opens again every few minutes, and what it
+/// reads anew when something changed. Neither moves the end of an idle session.
+fn is_by_itself(request: &Request) -> bool {
+    request.uri().path() == EVENTS || request.headers().contains_key(LIVE)
 }
 
 /// Only looks who it is; the handler decides.

@@ -1,8 +1,8 @@
 //! The event stream.
 
-use crate::world::{World, page};
+use crate::world::{World, function, page};
 use axum::http::StatusCode;
-use domain::Role;
+use domain::{Role, Span};
 use http_body_util::BodyExt as _;
 use service::events::Topic;
 use std::time::Duration;
@@ -36,6 +36,39 @@ async fn a_change_is_told_and_the_stop_ends_the_stream() {
         world.send(page("/events", Some(&cookie))).await.status,
         StatusCode::SERVICE_UNAVAILABLE
     );
+}
+
+/// A page that stands open listens and reads anew by itself: fifteen minutes without a person end an administrator's session all the same.
+#[tokio::test]
+async fn an_open_page_does_not_keep_its_session_alive() {
+    let world = World::new().await;
+    let cookie = world.session(Role::Administrator).await;
+    let me = || function("/api/session/me", Some(&cookie), "{}");
+    let refresh = || {
+        let mut request = me();
+        request
+            .headers_mut()
+            .insert("x-patchward-live", "1".parse().expect("a value"));
+        request
+    };
+    for _ in 0..2 {
+        world.clock.advance(Span::minutes(7));
+        assert_eq!(
+            world.call(page("/events", Some(&cookie))).await.status(),
+            StatusCode::OK
+        );
+        assert_eq!(world.send(refresh()).await.status, StatusCode::OK);
+    }
+    world.clock.advance(Span::minutes(1));
+    assert_eq!(world.send(refresh()).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.send(me()).await.status, StatusCode::UNAUTHORIZED);
+    // What a person does moves the end.
+    let cookie = world.session(Role::Administrator).await;
+    for _ in 0..3 {
+        world.clock.advance(Span::minutes(14));
+        let answer = world.send(function("/api/session/me", Some(&cookie), "{}")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
 }
 
 #[tokio::test]

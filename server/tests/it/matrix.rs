@@ -95,7 +95,7 @@ pub(crate) const FUNCTIONS: &[(&str, Needs, &str)] = &[
     (
         "/api/patches/resume",
         Right(Resume),
-        "patch=999&hold=999&reason=a+reason",
+        "patch=999&hold=999&revision=1&reason=a+reason",
     ),
     (
         "/api/patches/problem",

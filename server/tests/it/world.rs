@@ -27,6 +27,7 @@ const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)
 pub(crate) struct World {
     pub(crate) service: Service,
     pub(crate) state: AppState,
+    pub(crate) clock: Arc<ManualClock>,
     router: Router,
     counter: AtomicU64,
     _folder: tempfile::TempDir,
@@ -92,9 +93,10 @@ impl World {
         let mut settings = Settings::new(folder.path().to_owned());
         settings.public_url = public_url.to_owned();
         let clock = Arc::new(ManualClock::at(Moment(1_900_000_000)));
+        let time = clock.clone();
         let _alone = LISTING.write().await;
         let (service, state, router) = on_server(async {
-            let service = Service::open(settings, clock).await.expect("a new database");
+            let service = Service::open(settings, time).await.expect("a new database");
             let state = AppState::new(service.clone(), Reach::default());
             let router = server::router(state.clone());
             (service, state, router)
@@ -103,6 +105,7 @@ impl World {
         Self {
             service,
             state,
+            clock,
             router,
             counter: AtomicU64::new(1),
             _folder: folder,

@@ -79,7 +79,11 @@ fn hold(me: &Me, page: &PatchPage, hold: &HoldView) -> AnyView {
             explain: "The rollout goes on when no other hold is open: devices get permits again as their gates allow."
                 .to_owned(),
             reason: Some(("Note: what was found, why it may go on", true)),
-            fields: vec![("patch", page.row.id.to_string()), ("hold", hold.id.to_string())],
+            fields: vec![
+                ("patch", page.row.id.to_string()),
+                ("hold", hold.id.to_string()),
+                ("revision", page.row.revision.to_string()),
+            ],
         })
     } else {
         view! { <p class="sub">"A security officer or administrator resolves it with a note."</p> }.into_any()

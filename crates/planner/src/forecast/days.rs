@@ -117,6 +117,10 @@ impl<'a> Days<'a> {
                 self.queues.add(self.now + RUNNING, Event::Free(place));
             }
         }
+        for (location, devices) in &self.input.elsewhere {
+            self.queues
+                .add(self.now + RUNNING, Event::Elsewhere(*location, *devices));
+        }
         for patch in self.input.patches.values() {
             let over = self.now + self.input.policy.expected_anywhere(patch);
             for (ring, evidence) in patch.evidence.iter().filter(|(_, evidence)| evidence.in_flight > 0) {
@@ -180,6 +184,7 @@ impl<'a> Days<'a> {
                 self.proven(id, ring, freed);
             }
             Event::Free(place) => self.free(place, freed),
+            Event::Elsewhere(location, devices) => self.give_back(location, devices, freed),
             Event::Succeeded(id, ring, devices) => {
                 if let Some(patch) = self.patches.get_mut(&id) {
                     let release = patch.os_release;
@@ -205,11 +210,17 @@ impl<'a> Days<'a> {
         let live = &mut self.devices[place];
         (live.busy, live.runs) = (false, None);
         let location = live.location;
-        self.in_fleet = self.in_fleet.saturating_sub(1);
-        freed.extend([Key::Device(place), Key::Fleet]);
+        freed.push(Key::Device(place));
+        self.give_back(location, 1, freed);
+    }
+
+    /// So many slots of a location, or of none, and of the fleet are free again.
+    fn give_back(&mut self, location: Option<LocationId>, slots: u32, freed: &mut Vec<Key>) {
+        self.in_fleet = self.in_fleet.saturating_sub(slots);
         if let Some(used) = location.and_then(|id| self.in_location.get_mut(&id)) {
-            *used = used.saturating_sub(1);
+            *used = used.saturating_sub(slots);
         }
+        freed.push(Key::Fleet);
         freed.extend(location.map(Key::Location));
     }
 
@@ -353,7 +364,7 @@ impl<'a> Days<'a> {
             pair: (device.id, patch.id),
             ring: candidate.ring,
             location: device.location,
-            bytes: patch.size,
+            bytes: candidate.ctx.pair.download(patch),
         };
         let live = &mut self.devices[candidate.device];
         (live.busy, live.runs) = (true, Some(patch.id));

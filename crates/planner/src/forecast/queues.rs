@@ -27,6 +27,8 @@ pub(super) enum Event {
     Ends(usize),
     /// What ran on a device when the forecast was made is over.
     Free(usize),
+    /// What ran in a location, or in none, on devices that are not looked at is over.
+    Elsewhere(Option<LocationId>, u32),
     /// What ran of a patch in a ring when the forecast was made, on so many devices, has succeeded.
     Succeeded(PatchId, RingId, u32),
     /// The soak of those that wait together is over.

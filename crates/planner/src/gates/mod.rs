@@ -66,7 +66,7 @@ impl<'a> Ctx<'a> {
             schedule,
             ring,
             approval,
-            needed: policy.expected(patch, device),
+            needed: policy.expected(patch, pair, device),
             round: Round::of(device),
         }
     }

@@ -10,7 +10,7 @@ const UNPACKED_TIMES: u64 = 3;
 pub(super) fn gate(ctx: &Ctx) -> GateStatus {
     let device = ctx.device;
     let reserve_mib = ctx.profile().map_or(Profile::reserve(), |p| p.disk_reserve_mib);
-    let needed_mib = (ctx.patch.size / (1024 * 1024))
+    let needed_mib = (ctx.pair.download(ctx.patch) / (1024 * 1024))
         .saturating_mul(UNPACKED_TIMES)
         .saturating_add(reserve_mib);
     let reason = if device.manager_broken {

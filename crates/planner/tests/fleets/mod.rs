@@ -14,6 +14,8 @@ pub struct Fleet {
     pub devices: Vec<DeviceFacts>,
     pub patches: Vec<PatchFacts>,
     pub pairs: Vec<(Pair, PairFacts)>,
+    /// What runs on devices that are not among these, by location.
+    pub elsewhere: BTreeMap<Option<LocationId>, u32>,
 }
 
 /// 2026-11-02T00:00:00Z, a Monday.
@@ -31,6 +33,7 @@ impl Fleet {
             devices,
             patches,
             pairs,
+            elsewhere: BTreeMap::new(),
         }
     }
 
@@ -47,18 +50,26 @@ impl Fleet {
             self.pairs.clone(),
         )
         .expect("generated facts fit")
+        .among(&self.running())
+    }
+
+    /// What runs in all, by location.
+    fn running(&self) -> BTreeMap<Option<LocationId>, u32> {
+        let mut running = self.elsewhere.clone();
+        for device in self.devices.iter().filter(|d| d.open_attempt.is_some()) {
+            *running.entry(device.location).or_default() += 1;
+        }
+        running
     }
 
     /// The decision about one pair by itself, with the load of the whole fleet.
     pub fn decide(&self, policy: &Compiled, pair: Pair, now: Moment) -> Decision {
         let mut device = self.devices.iter().find(|d| d.id == pair.0).expect("device").clone();
-        let busy = |d: &&DeviceFacts| d.open_attempt.is_some();
-        let near = |d: &&DeviceFacts| d.location.is_some() && d.location == device.location;
-        let location = self.devices.iter().filter(busy).filter(near).count();
-        let fleet = self.devices.iter().filter(busy).count();
+        let running = self.running();
+        let here = device.location.and_then(|_| running.get(&device.location));
         device.load = Load {
-            fleet: u32::try_from(fleet).expect("few"),
-            location: u32::try_from(location).expect("few"),
+            fleet: running.values().sum(),
+            location: here.copied().unwrap_or(0),
         };
         let patch = self.patches.iter().find(|p| p.id == pair.1).expect("patch");
         let facts = self.pairs.iter().find(|(id, _)| *id == pair).expect("pair").1;
@@ -604,9 +615,10 @@ fn pair() -> impl Strategy<Value = PairFacts> {
     let states = prop::sample::select(vec![
         Missing, Missing, Missing, Missing, Unknown, Superseded, Installed, Failed, RolledBack,
     ]);
-    (states, maybe(1, Just(Brake::Held)), 0u32..12, moments()).prop_map(|(state, brake, failed, at)| {
+    let brakes = (maybe(1, Just(Brake::Held)), maybe(3, 0u64..2_000_000_000));
+    (states, brakes, 0u32..12, moments()).prop_map(|(state, (brake, bytes), failed, at)| {
         let mut pair = PairFacts::new(state);
-        pair.brake = brake;
+        (pair.brake, pair.bytes) = (brake, bytes);
         pair.since = Some(at);
         pair.rolled_back_block = state == RolledBack && failed % 2 == 0;
         if failed == 11 {
@@ -631,8 +643,9 @@ pub fn fleet() -> impl Strategy<Value = Fleet> {
         proptest::collection::vec(pair(), 18),
         0i64..20 * 86_400,
         proptest::collection::vec(maybe(5, 0i64..60 * 60), 6),
+        (maybe(2, 1u32..3), maybe(2, 1u32..3)),
     )
-        .prop_map(|(policy, d, p, facts, second, rounds)| {
+        .prop_map(|(policy, d, p, facts, second, rounds, (here, nowhere))| {
             let mut devices = vec![d.0, d.1, d.2, d.3, d.4, d.5];
             for (device, ago) in devices.iter_mut().zip(rounds) {
                 device.round_started = ago.map(|minutes| Moment(START + second - minutes * 60));
@@ -646,6 +659,10 @@ pub fn fleet() -> impl Strategy<Value = Fleet> {
                 devices,
                 patches,
                 pairs,
+                elsewhere: [(Some(LocationId(1)), here), (None, nowhere)]
+                    .into_iter()
+                    .filter_map(|(at, n)| Some((at, n?)))
+                    .collect(),
             }
         })
 }

@@ -28,7 +28,8 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
     let anybody = |patch: &PatchFacts| DeviceFacts::new(DeviceId(0), patch.os_release, RingId(0));
     let mut unknown: Vec<(Moment, PatchId, RingId, u32)> = Vec::new();
     for patch in &fleet.patches {
-        let over = fleet.now + policy.expected(patch, &anybody(patch));
+        let nothing = PairFacts::new(PatchState::Missing);
+        let over = fleet.now + policy.expected(patch, &nothing, &anybody(patch));
         let rings = patch.evidence.iter().filter(|(_, evidence)| evidence.in_flight > 0);
         unknown.extend(rings.map(|(ring, evidence)| (over, patch.id, *ring, evidence.in_flight)));
     }
@@ -41,6 +42,9 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
         for (_, device) in free.extract_if(.., |(end, _)| over(*end)) {
             let device = now.devices.iter_mut().find(|d| d.id == device).expect("device");
             device.open_attempt = None;
+        }
+        if over(fleet.now + RUNNING) {
+            now.elsewhere.clear();
         }
         for (_, patch, ring, devices) in unknown.extract_if(.., |(end, ..)| over(*end)) {
             let patch = now.patches.iter_mut().find(|p| p.id == patch).expect("patch");
@@ -59,13 +63,15 @@ pub fn starts(fleet: &Fleet, policy: &Compiled, days: i64) -> Vec<(Moment, Pair)
             now.start(pair);
             let device = now.devices.iter().find(|d| d.id == pair.0).expect("device");
             let patch = now.patches.iter().find(|p| p.id == pair.1).expect("patch");
-            running.push((now.now + policy.expected(patch, device), pair));
+            let facts = &now.pairs.iter().find(|(id, _)| *id == pair).expect("pair").1;
+            running.push((now.now + policy.expected(patch, facts, device), pair));
             found.push((now.now, pair));
             made = plan(&now.input(policy));
         }
         let ends = running.iter().map(|(at, _)| *at);
         let others = free.iter().map(|(at, _)| *at).chain(unknown.iter().map(|(at, ..)| *at));
-        let Some(next) = ends.chain(others).chain(made.next_change_at).min() else {
+        let elsewhere = (!now.elsewhere.is_empty()).then_some(fleet.now + RUNNING);
+        let Some(next) = ends.chain(others).chain(elsewhere).chain(made.next_change_at).min() else {
             break;
         };
         now.now = next;

@@ -39,6 +39,15 @@ impl Caller {
         }
     }
 
+    /// Its row as it is in a write transaction: while that was waited for, the device may have been revoked, and nothing that a revoked
+    /// device says is taken.
+    pub(super) async fn row(&self, conn: &mut SqliteConnection) -> Answer<Device> {
+        let device = devices::by_id(conn, self.device.id).await?;
+        device
+            .filter(|device| device.state != DeviceState::Revoked)
+            .ok_or_else(revoked)
+    }
+
     /// The name in the audit log.
     pub(super) fn name(&self) -> String {
         format!("device:{}", self.device.id)
@@ -59,6 +68,13 @@ impl From<BodyError> for Refused {
         };
         Self::new(code, error.to_string())
     }
+}
+
+fn revoked() -> Refused {
+    Refused::new(
+        RefusalCode::Revoked,
+        "This device was revoked. To manage it again, enrol it anew.",
+    )
 }
 
 fn unknown_device() -> Refused {
@@ -107,10 +123,7 @@ impl Service {
             .map_err(|e| Refused::new(RefusalCode::BadSignature, format!("{e}.")))?;
         if device.state == DeviceState::Revoked {
             self.inner.agents.forget(device.id);
-            return Err(Refused::new(
-                RefusalCode::Revoked,
-                "This device was revoked. To manage it again, enrol it anew.",
-            ));
+            return Err(revoked());
         }
         let sealed: Sealed<T> = limits::parse(body)?;
         let now = self.now();

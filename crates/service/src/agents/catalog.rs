@@ -245,6 +245,12 @@ impl Offer<'_> {
         self.updates.iter().filter_map(|u| u.brake.as_ref()).min_by_key(rank)
     }
 
+    /// What the device would download.
+    pub(super) fn bytes(&self) -> u64 {
+        let sizes = self.updates.iter().map(|u| u.size.min(rows::LARGEST));
+        sizes.fold(0, u64::saturating_add)
+    }
+
     fn origins(&self) -> impl Iterator<Item = &Origin> {
         self.updates.iter().flat_map(|u| &u.origins)
     }

@@ -271,6 +271,8 @@ impl<'a> Scan<'a> {
                     ours,
                     brake,
                     security: known.security,
+                    // What is not offered any more was as large as it was.
+                    bytes: self.offer_of(known).map(Offer::bytes).or(row.and_then(|r| r.bytes)),
                 };
                 changes.extend(change(row, to));
             }

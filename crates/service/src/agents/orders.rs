@@ -49,9 +49,10 @@ impl Service {
         let mut orders = Vec::new();
         let free = !device.clock_suspect && rollouts::open_attempt(&mut tx, device.id).await?.is_none();
         for order in rollbacks.into_iter().filter(|o| free && !o.done) {
-            if super::permit::rollback_wait(&mut tx, device.id, order.patch, now)
-                .await?
-                .is_none()
+            if !super::permit::is_restored(&mut tx, order.patch).await?
+                && super::permit::rollback_wait(&mut tx, device.id, order.patch, now)
+                    .await?
+                    .is_none()
             {
                 orders.push(Order {
                     patch: order.patch,

@@ -5,6 +5,7 @@ use super::{Answer, Refused, WireReply, authenticate::Caller, ok, orders::packag
 use crate::{
     Result, Service,
     audit::{Action, Record},
+    commands::hold::Cause,
     events::Topic,
     facts::Known,
     snapshot::{self, Pair},
@@ -12,7 +13,7 @@ use crate::{
         attempts::{self, Attempt, End, Stage},
         audit,
         devices::{self, Device},
-        inventory as stored, rollouts, tries,
+        inventory as stored, problems, rollouts, tries,
     },
 };
 use domain::{AttemptId, DeviceId, DeviceState, Moment, PatchId, Span};
@@ -69,10 +70,7 @@ impl Service {
             ));
         }
         let mut tx = self.store().write().await?;
-        // The row as it is now: a revocation may have been committed since the signature was checked.
-        let device = devices::by_id(&mut tx, caller.device.id).await?;
-        let device = device.filter(|d| d.state != DeviceState::Revoked);
-        let device = device.ok_or_else(|| Refused::new(RefusalCode::Revoked, "This device was revoked."))?;
+        let device = caller.row(&mut tx).await?;
         if device.state != DeviceState::Active {
             return Err(Refused::new(
                 RefusalCode::NotActive,
@@ -290,6 +288,12 @@ async fn may_roll_back(
     if let Some(open) = open {
         return Ok(Err(no("slot", format!("Attempt {} runs on this device.", open.id))));
     }
+    if is_restored(conn, patch).await? {
+        return Ok(Err(no(
+            "not_held",
+            "The database was restored from a backup, and this rollback may have been lifted since: a person must resolve the hold first.",
+        )));
+    }
     if let Some(until) = rollback_wait(conn, device.id, patch, now).await? {
         let reason = "Going back failed; the next try waits, or a person must let the device try again.";
         return Ok(Err(No {
@@ -302,6 +306,12 @@ async fn may_roll_back(
         not_after: None,
         round: None,
     }))
+}
+
+/// Whether nobody has looked at a patch since the database was restored: then nothing is taken back that was ordered before. No other hold
+/// stops going back, or it would stop itself.
+pub(super) async fn is_restored(conn: &mut SqliteConnection, patch: PatchId) -> Result<bool> {
+    Ok(problems::open_hold(conn, patch, &[Cause::Restored]).await?.is_some())
 }
 
 /// `None` = going back may be tried now; otherwise when it may be tried again, or `Some(None)` when a person must let it try again.

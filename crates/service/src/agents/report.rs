@@ -8,7 +8,7 @@ use crate::{
     store::{
         attempts::{self, Attempt, Stage},
         audit, catalog as rows,
-        devices::{self, Reported},
+        devices::{self, Device, Reported},
         inventory as stored,
         rollouts::{self, RollbackOrder},
         states::{self, json},
@@ -42,9 +42,10 @@ impl Service {
             ReportContent::Delta { base, changes } => Content::Delta(base, *changes),
         };
         let mut tx = self.store().write().await?;
+        let device = caller.row(&mut tx).await?;
         let checked = match content {
             Content::Full(checked) => checked,
-            Content::Delta(base, changes) => apply(&mut tx, caller, &digest, &base, changes).await?,
+            Content::Delta(base, changes) => apply(&mut tx, device, &digest, &base, changes).await?,
         };
         let id = rows::os_release(&mut tx, &checked.inventory.host).await?;
         let mut catalog = self.inner.agents.catalog.lock().await;
@@ -86,14 +87,13 @@ fn check(mut inventory: Inventory, digest: &Digest) -> Answer<Checked> {
 /// The stored inventory with the changes. A repeat of a delta that was taken already (its reply was lost, the server restarted) fits, too.
 async fn apply(
     conn: &mut SqliteConnection,
-    caller: &Caller,
+    device: Device,
     digest: &Digest,
     base: &Digest,
     changes: InventoryDelta,
 ) -> Answer<Checked> {
-    let held = devices::by_id(conn, caller.device.id).await?.and_then(|d| d.digest);
-    let inventory = stored::load(conn, caller.device.id).await?;
-    let (Some(held), Some(inventory)) = (held, inventory) else {
+    let inventory = stored::load(conn, device.id).await?;
+    let (Some(held), Some(inventory)) = (device.digest, inventory) else {
         return Err(mismatch(
             "The server holds no inventory of this device. Send a full report.",
         ));

@@ -9,7 +9,7 @@ use crate::{
     snapshot,
     store::{
         attempts::{self, Attempt, End, Stage},
-        audit, devices, evidence, holds, rings, rollouts, states,
+        audit, decisions, devices, evidence, holds, problems, rings, rollouts, states,
     },
 };
 use domain::{Moment, PatchState};
@@ -48,6 +48,7 @@ impl Service {
             ));
         }
         let mut tx = self.store().write().await?;
+        caller.row(&mut tx).await?;
         devices::write_contacts(&mut tx, &[caller.contact()]).await?;
         let mut reply = ResultsReply {
             acknowledged: Vec::new(),
@@ -312,7 +313,16 @@ pub(super) async fn hold(
         Some(_) if stage == Stage::Vanished => Cause::Vanished,
         Some(_) => Cause::Failure,
     };
-    let id = holds::open(conn, attempt.patch, cause, Some(attempt.device), detail, now, "server").await?;
+    // A hold stops the patch in every ring, and resolving it lets all that failed before it pass: a second one would only be one more to
+    // resolve. But whoever is about to resolve the first has not seen this.
+    let known = problems::open_hold(conn, attempt.patch, &[Cause::Failure, Cause::Vanished]).await?;
+    let id = match known {
+        Some(id) => {
+            decisions::touch(conn, attempt.patch).await?;
+            id
+        }
+        None => holds::open(conn, attempt.patch, cause, Some(attempt.device), detail, now, "server").await?,
+    };
     let record = Record {
         actor: "server".to_owned(),
         action: Action::Held,
@@ -324,6 +334,7 @@ pub(super) async fn hold(
         after: Some(
             serde_json::json!({
                 "failed": results.failed, "vanished": results.vanished, "finished": results.finished, "first_of_wave": results.unproven,
+                "again": known.is_some(),
             })
             .to_string(),
         ),

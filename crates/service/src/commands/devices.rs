@@ -107,7 +107,7 @@ impl Service {
         if before.group == group {
             return Ok(());
         }
-        fleet::set_group(&mut tx, device, group).await?;
+        fleet::set_group(&mut tx, device, group, now).await?;
         // The group brings its own reboot policy, which the device must follow.
         let version = store::meta(&mut tx, "policy_version").await?;
         store::set_meta(&mut tx, "policy_version", version + 1).await?;

@@ -5,10 +5,13 @@ use crate::{
     Actor, Error, Result, Service,
     audit::{Action, Record},
     forms,
-    store::rings::{self, GroupRule, Versioned},
+    store::{
+        fleet,
+        rings::{self, GroupRule, Versioned},
+    },
 };
 use domain::{GroupId, Moment, Permission};
-use planner::ExceptionFor;
+use planner::{ExceptionFor, Group};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use view::{Field, GroupForm, Problem, RingsSaved, Why};
@@ -28,6 +31,11 @@ impl super::rings::Draft {
         self.groups.push(new);
         Ok(())
     }
+}
+
+/// Whether a group would get other windows from above than it has.
+pub(crate) fn inherits_anew(old: &Group, new: &Group) -> bool {
+    (old.parent, old.blocks_inheritance) != (new.parent, new.blocks_inheritance)
 }
 
 fn group_json(group: &Versioned<GroupRule>) -> Value {
@@ -93,6 +101,12 @@ impl Service {
         draft.check(&mut tx, &old, now).await?;
         let version = Self::next_version(&mut tx).await?;
         let id = rings::put_group(&mut tx, &new.name, &new.rule, version).await?;
+        if was
+            .as_ref()
+            .is_some_and(|was| inherits_anew(&was.rule.group, &new.rule.group))
+        {
+            fleet::other_windows(&mut tx, id, now).await?;
+        }
         let record = Record {
             actor: actor.audit_name(),
             action: was.as_ref().map_or(Action::GroupCreated, |_| Action::GroupChanged),

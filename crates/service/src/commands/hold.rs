@@ -116,17 +116,22 @@ impl Service {
         Ok(hold)
     }
 
-    /// Resolves a hold; takes a note.
+    /// Resolves a hold; takes a note. With `seen`, only while the patch is at the revision that was shown: more may have failed since.
     ///
     /// # Errors
-    /// Not allowed, not found, already resolved, note missing.
-    pub async fn resume(&self, actor: &Actor, hold: HoldId, note: &str) -> Result<()> {
+    /// Not allowed, not found, already resolved, changed since, note missing.
+    pub async fn resume(&self, actor: &Actor, hold: HoldId, seen: Option<i64>, note: &str) -> Result<()> {
         actor.require(Permission::Resume)?;
         let note = checks::reason(note, true)?;
         let (now, mut tx) = (self.now(), self.store().write().await?);
         let (patch, resolved) = problems::hold(&mut tx, hold).await?.ok_or(Error::NotFound)?;
         if resolved.is_some() {
             return Err(Error::Refused(Why::AlreadyDone));
+        }
+        if let Some(seen) = seen
+            && decisions::revision(&mut tx, patch).await? != Some(seen)
+        {
+            return Err(Error::Changed);
         }
         problems::resolve(&mut tx, hold, actor.account, &note, now).await?;
         decisions::touch(&mut tx, patch).await?;

@@ -127,7 +127,10 @@ impl Order<'_> {
 
     /// Nobody else gets what somebody had to take back, until a person has looked (I-33). One hold is enough.
     async fn hold_forward(&self, tx: &mut SqliteConnection, device: Option<DeviceId>) -> Result<()> {
-        if problems::open_hold(tx, self.patch, Cause::RolledBack).await?.is_none() {
+        if problems::open_hold(tx, self.patch, &[Cause::RolledBack])
+            .await?
+            .is_none()
+        {
             hold::open(
                 tx,
                 self.actor,

@@ -193,9 +193,8 @@ impl Service {
     /// # Errors
     /// When the database fails.
     pub async fn session(&self, token: &str) -> Result<Option<Actor>> {
-        let (now, hash) = (self.now(), sha256(token.as_bytes()));
-        let found = sessions::by_hash(&mut *self.store().read().await?, &hash).await?;
-        let Some((session, name, role)) = found.filter(|(session, _, role)| session.ends(*role) > now) else {
+        let now = self.now();
+        let Some((session, actor)) = self.live_session(token, now).await? else {
             return Ok(None);
         };
         if now.since(session.last_seen) >= TOUCH {
@@ -210,11 +209,30 @@ impl Service {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some(Actor {
-            account: Some(session.account),
-            name,
-            role,
-            session: Some(session.id),
+        Ok(Some(actor))
+    }
+
+    /// As [`Self::session`], for what an open page asks by itself: that nobody sits before it does not keep its session alive.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_of_page(&self, token: &str) -> Result<Option<Actor>> {
+        let found = self.live_session(token, self.now()).await?;
+        Ok(found.map(|(_, actor)| actor))
+    }
+
+    /// A session that is not over, and who it speaks for.
+    async fn live_session(&self, token: &str, now: Moment) -> Result<Option<(Session, Actor)>> {
+        let found = sessions::by_hash(&mut *self.store().read().await?, &sha256(token.as_bytes())).await?;
+        let live = found.filter(|(session, _, role)| session.ends(*role) > now);
+        Ok(live.map(|(session, name, role)| {
+            let actor = Actor {
+                account: Some(session.account),
+                name,
+                role,
+                session: Some(session.id.clone()),
+            };
+            (session, actor)
         }))
     }
 

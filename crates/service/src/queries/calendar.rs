@@ -4,11 +4,13 @@ use super::{
     days::{DAYS, Day, Range},
     forecast::{load, not_foreseen},
     hours::{self, MOST_DEVICES},
+    preview::thinking,
     schedule::groups,
     waiting::{Look, Waiting},
 };
 use crate::{
-    Actor, Error, Result, Service, snapshot,
+    Actor, Error, Result, Service,
+    snapshot::{self, Words},
     store::{devices, lists, pages, seen::SeenDevice, waiting as rows},
 };
 use domain::{DeviceId, GroupId, Moment, PatchId, Permission, ProfileId, Span};
@@ -18,8 +20,14 @@ use planner::{
     forecast, frame_spans_of, profile_of,
 };
 use sqlx::{Acquire as _, SqliteConnection};
-use std::collections::{BTreeMap, BTreeSet};
-use view::{Band, BandKind, Block, CalendarAsk, CalendarDay, CalendarPage, CalendarSpan, GroupName, ScheduleOf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use view::{
+    Band, BandKind, Block, CalendarAsk, CalendarDay, CalendarPage, CalendarSpan, GroupName, LocationName, RingName,
+    ScheduleOf,
+};
 
 /// Days that a forecast looks ahead; later ones are drawn without installs.
 const MOST_DAYS: i64 = 60;
@@ -450,6 +458,61 @@ impl Service {
         let locations = lists::locations(conn).await?;
         let words = snapshot::words(conn, now, &waiting.patches()).await?;
         tx.commit().await?;
+        // Planning takes long for a large fleet: no connection waits for it.
+        drop(read);
+        let seen = Seen {
+            of,
+            now,
+            no_device: named.filter(|_| found.is_none()).map(str::to_owned),
+            policy,
+            whom,
+            devices,
+            waiting,
+            names,
+            words,
+            groups,
+            rings,
+            locations,
+        };
+        let ask = ask.clone();
+        thinking(move || seen.page(&ask)).await
+    }
+}
+
+/// What a calendar is made from, as it was read.
+struct Seen {
+    of: ScheduleOf,
+    now: Moment,
+    /// What was asked for where no device has that name.
+    no_device: Option<String>,
+    policy: Arc<Compiled>,
+    whom: Whom,
+    devices: Vec<SeenDevice>,
+    waiting: Waiting,
+    names: BTreeMap<i64, String>,
+    words: Words,
+    groups: Vec<GroupName>,
+    rings: Vec<RingName>,
+    locations: Vec<LocationName>,
+}
+
+impl Seen {
+    /// Draws and forecasts.
+    fn page(self, ask: &CalendarAsk) -> Result<CalendarPage> {
+        let Self {
+            of,
+            now,
+            no_device,
+            policy,
+            whom,
+            devices,
+            waiting,
+            names,
+            words,
+            groups,
+            rings,
+            locations,
+        } = self;
         let zones = zones(&devices);
         let asked = ask.zone.as_deref().filter(|name| name.parse::<Zone>().is_ok());
         let most = zones.first().map(|(zone, _)| zone.as_str());
@@ -497,7 +560,7 @@ impl Service {
         Ok(CalendarPage {
             of,
             name: whom.name,
-            no_device: named.filter(|_| found.is_none()).map(str::to_owned),
+            no_device,
             span: ask.span,
             zone: zone.name().to_owned(),
             zones,

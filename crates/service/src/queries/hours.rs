@@ -1,6 +1,9 @@
 //! In which hours of the week devices are seen, which hours would suit them, and whether those of their profiles are long enough (SCH-2).
 
-use super::waiting::{Look, Waiting};
+use super::{
+    preview::thinking,
+    waiting::{Look, Waiting},
+};
 use crate::{
     Actor, Error, Result, Service, snapshot,
     store::{
@@ -62,13 +65,13 @@ fn loads(
     let facts: BTreeMap<DeviceId, &planner::DeviceFacts> = waiting.devices.iter().map(|d| (d.id, d)).collect();
     let mut of_device: BTreeMap<DeviceId, (Span, u32)> = BTreeMap::new();
     let mut lengths = Vec::new();
-    for ((device, patch), _) in &waiting.pairs {
+    for ((device, patch), pair) in &waiting.pairs {
         let (Some(followed), Some(facts), Some(patch)) =
             (profile.get(device), facts.get(device), waiting.patches.get(patch))
         else {
             continue;
         };
-        let needed = policy.expected(patch, facts);
+        let needed = policy.expected(patch, pair, facts);
         lengths.push(needed);
         let load = loads.entry(*followed).or_default();
         load.installs += 1;
@@ -188,6 +191,8 @@ impl Service {
         )
         .await?;
         tx.commit().await?;
-        Ok(hours(&policy, &names, &devices, &waiting, now))
+        // No connection waits for the planning.
+        drop(read);
+        thinking(move || Ok(hours(&policy, &names, &devices, &waiting, now))).await
     }
 }

@@ -1,7 +1,7 @@
 //! The page of rings: the ladder, the tree of groups, places, and what counts for the whole fleet.
 
 use super::{
-    preview::told,
+    preview::{thinking, told},
     waiting::{Look, Waiting},
 };
 use crate::{
@@ -264,16 +264,12 @@ impl Service {
         let after = draft.check(conn, before, now).await?;
         let warnings = warnings(conn, before, &after, now).await?;
         let (old, new) = (rings_of(&before.groups), rings_of(&after.groups));
-        let moved = |device: &DeviceFacts| device.groups.iter().find_map(|g| new.get(g).copied());
         let concerned = |device: &DeviceFacts| match whom {
             Concerned::All => true,
             Concerned::Group(id) => id.is_some_and(|id| before.policy.lies_in(device, id)),
             Concerned::Location(id) => id.is_some() && device.location == id,
         };
-        let both = |device: &DeviceFacts| {
-            let group = device.groups.first();
-            [group.and_then(|g| old.get(g).copied()), moved(device)]
-        };
+        let both = |device: &DeviceFacts| [ring_in(&old, device), ring_in(&new, device)];
         let waiting = Waiting::read_in(
             conn,
             &before.policy,
@@ -283,22 +279,40 @@ impl Service {
             both,
         )
         .await?;
-        let input = waiting.input(&before.policy, now)?;
-        let there = waiting.devices().map(|device| DeviceFacts {
-            ring: moved(&device),
-            ..device
-        });
-        let found = changes(&input, &waiting.input_with(&after.policy, now, there)?);
         let ids: Vec<PatchId> = waiting.patches();
         let mut words = snapshot::words(conn, now, &ids).await?;
         for ring in after.policy.rings() {
             words = words.with_ring(ring.id, &ring.name);
         }
+        let (before, after) = (before.policy.clone(), after.policy);
+        let (waiting, found) = thinking(move || {
+            // Nobody has slept through windows that come from above only now.
+            let was = |id: GroupId| before.policy().groups.iter().find(|g| g.id == id);
+            let groups = after.policy().groups.iter();
+            let turned: Vec<GroupId> = groups
+                .filter(|new| was(new.id).is_some_and(|old| commands::groups::inherits_anew(old, new)))
+                .map(|group| group.id)
+                .collect();
+            let anew = |device: &DeviceFacts| turned.iter().any(|group| before.lies_in(device, *group));
+            let there = waiting.devices().map(|device| DeviceFacts {
+                ring: ring_in(&new, &device),
+                missed_windows: if anew(&device) { 0 } else { device.missed_windows },
+                ..device
+            });
+            let found = changes(&waiting.input(&before, now)?, &waiting.input_with(&after, now, there)?);
+            Ok((waiting, found))
+        })
+        .await?;
         Ok(RingsPreview {
             change: told(&waiting, found, &words),
             warnings,
         })
     }
+}
+
+/// The ring that counts for a device, among those of the groups.
+fn ring_in(rings: &BTreeMap<GroupId, RingId>, device: &DeviceFacts) -> Option<RingId> {
+    device.groups.iter().find_map(|group| rings.get(group).copied())
 }
 
 /// Whose installs a change may move.

@@ -5,12 +5,12 @@ use crate::{
     facts::Known,
     snapshot,
     store::{
-        schedule,
+        rollouts, schedule,
         tries::{self, Tried},
         waiting,
     },
 };
-use domain::{DeviceId, Moment, PatchId, RingId};
+use domain::{DeviceId, LocationId, Moment, PatchId, RingId};
 use planner::{Compiled, DeviceFacts, PairFacts, PatchFacts, PlanInput};
 use sqlx::SqliteConnection;
 use std::{
@@ -69,6 +69,8 @@ pub(crate) struct Waiting {
     pub(super) all: usize,
     /// There are more pairs than were looked at.
     cut: bool,
+    /// What runs in the whole fleet, by location: also on devices on which nothing waits, and what is taken back.
+    running: BTreeMap<Option<LocationId>, u32>,
 }
 
 impl Waiting {
@@ -115,6 +117,7 @@ impl Waiting {
         let mut read = Self {
             wanted,
             all,
+            running: rollouts::loads(conn).await?,
             ..Self::default()
         };
         let of_device = read.devices_of(conn, policy, now, &ids, rings).await?;
@@ -200,6 +203,7 @@ impl Waiting {
             self.patches.values().map(|facts| (**facts).clone()),
             self.pairs.clone(),
         )
+        .map(|input| input.among(&self.running))
         .map_err(|e| Error::Inconsistent(e.to_string()))
     }
 

@@ -253,6 +253,8 @@ pub(super) fn entry(
     } else if is(Action::Withdrawn) {
         let what = if before["kind"] == "deny" { "denial" } else { "approval" };
         format!("Withdrew the {what}{ring}")
+    } else if is(Action::Held) && after["again"] == true {
+        about("Another failure while it was held")
     } else if is(Action::Held) {
         let cause = Cause::ALL.into_iter().find(|c| after["cause"] == c.word());
         about(cause.map_or("Held after a failure", |c| match c {

@@ -230,19 +230,30 @@ async fn put_aside(path: &Path, now: Moment) -> std::result::Result<(), BackupEr
     sync_folder(path).map_err(file(path))
 }
 
+/// A number after one that a backup holds, and after every one that was given since: the backup may be restored more than once, and what
+/// was counted in between is lost. Nothing counts as fast as seconds pass.
+fn later(number: i64, now: Moment) -> i64 {
+    (number + 1).max(now.0)
+}
+
 /// Makes a restored database safe to start (I-27): a new epoch, every rollout held, nobody signed in. Returns the audit chain's length and head.
 async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Result<(i64, String)> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-    let epoch = meta(&mut tx, "epoch").await? + 1;
+    let before = meta(&mut tx, "epoch").await?;
+    let epoch = later(before, now);
     set_meta(&mut tx, "epoch", epoch).await?;
     let policy = meta(&mut tx, "policy_version").await?;
-    set_meta(&mut tx, "policy_version", policy + 1).await?;
+    set_meta(&mut tx, "policy_version", later(policy, now)).await?;
     super::sessions::delete_all(&mut tx).await?;
     super::accounts::drop_links(&mut tx, None).await?;
-    let decided: Vec<i64> =
-        sqlx::query_scalar("SELECT DISTINCT patch_id FROM decision WHERE withdrawn_at IS NULL AND kind = 1 ORDER BY 1")
-            .fetch_all(&mut *tx)
-            .await?;
+    // Whatever a device could be told to do: an approval may have been withdrawn since, and a rollback lifted.
+    let acting: Vec<(i64, bool)> = sqlx::query_as(
+        "SELECT patch_id, max(back) FROM (
+            SELECT patch_id, 0 AS back FROM decision WHERE withdrawn_at IS NULL AND kind = 1
+            UNION ALL SELECT patch_id, 1 FROM rollback_order WHERE done_at IS NULL AND lifted_at IS NULL) GROUP BY patch_id ORDER BY patch_id",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     let detail = format!(
         "Restored from {}",
         from.file_name()
@@ -252,12 +263,19 @@ async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Resul
         actor: "host".to_owned(),
         action: Action::Restored,
         object: format!("epoch:{epoch}"),
-        before: Some(serde_json::json!({ "epoch": epoch - 1 }).to_string()),
-        after: Some(serde_json::json!({ "epoch": epoch, "held": decided.len() }).to_string()),
+        before: Some(serde_json::json!({ "epoch": before }).to_string()),
+        after: Some(serde_json::json!({ "epoch": epoch, "held": acting.len() }).to_string()),
         reason: detail.clone(),
     };
     audit::append(&mut tx, now, &record).await?;
-    for patch in decided {
+    for (patch, back) in acting {
+        let detail = if back {
+            format!(
+                "{detail}. Rollbacks that were ordered before wait for this hold, too: they may have been lifted since."
+            )
+        } else {
+            detail.clone()
+        };
         let hold = super::holds::open(&mut tx, PatchId(patch), Cause::Restored, None, &detail, now, "host").await?;
         let held = Record {
             actor: "host".to_owned(),
@@ -265,7 +283,7 @@ async fn prepare(conn: &mut SqliteConnection, from: &Path, now: Moment) -> Resul
             object: format!("patch:{patch} hold:{hold}"),
             before: None,
             after: Some(serde_json::json!({ "cause": Cause::Restored.word() }).to_string()),
-            reason: detail.clone(),
+            reason: detail,
         };
         audit::append(&mut tx, now, &held).await?;
     }

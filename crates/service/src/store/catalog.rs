@@ -143,7 +143,7 @@ pub async fn insert(conn: &mut SqliteConnection, patch: &NewPatch<'_>, now: Mome
 pub type NewPackage<'a> = (i64, &'a str, &'a str, &'a str, u64, &'a str, bool);
 
 /// Bytes of a package at most: what a device says may not grow beyond what can be added up.
-const LARGEST: u64 = 1 << 40;
+pub(crate) const LARGEST: u64 = 1 << 40;
 
 /// Adds packages and their sizes to their patches.
 ///

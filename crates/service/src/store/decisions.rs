@@ -110,6 +110,17 @@ pub async fn touch(conn: &mut SqliteConnection, patch: PatchId) -> Result<()> {
     Ok(())
 }
 
+/// The revision of a patch; `None` when there is no such patch.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revision(conn: &mut SqliteConnection, patch: PatchId) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar("SELECT revision FROM patch WHERE id = ?")
+        .bind(patch.0)
+        .fetch_optional(conn)
+        .await?)
+}
+
 /// Whether a patch exists.
 ///
 /// # Errors

@@ -180,16 +180,35 @@ fn device_row(row: &SqliteRow, groups: &[Group], rings: &[RingName]) -> Result<D
     })
 }
 
-/// Moves a device to a group or none.
+/// Moves a device to a group or none. It has not slept through the windows that it did not have until now.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_group(conn: &mut SqliteConnection, id: DeviceId, group: Option<GroupId>) -> Result<()> {
-    sqlx::query("UPDATE device SET group_id = ? WHERE id = ?")
-        .bind(group.map(|g| g.0))
-        .bind(id.0)
-        .execute(conn)
-        .await?;
+pub async fn set_group(conn: &mut SqliteConnection, id: DeviceId, group: Option<GroupId>, now: Moment) -> Result<()> {
+    sqlx::query(
+        "UPDATE device SET group_id = ?1, in_window_at = max(coalesce(in_window_at, enrolled_at), ?2) WHERE id = ?3",
+    )
+    .bind(group.map(|g| g.0))
+    .bind(now.0)
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The devices in a group and below it get other windows from above, and have not slept through them until now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn other_windows(conn: &mut SqliteConnection, group: GroupId, now: Moment) -> Result<()> {
+    sqlx::query(
+        "WITH RECURSIVE below(id) AS (SELECT ?1 UNION SELECT g.id FROM device_group g JOIN below b ON g.parent_id = b.id)
+         UPDATE device SET in_window_at = max(coalesce(in_window_at, enrolled_at), ?2) WHERE group_id IN (SELECT id FROM below)",
+    )
+    .bind(group.0)
+    .bind(now.0)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

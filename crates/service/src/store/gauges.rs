@@ -23,7 +23,7 @@ const STAGES: [&str; 8] = [
 /// When the database fails.
 pub async fn read(conn: &mut SqliteConnection, now: Moment) -> Result<Gauges> {
     let by_state = pairs(conn, "SELECT state, sum(n) FROM fleet_count GROUP BY state").await?;
-    let by_stage = pairs(conn, "SELECT state, count(*) FROM attempt GROUP BY state").await?;
+    let by_stage = pairs(conn, "SELECT state, n FROM attempt_count").await?;
     let missing: Vec<(i64, bool, u32, u64)> = sqlx::query_as(
         "SELECT severity, category = 1, count(*), sum(n_missing) FROM patch WHERE superseded_by IS NULL AND n_missing > 0
          GROUP BY severity, category = 1",

@@ -45,17 +45,19 @@ pub async fn resolve(
     Ok(())
 }
 
-/// The open hold of a patch with a cause, if there is one.
+/// The first open hold of a patch with one of these causes, if there is one.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn open_hold(conn: &mut SqliteConnection, patch: PatchId, cause: Cause) -> Result<Option<HoldId>> {
-    let id: Option<i64> =
-        sqlx::query_scalar("SELECT min(id) FROM hold WHERE patch_id = ? AND cause = ? AND resolved_at IS NULL")
-            .bind(patch.0)
-            .bind(cause as i64)
-            .fetch_one(conn)
-            .await?;
+pub async fn open_hold(conn: &mut SqliteConnection, patch: PatchId, causes: &[Cause]) -> Result<Option<HoldId>> {
+    let codes: Vec<i64> = causes.iter().map(|cause| *cause as i64).collect();
+    let id: Option<i64> = sqlx::query_scalar(
+        "SELECT min(id) FROM hold WHERE patch_id = ? AND cause IN (SELECT value FROM json_each(?)) AND resolved_at IS NULL",
+    )
+    .bind(patch.0)
+    .bind(super::states::json(&codes)?)
+    .fetch_one(conn)
+    .await?;
     Ok(id.map(HoldId))
 }
 

@@ -48,5 +48,15 @@ pub async fn differences(conn: &mut SqliteConnection) -> Result<Vec<String>> {
         .fetch_all(&mut *conn)
         .await?,
     );
+    all.extend(
+        sqlx::query_scalar::<_, String>(
+            "SELECT format('attempts in state %d: kept %d, counted %d', s.state, coalesce(c.n, 0), coalesce(t.n, 0))
+             FROM (SELECT state FROM attempt_count UNION SELECT state FROM attempt) s LEFT JOIN attempt_count c ON c.state = s.state
+                  LEFT JOIN (SELECT state, count(*) AS n FROM attempt GROUP BY state) t ON t.state = s.state
+             WHERE coalesce(c.n, 0) <> coalesce(t.n, 0)",
+        )
+        .fetch_all(&mut *conn)
+        .await?,
+    );
     Ok(all)
 }

@@ -28,6 +28,8 @@ pub struct State {
     pub ours: bool,
     /// JSON of [`protocol::v1::Brake`].
     pub brake: Option<String>,
+    /// Bytes that the device would download, when it last offered the patch.
+    pub bytes: Option<u64>,
     /// Whether the patch counts as security.
     pub security: bool,
 }
@@ -49,6 +51,11 @@ pub fn state_of(code: i64) -> Result<PatchState> {
     PatchState::from_code(code).ok_or_else(|| Error::Inconsistent(format!("patch state {code}")))
 }
 
+/// What a device would download, as it is stored.
+pub(super) fn bytes_of(stored: Option<i64>) -> Option<u64> {
+    stored.and_then(|bytes| u64::try_from(bytes).ok())
+}
+
 fn state(row: &SqliteRow) -> Result<State> {
     Ok(State {
         patch: PatchId(row.try_get(0)?),
@@ -57,6 +64,7 @@ fn state(row: &SqliteRow) -> Result<State> {
         ours: row.try_get(3)?,
         brake: row.try_get(4)?,
         security: row.try_get::<i64, _>(5)? == Category::Security.code(),
+        bytes: bytes_of(row.try_get(6)?),
     })
 }
 
@@ -66,7 +74,7 @@ fn state(row: &SqliteRow) -> Result<State> {
 /// When the database fails.
 pub async fn of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<BTreeMap<PatchId, State>> {
     let rows = sqlx::query(
-        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category FROM device_patch s JOIN patch p ON p.id = s.patch_id
+        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category, s.bytes FROM device_patch s JOIN patch p ON p.id = s.patch_id
          WHERE s.device_id = ?",
     )
     .bind(device.0)
@@ -81,7 +89,7 @@ pub async fn of_device(conn: &mut SqliteConnection, device: DeviceId) -> Result<
 /// When the database fails.
 pub async fn of_pair(conn: &mut SqliteConnection, device: DeviceId, patch: PatchId) -> Result<Option<State>> {
     let row = sqlx::query(
-        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category FROM device_patch s JOIN patch p ON p.id = s.patch_id
+        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category, s.bytes FROM device_patch s JOIN patch p ON p.id = s.patch_id
          WHERE s.device_id = ? AND s.patch_id = ?",
     )
     .bind(device.0)
@@ -101,7 +109,7 @@ pub async fn of_patch(
     devices: &[DeviceId],
 ) -> Result<BTreeMap<DeviceId, State>> {
     let rows = sqlx::query(
-        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category, s.device_id
+        "SELECT s.patch_id, s.state, s.since, s.ours, s.brake, p.category, s.bytes, s.device_id
          FROM json_each(?) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.patch_id = ? JOIN patch p ON p.id = s.patch_id",
     )
     .bind(json(&devices)?)
@@ -109,7 +117,7 @@ pub async fn of_patch(
     .fetch_all(conn)
     .await?;
     rows.iter()
-        .map(|row| Ok((DeviceId(row.try_get(6)?), state(row)?)))
+        .map(|row| Ok((DeviceId(row.try_get(7)?), state(row)?)))
         .collect()
 }
 
@@ -187,8 +195,9 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
             ours,
             brake,
             security,
+            bytes,
         } = &change.to;
-        rows.push((patch.0, state.code(), since.0, i64::from(*ours), brake));
+        rows.push((patch.0, state.code(), since.0, i64::from(*ours), brake, bytes));
         let mut of_patch = [0_i64; 7];
         if let Some(from) = change.from {
             patch_counts(from, -1, &mut of_patch);
@@ -199,9 +208,10 @@ pub async fn apply(conn: &mut SqliteConnection, device: DeviceId, changes: &[Cha
         counts.push((patch.0, of_patch));
     }
     sqlx::query(
-        "INSERT INTO device_patch (device_id, patch_id, state, since, ours, brake)
-         SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true
-         ON CONFLICT (device_id, patch_id) DO UPDATE SET state = excluded.state, since = excluded.since, ours = excluded.ours, brake = excluded.brake",
+        "INSERT INTO device_patch (device_id, patch_id, state, since, ours, brake, bytes)
+         SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
+         ON CONFLICT (device_id, patch_id) DO UPDATE SET state = excluded.state, since = excluded.since, ours = excluded.ours, brake = excluded.brake,
+             bytes = excluded.bytes",
     )
     .bind(device.0)
     .bind(json(&rows)?)

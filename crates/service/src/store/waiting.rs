@@ -52,7 +52,7 @@ pub async fn titles(conn: &mut SqliteConnection, patches: &[PatchId]) -> Result<
 /// When the database fails.
 pub async fn patches(conn: &mut SqliteConnection, devices: &[DeviceId], most: u32) -> Result<Vec<WaitingPatch>> {
     let rows = sqlx::query(concat!(
-        "SELECT s.device_id, s.patch_id, s.state, s.since, s.ours, s.brake
+        "SELECT s.device_id, s.patch_id, s.state, s.since, s.ours, s.brake, s.bytes
          FROM json_each(?1) AS v CROSS JOIN device_patch s ON s.device_id = v.value AND s.state IN ",
         open_states!(),
         "
@@ -71,6 +71,7 @@ pub async fn patches(conn: &mut SqliteConnection, devices: &[DeviceId], most: u3
                 since: Moment(row.try_get(3)?),
                 ours: row.try_get(4)?,
                 brake: row.try_get(5)?,
+                bytes: states::bytes_of(row.try_get(6)?),
                 // Nobody asks.
                 security: false,
             };

@@ -97,7 +97,11 @@ async fn a_failure_counts_although_the_hold_before_it_was_resolved_by_a_clock_ah
     server.service.tick().await.unwrap();
     // The clock of the host was believed.
     server.service.confirm_clock(&officer, "looks right").await.unwrap();
-    server.service.resume(&officer, HoldId(1), "looked at").await.unwrap();
+    server
+        .service
+        .resume(&officer, HoldId(1), None, "looked at")
+        .await
+        .unwrap();
     server.clock.jump(Span::days(-2));
     server.service.tick().await.unwrap();
     server.service.confirm_clock(&officer, "set right").await.unwrap();
@@ -111,7 +115,7 @@ async fn a_failure_counts_although_the_hold_before_it_was_resolved_by_a_clock_ah
     assert_eq!(gate, "not_held");
     server
         .service
-        .resume(&officer, HoldId(2), "looked at again")
+        .resume(&officer, HoldId(2), None, "looked at again")
         .await
         .unwrap();
     device.permit(&server, patch).await;

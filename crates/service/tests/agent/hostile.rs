@@ -188,6 +188,35 @@ async fn a_revoked_device_is_told_so_and_changes_nothing() {
     assert_eq!(server.dump().await, before);
 }
 
+/// A message whose sender is revoked while it waits for its turn to write is refused as well: nothing of the device comes back.
+#[tokio::test]
+async fn a_device_that_is_revoked_while_its_message_waits_changes_nothing() {
+    for path in [REPORT, RESULTS, PERMIT] {
+        let (server, mut device, patch) = approved().await;
+        let mut other = server.sql().await;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        let body = match path {
+            REPORT => device.seal(full(&device.inventory.clone())),
+            RESULTS => device.seal(Results { results: Vec::new() }),
+            _ => device.seal(PermitRequest {
+                patch,
+                kind: ActionKind::Install,
+                current: Vec::new(),
+            }),
+        };
+        let revoke = async {
+            // Long enough for the message to have passed its signature.
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            let revoked = "UPDATE device SET state = 3, n_open = 0, n_security = 0; DELETE FROM device_patch; COMMIT";
+            sqlx::raw_sql(revoked).execute(&mut other).await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(device.send_raw(&server, path, &body), revoke);
+        assert_eq!(refused(&reply), RefusalCode::Revoked, "{path}");
+        assert_eq!(server.number("SELECT count(*) FROM device_patch").await, 0, "{path}");
+        assert_eq!(server.number("SELECT seq FROM device").await, 1, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_fault_in_the_middle_of_a_report_leaves_nothing_and_the_next_try_works() {
     let server = server().await;

@@ -9,6 +9,7 @@ mod evidence;
 mod hostile;
 mod lines;
 mod messages;
+mod missed;
 mod numbers;
 mod permits;
 mod power;

@@ -49,6 +49,41 @@ async fn nothing_starts_without_an_approval_for_its_ring() {
     assert_eq!(device.refusal(&server, other).await.0, "slot", "I-15");
 }
 
+/// The size of a patch adds up what every architecture needs; a device is asked for room for its own packages.
+#[tokio::test]
+async fn another_architectures_packages_take_no_room_here() {
+    let server = server().await;
+    let mut device = server.scanned(1, PILOT, inventory(SCAN, OFFER)).await;
+    let mut other = inventory(SCAN, OFFER);
+    let arch = domain::Arch::parse("arm64").unwrap();
+    other.packages.iter_mut().for_each(|p| p.arch = arch.clone());
+    for update in &mut other.updates {
+        (update.arch, update.size) = (arch.clone(), 1 << 39);
+    }
+    let mut large = server.scanned(2, PILOT, other).await;
+    let patch = server.patch("a", "2").await;
+    server.approve(patch, PILOT).await;
+    assert_eq!(large.refusal(&server, patch).await.0, "device_ready");
+    assert_eq!(
+        server
+            .number("SELECT bytes FROM device_patch WHERE device_id = 1 AND patch_id = 1")
+            .await,
+        1_000
+    );
+    let permit = device.permit(&server, patch).await;
+    // What is not offered for now is as large as it was.
+    device.start(&server, &permit).await;
+    let mut unread = inventory(SCAN, &[]);
+    unread.sources[1].error = Some(short("not reached"));
+    device.report(&server, unread).await;
+    assert_eq!(
+        server
+            .number("SELECT bytes FROM device_patch WHERE device_id = 1 AND patch_id = 1")
+            .await,
+        1_000
+    );
+}
+
 #[tokio::test]
 async fn the_same_question_has_the_same_permit_while_it_would_be_granted() {
     let server = server().await;
@@ -164,7 +199,7 @@ async fn denied_held_scan_only_and_revoked_devices_get_none() {
     let officer = server.officer().await;
     let hold = server.service.hold(&officer, patch, "wait").await.unwrap();
     assert_eq!(device.refusal(&server, patch).await.0, "not_held", "I-4");
-    server.service.resume(&officer, hold, "go on").await.unwrap();
+    server.service.resume(&officer, hold, None, "go on").await.unwrap();
     let permit = device.permit(&server, patch).await;
     assert_eq!(permit.packages.len(), 1);
     server.service.revoke_device(&officer, device.id, "lost").await.unwrap();

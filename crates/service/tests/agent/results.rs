@@ -139,7 +139,7 @@ async fn a_failed_first_device_holds_the_rollout_until_a_person_resolves_it() {
     server.pass(Span(60));
     server
         .service
-        .resume(&server.officer().await, hold, "script mended")
+        .resume(&server.officer().await, hold, None, "script mended")
         .await
         .unwrap();
     let permit = device.permit(&server, patch).await;
@@ -155,6 +155,71 @@ async fn a_failed_first_device_holds_the_rollout_until_a_person_resolves_it() {
         "a new failure holds anew"
     );
     server.recount().await;
+}
+
+/// Whatever failed while it was held is resolved with the hold, by somebody who has seen it.
+#[tokio::test]
+async fn further_failures_of_a_held_patch_open_no_further_hold() {
+    let server = server().await;
+    let officer = server.officer().await;
+    crate::rings::change(&server, PILOT, |ring| ring.waves = String::new()).await;
+    let mut running = Vec::new();
+    for seed in 1..=4 {
+        running.push(permitted(&server, seed).await);
+    }
+    let patch = server.patch("a", "2").await;
+    let open = async || {
+        let sql = "SELECT count(*) FROM hold WHERE resolved_at IS NULL";
+        server.number(sql).await
+    };
+    let revision = async || server.number("SELECT revision FROM patch").await;
+    for (device, permit) in &mut running[..2] {
+        device.start(&server, permit).await;
+        device.finish(&server, permit, failed()).await;
+    }
+    let (hold, seen) = (
+        domain::HoldId(server.number("SELECT id FROM hold").await),
+        revision().await,
+    );
+    // One fails after somebody has looked, one is never heard of again.
+    let (device, permit) = &mut running[2];
+    device.start(&server, permit).await;
+    device.finish(&server, permit, failed()).await;
+    let (device, permit) = &mut running[3];
+    device.start(&server, permit).await;
+    server.service.tick().await.unwrap();
+    server.pass(Span::hours(3));
+    server.service.tick().await.unwrap();
+    assert_eq!(server.number("SELECT count(*) FROM attempt WHERE state = 8").await, 1);
+    assert_eq!(open().await, 1, "I-29: one hold to resolve");
+    let audit = server.service.device(&officer, running[3].0.id).await.unwrap().timeline;
+    assert!(
+        audit
+            .iter()
+            .any(|entry| entry.text.starts_with("Another failure while it was held")),
+        "{audit:?}"
+    );
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM audit_object o JOIN audit a USING (seq) WHERE o.word = 'hold:1' AND a.action = 'rollout.held'")
+            .await,
+        4,
+        "every failure is on record with it"
+    );
+    let stale = server.service.resume(&officer, hold, Some(seen), "script mended").await;
+    assert!(matches!(stale, Err(service::Error::Changed)), "{stale:?}");
+    let seen = revision().await;
+    server
+        .service
+        .resume(&officer, hold, Some(seen), "script mended")
+        .await
+        .unwrap();
+    assert_eq!(open().await, 0);
+    let (device, _) = &mut running[0];
+    let permit = device.permit(&server, patch).await;
+    device.start(&server, &permit).await;
+    device.finish(&server, &permit, failed()).await;
+    assert_eq!(open().await, 1, "what fails after that holds anew");
 }
 
 #[tokio::test]

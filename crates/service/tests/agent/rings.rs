@@ -22,7 +22,7 @@ pub async fn change(server: &Server, ring: RingId, change: impl FnOnce(&mut Ring
         .unwrap()
 }
 
-async fn change_group(server: &Server, group: i64, change: impl FnOnce(&mut GroupForm)) -> RingsSaved {
+pub async fn change_group(server: &Server, group: i64, change: impl FnOnce(&mut GroupForm)) -> RingsSaved {
     let page = server.service.rings(&server.admin()).await.unwrap();
     let found = page.groups.into_iter().find(|g| g.id.0 == group).unwrap();
     let mut form = found.form;
@@ -357,7 +357,7 @@ fn nightly(group: i64) -> WindowForm {
 }
 
 /// 12:00 UTC of the day, from the server's first day on.
-async fn noon(server: &Server, day: i64) {
+pub async fn noon(server: &Server, day: i64) {
     let at = Moment(1_795_000_000_i64.div_euclid(86_400) * 86_400 + day * 86_400 + 43_200);
     server.pass(at.since(server.service.now()));
 }

@@ -3,6 +3,7 @@
 use crate::support::*;
 use domain::{HoldId, PatchState as S, Span, VersionText};
 use protocol::{LongText, v1::*};
+use service::commands::decide::{Selection, Verb};
 
 #[tokio::test]
 async fn a_rollback_is_proven_and_the_version_stays_blocked() {
@@ -61,7 +62,10 @@ async fn a_rollback_is_proven_and_the_version_stays_blocked() {
     server.recount().await;
     // Not installed again by itself, whatever else is open.
     for hold in 1..=server.number("SELECT max(id) FROM hold").await {
-        let _ = server.service.resume(&officer, domain::HoldId(hold), "looked").await;
+        let _ = server
+            .service
+            .resume(&officer, domain::HoldId(hold), None, "looked")
+            .await;
     }
     server.pass(Span::days(1));
     assert!(device.check_in(&server).await.orders.is_empty());
@@ -214,6 +218,62 @@ async fn a_device_that_cannot_begin_to_go_back_waits_longer_each_time() {
     }
 }
 
+/// I-27: a rollback that was lifted after the backup is not carried out by itself.
+#[tokio::test]
+async fn a_restored_rollback_waits_until_a_person_has_looked() {
+    let (server, mut device, patch) = approved().await;
+    let officer = server.officer().await;
+    device.install(&server, patch).await;
+    server
+        .service
+        .roll_back(&officer, device.id, patch, "breaks things")
+        .await
+        .unwrap();
+    server
+        .service
+        .decide(
+            &officer,
+            Selection::These(vec![(patch, None)]),
+            PILOT,
+            Verb::Withdraw,
+            "not now",
+            false,
+        )
+        .await
+        .unwrap();
+    let backup = server.settings.data.join("b.backup");
+    server.service.backup(&backup).await.unwrap();
+    server
+        .service
+        .lift_block(&officer, device.id, patch, "it was the fan")
+        .await
+        .unwrap();
+    let server = server.restore(&backup).await;
+    device.seq += 10;
+    assert!(device.check_in(&server).await.orders.is_empty());
+    let PermitReply::Refused { gate, reason, .. } = device.ask(&server, patch, ActionKind::RollBack).await else {
+        panic!("granted")
+    };
+    assert_eq!(gate.as_str(), "not_held");
+    assert!(reason.as_str().contains("restored"), "{reason}");
+    let page = server.service.device(&officer, device.id).await.unwrap();
+    let step = page.patches[0]
+        .ladder
+        .iter()
+        .find(|step| step.gate == "not_held")
+        .unwrap();
+    assert_eq!(step.status, view::StepStatus::Closed, "its page says so, too");
+    for hold in 1..=server.number("SELECT max(id) FROM hold").await {
+        let _ = server
+            .service
+            .resume(&officer, HoldId(hold), None, "it still breaks things")
+            .await;
+    }
+    assert_eq!(device.check_in(&server).await.orders.len(), 1);
+    let granted = device.ask(&server, patch, ActionKind::RollBack).await;
+    assert!(matches!(granted, PermitReply::Granted(_)), "{granted:?}");
+}
+
 /// I-33: an attempt that failed half way left a part behind; the way back leads to what was there before that part, too, and ends.
 #[tokio::test]
 async fn the_way_back_from_a_patch_that_came_in_two_attempts_is_whole() {
@@ -236,7 +296,11 @@ async fn the_way_back_from_a_patch_that_came_in_two_attempts_is_whole() {
     device.report(&server, installed(&scan, &first.packages[..1])).await;
     let hold = HoldId(server.number("SELECT max(id) FROM hold").await);
     let officer = server.officer().await;
-    server.service.resume(&officer, hold, "looked at it").await.unwrap();
+    server
+        .service
+        .resume(&officer, hold, None, "looked at it")
+        .await
+        .unwrap();
     device.install(&server, patch).await;
     server
         .service

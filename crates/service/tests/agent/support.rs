@@ -91,6 +91,27 @@ impl Server {
         }
     }
 
+    /// Stops the server, and starts it on what a backup holds.
+    pub async fn restore(self, from: &std::path::Path) -> Self {
+        let Self {
+            service,
+            clock,
+            settings,
+            _folder,
+        } = self;
+        let now = service.now();
+        service.close().await;
+        drop(service);
+        service::commands::backup::restore(&settings, from, now).await.unwrap();
+        let service = Service::open(settings.clone(), clock.clone()).await.unwrap();
+        Self {
+            service,
+            clock,
+            settings,
+            _folder,
+        }
+    }
+
     pub fn admin(&self) -> Actor {
         Actor::host()
     }

@@ -45,7 +45,11 @@ async fn the_first_device_of_a_later_wave_holds_the_rollout_too() {
 
     // A person lets it go on: one at a time, until one of the wave has succeeded.
     let hold = HoldId(server.number("SELECT max(id) FROM hold").await);
-    server.service.resume(&officer, hold, "looked at it").await.unwrap();
+    server
+        .service
+        .resume(&officer, hold, None, "looked at it")
+        .await
+        .unwrap();
     let permit = pilots[2].permit(&server, patch).await;
     let (gate, reason, _) = pilots[1].refusal(&server, patch).await;
     assert_eq!(gate, "slot", "{reason}");
@@ -54,7 +58,11 @@ async fn the_first_device_of_a_later_wave_holds_the_rollout_too() {
     pilots[2].finish(&server, &permit, failed()).await;
     assert_eq!(holds(&server).await, 1, "nor has this one succeeded");
     let hold = HoldId(server.number("SELECT max(id) FROM hold").await);
-    server.service.resume(&officer, hold, "looked again").await.unwrap();
+    server
+        .service
+        .resume(&officer, hold, None, "looked again")
+        .await
+        .unwrap();
     pilots[1].install(&server, patch).await;
     // The wave has a success: what fails now counts by the thresholds.
     fails(&server, &mut pilots[3], patch).await;

@@ -132,18 +132,51 @@ async fn a_backup_comes_back_with_everything_held() {
             .iter()
             .any(|t| t.text == "Held after the database was restored")
     );
-    let epoch: i64 = {
-        let mut conn = service_conn(&folder).await;
-        sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'")
-            .fetch_one(&mut conn)
-            .await
-            .unwrap()
-    };
-    assert_eq!(epoch, 2);
+    let (epoch, policy) = numbers(&folder).await;
+    assert!(
+        epoch > 1 && policy > 1,
+        "agents send everything again and follow the policy anew"
+    );
     let resumed = service
-        .resume(&admin, page.holds[0].id, "compared with the devices")
+        .resume(&admin, page.holds[0].id, None, "compared with the devices")
         .await;
     resumed.unwrap();
+}
+
+/// Epoch and policy version.
+async fn numbers(folder: &tempfile::TempDir) -> (i64, i64) {
+    sqlx::query_as(
+        "SELECT max(CASE key WHEN 'epoch' THEN CAST(value AS INTEGER) END), max(CASE key WHEN 'policy_version' THEN CAST(value AS INTEGER) END)
+         FROM meta",
+    )
+    .fetch_one(&mut service_conn(folder).await)
+    .await
+    .unwrap()
+}
+
+/// Agents take a number that they know for what they have heard already.
+#[tokio::test]
+async fn the_same_backup_restored_again_has_numbers_of_its_own() {
+    let (w, _) = fleet().await;
+    let admin = w.administrator.clone();
+    let to = w.folder.path().join("b.backup");
+    w.service.backup(&to).await.unwrap();
+    let folder = stop(w).await;
+    restore(&settings(&folder), &to, START + Span::hours(1)).await.unwrap();
+    let first = numbers(&folder).await;
+    let service = open(&folder).await.unwrap();
+    let device = view::DeviceFilter::default();
+    let device = service.devices(&admin, &device).await.unwrap().rows[0].id;
+    for group in [None, Some(domain::GroupId(2))] {
+        service.move_device(&admin, device, group).await.unwrap();
+    }
+    service.close().await;
+    drop(service);
+    let used = numbers(&folder).await;
+    assert_eq!(used, (first.0, first.1 + 2), "the policy changed twice meanwhile");
+    restore(&settings(&folder), &to, START + Span::hours(2)).await.unwrap();
+    let again = numbers(&folder).await;
+    assert!(again.0 > used.0 && again.1 > used.1, "{used:?} {again:?}");
 }
 
 async fn service_conn(folder: &tempfile::TempDir) -> sqlx::SqliteConnection {

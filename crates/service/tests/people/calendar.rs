@@ -413,3 +413,36 @@ async fn what_does_not_fit_is_named_with_its_reason() {
     let other = ask(&w, of(ScheduleOf::Ring(PRODUCTION))).await;
     assert!(other.not_foreseen.is_empty());
 }
+
+/// What runs takes its slot in the forecast, too, although nothing else waits on its device.
+#[tokio::test]
+async fn the_forecast_waits_for_what_runs() {
+    let w = world().await;
+    waiting(&w).await;
+    let page = w.service.rings(&w.administrator).await.unwrap();
+    let limited = FleetForm {
+        max_in_flight: Some(1),
+        ..page.fleet
+    };
+    let saved = w
+        .service
+        .save_fleet_policy(&w.administrator, page.fleet_version, &limited)
+        .await;
+    saved.unwrap();
+    assert_eq!(ask(&w, of(ScheduleOf::All)).await.days[0].blocks[0].from, START);
+    let (busy, patch) = (w.device(2, "web2").await, w.patch("curl", "8").await);
+    w.state(busy, patch, PatchState::Installing, false).await;
+    sqlx::query(
+        "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline)
+         VALUES (?, ?, 1, 1, 1, 2, ?3, ?3, ?3)",
+    )
+    .bind(busy.0)
+    .bind(patch.0)
+    .bind(START.0)
+    .execute(&mut w.conn().await)
+    .await
+    .unwrap();
+    let page = ask(&w, of(ScheduleOf::All)).await;
+    assert_eq!(page.waiting, 1, "nothing waits on the one that installs");
+    assert_eq!(page.days[0].blocks[0].from, START + planner::RUNNING);
+}

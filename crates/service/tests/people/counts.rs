@@ -419,6 +419,46 @@ async fn gauges_are_the_same_numbers() {
     assert_eq!(i64::from(gauges.audit_records), w.records().await);
 }
 
+/// The table of attempts only grows: what a scrape says of it comes from a kept count and an index of the few that matter.
+#[tokio::test]
+async fn attempts_are_counted_without_reading_them() {
+    let w = fleet().await;
+    let told = async || {
+        let gauges = w.service.gauges().await.unwrap();
+        let some = gauges.attempts.into_iter().filter(|(_, n)| *n > 0);
+        (some.collect::<Vec<_>>(), gauges.unproven)
+    };
+    assert_eq!(told().await, (vec![], 0));
+    w.run(
+        "INSERT INTO attempt (device_id, patch_id, ring_id, kind, fence, state, permitted_at, start_by, deadline)
+         SELECT id, 1, 1, 1, 1, CASE id WHEN 1 THEN 2 ELSE 3 END, 1, 1, 1 FROM device WHERE id <= 5",
+    )
+    .await
+    .unwrap();
+    assert_eq!(told().await, (vec![("started", 1), ("succeeded", 4)], 4));
+    w.run("UPDATE attempt SET state = 4 WHERE device_id = 1").await.unwrap();
+    w.run("UPDATE attempt SET proven_at = 2 WHERE device_id > 2")
+        .await
+        .unwrap();
+    assert_eq!(told().await, (vec![("succeeded", 4), ("failed", 1)], 1));
+    let attempts = async || {
+        let all = w.service.recount().await.unwrap();
+        all.into_iter()
+            .filter(|d| d.starts_with("attempts"))
+            .collect::<Vec<_>>()
+    };
+    assert!(attempts().await.is_empty());
+    w.run("UPDATE attempt_count SET n = 9 WHERE state = 3").await.unwrap();
+    assert_eq!(attempts().await, ["attempts in state 3: kept 9, counted 4"]);
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "EXPLAIN QUERY PLAN SELECT count(*) FROM attempt WHERE kind = 1 AND state = 3 AND proven_at IS NULL",
+    )
+    .fetch_all(&mut w.conn().await)
+    .await
+    .unwrap();
+    assert!(plan.iter().any(|step| step.3.contains("attempt_unproven")), "{plan:?}");
+}
+
 #[tokio::test]
 async fn a_group_in_a_group_has_its_ring() {
     let w = world().await;

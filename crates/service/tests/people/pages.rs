@@ -138,7 +138,10 @@ async fn soak_counts_from_the_first_proof_stops_at_a_hold_and_opens_production()
     let now = lanes(&w, patch).await;
     assert_eq!(now[0].soak.unwrap().elapsed, 5 * 86_400, "a hold stops the clock");
     assert_eq!(now[1].opens_at, None, "a person must come first");
-    w.service.resume(&w.administrator, hold, "was the fan").await.unwrap();
+    w.service
+        .resume(&w.administrator, hold, None, "was the fan")
+        .await
+        .unwrap();
     let now = lanes(&w, patch).await;
     assert_eq!(
         (now[0].soak.unwrap().elapsed, now[1].opens_at),

@@ -217,7 +217,7 @@ async fn run(scene: &Scene, command: Command, actor: &Actor) -> Result<(), Error
             .await
             .map(ok),
         Hold => service.hold(actor, scene.open, "why").await.map(|_| ()),
-        Resume => service.resume(actor, scene.hold, "looked into it").await,
+        Resume => service.resume(actor, scene.hold, None, "looked into it").await,
         Problem => service
             .report_problem(actor, scene.device, scene.open, "it beeps")
             .await
@@ -314,7 +314,7 @@ async fn what_was_done_is_not_done_twice_and_what_is_not_there_is_not_found() {
         service.move_device(admin, device, None).await,
         service.ask_scan(admin, device).await,
         service.hold(admin, patch, "why").await.map(|_| ()),
-        service.resume(admin, HoldId(999), "why").await,
+        service.resume(admin, HoldId(999), None, "why").await,
         service
             .report_problem(admin, scene.device, patch, "why")
             .await

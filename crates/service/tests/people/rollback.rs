@@ -27,11 +27,14 @@ async fn a_hold_ends_with_a_note() {
             .held
     );
     assert!(matches!(
-        w.service.resume(&w.administrator, hold, "").await,
+        w.service.resume(&w.administrator, hold, None, "").await,
         Err(Error::Invalid { .. })
     ));
     w.pass(Span::hours(1));
-    w.service.resume(&w.administrator, hold, "was the fan").await.unwrap();
+    w.service
+        .resume(&w.administrator, hold, None, "was the fan")
+        .await
+        .unwrap();
     let page = w
         .service
         .patch(&w.administrator, patch, &view::PatchDevices::default())
@@ -70,7 +73,7 @@ async fn a_problem_report_holds_in_the_same_breath() {
     assert_eq!(page.holds[0].device, Some((device, "web1".to_owned())));
     assert!(
         matches!(
-            w.service.resume(&pilot, hold, "never mind").await,
+            w.service.resume(&pilot, hold, None, "never mind").await,
             Err(Error::NotAllowed(_))
         ),
         "halting is easy, resuming is not"

@@ -187,6 +187,7 @@ impl World {
             ours,
             brake: None,
             security: true,
+            bytes: None,
         };
         states::apply(&mut conn, device, &[Change { to, from: before }])
             .await

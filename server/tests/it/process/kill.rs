@@ -172,7 +172,9 @@ impl Writer<'_> {
         }
         self.reasoned("/api/patches/hold", &format!("patch={patch}"), number)?;
         let hold = self.number_on(patch, "name=\"hold\" value=\"")?;
-        self.reasoned("/api/patches/resume", &format!("patch={patch}&hold={hold}"), number)?;
+        let revision = self.number_on(patch, "name=\"revision\" value=\"")?;
+        let form = format!("patch={patch}&hold={hold}&revision={revision}");
+        self.reasoned("/api/patches/resume", &form, number)?;
         let back = self
             .ledger
             .installed
