@@ -298,7 +298,7 @@ pub fn prepare(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Fetc
         bring_back(&store, &order.packages, rate_kib, &cache_options(home))?;
     }
     gate(home, order)?;
-    for (package, why) in store.keep(&current, rate_kib, &cache_options(home)) {
+    for (package, why) in store.keep(&current, &order.packages, rate_kib, &cache_options(home)) {
         tracing::warn!(%package, why, "no copy of the installed version could be kept; going back needs the archive");
     }
     if order.kind == ActionKind::Install {
