@@ -439,7 +439,10 @@ impl<N: Network, D: Device> Driver<N, D> {
                     at: wall_clock(),
                     took,
                 });
-                Event::Scanned(digest)
+                Event::Scanned {
+                    digest,
+                    unread: unread > 0,
+                }
             }
             Err(e) => {
                 tracing::error!(error = e, "the scan failed");

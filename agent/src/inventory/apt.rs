@@ -7,7 +7,7 @@ pub mod vendors;
 
 use super::{Refreshed, ScanSettings};
 use crate::{
-    command::{self, CommandError},
+    command::{self, Answer, CommandError},
     config::Home,
 };
 use domain::{Arch, PackageName, VersionText, compare_debian};
@@ -25,6 +25,10 @@ use text::{Change, DpkgLine, Kept, Policy, PolicyVersion, Release, Shown};
 const LIMIT: Duration = Duration::from_secs(120);
 /// For fetching indexes over a slow line.
 const REFRESH_LIMIT: Duration = Duration::from_secs(600);
+
+/// Between two looks at a lock on the indexes that someone else holds, and how many there are.
+const LISTS_LOOK: Duration = Duration::from_secs(3);
+const LISTS_TRIES: u32 = 20;
 
 /// Why a scan gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -196,17 +200,11 @@ fn show(wanted: &[String], options: &[String]) -> Result<String, ScanError> {
 /// Fetches the indexes when they are old and the agent may; says which sources failed, then or the last time.
 fn refresh(settings: &ScanSettings, options: &[String]) -> Vec<SourceStatus> {
     let last: Refreshed = settings.home.load(Refreshed::FILE).ok().flatten().unwrap_or_default();
-    let age = settings.now.since(last.at);
-    let fresh = age.0 >= 0 && age < settings.interval;
-    if (fresh && !settings.refresh) || !rustix::process::geteuid().is_root() {
+    let due = settings.refresh || last.due(settings.now, settings.interval);
+    if !due || !rustix::process::geteuid().is_root() {
         return last.failed;
     }
-    // Someone else's apt may hold the lock; a minute of patience is better than a report that says nothing was read.
-    let args = words(
-        &["-q", "update", "-oDPkg::Lock::Timeout=60", "-oAcquire::Retries=1"],
-        options,
-        [],
-    );
+    let args = words(&["-q", "update", "-oAcquire::Retries=1"], options, []);
     let targets = || {
         let args = words(
             &["indextargets", "--format", sources::TARGETS, "Created-By: Packages"],
@@ -215,21 +213,36 @@ fn refresh(settings: &ScanSettings, options: &[String]) -> Vec<SourceStatus> {
         );
         sources::targets(&read("apt-get", &args).unwrap_or_default())
     };
-    let failed = match command::ask("apt-get", args, REFRESH_LIMIT) {
+    let fetched = patiently(|| command::ask("apt-get", &args, REFRESH_LIMIT), LISTS_LOOK);
+    let failed = match fetched {
         Ok(answer) => sources::failures(&answer.out, &answer.err, answer.code, &targets()),
         Err(e) => sources::failures("", &format!("E: {e}"), None, &targets()),
     };
     for source in &failed {
         tracing::warn!(source = %source.name, error = source.error.as_ref().map(ShortText::as_str), "a source could not be read");
     }
-    let refreshed = Refreshed {
-        at: settings.now,
-        failed,
-    };
+    let refreshed = last.next(settings.now, failed);
     if let Err(e) = settings.home.save(Refreshed::FILE, &refreshed) {
         tracing::warn!(error = %e, "cannot note when the indexes were fetched");
     }
     refreshed.failed
+}
+
+/// Asks again while someone else's apt holds the lock on the indexes: a minute of patience is better than a report that says nothing was
+/// read. apt itself waits for dpkg's lock and not for this one.
+fn patiently(
+    mut update: impl FnMut() -> Result<Answer, CommandError>,
+    pause: Duration,
+) -> Result<Answer, CommandError> {
+    for _ in 1..LISTS_TRIES {
+        match update() {
+            Ok(answer) if !answer.ok() && sources::locked(&answer.err) && !command::stopping() => {
+                std::thread::sleep(pause);
+            }
+            other => return other,
+        }
+    }
+    update()
 }
 
 /// What `dpkg --audit` says, in one line.
@@ -485,6 +498,37 @@ pub fn restart_owed() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lock_on_the_indexes_is_waited_for_a_while() {
+        let answer = |err: &str, code| Answer {
+            code: Some(code),
+            err: err.to_owned(),
+            ..Answer::default()
+        };
+        let locked = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)\n\
+                      E: Unable to lock directory /var/lib/apt/lists/\n";
+        let tries = |answers: &mut dyn FnMut(u32) -> Answer| {
+            let mut count = 0;
+            let last = patiently(
+                || {
+                    count += 1;
+                    Ok(answers(count))
+                },
+                Duration::ZERO,
+            );
+            (count, last.unwrap().code)
+        };
+        let soon = &mut |n: u32| if n < 3 { answer(locked, 100) } else { answer("", 0) };
+        assert_eq!(tries(soon), (3, Some(0)));
+        assert_eq!(tries(&mut |_| answer(locked, 100)), (LISTS_TRIES, Some(100)));
+        let unread = "E: Failed to fetch http://site/debian/dists/bookworm/InRelease  Could not resolve 'site'\n";
+        assert_eq!(
+            tries(&mut |_| answer(unread, 100)),
+            (1, Some(100)),
+            "not for anything else"
+        );
+    }
 
     #[test]
     fn what_keeps_an_update_back_is_told_until_it_is_gone() {

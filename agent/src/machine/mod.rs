@@ -25,6 +25,8 @@ const POLL: (u32, u32) = (1, 86_400);
 const BACKOFF_FIRST: i64 = 5;
 /// Seconds between retries at most.
 const BACKOFF_MOST: i64 = 3_600;
+/// Seconds before the first look after one that could not see everything.
+const LOOK_AGAIN_FIRST: i64 = 900;
 /// Seconds between looks at a package manager that still runs from before the agent's start.
 const LOOK_AGAIN: Span = Span(5);
 /// Seconds before a journal record that could not be written is tried again.
@@ -33,6 +35,16 @@ const WRITE_AGAIN: Span = Span(30);
 pub const RESTART_WITHIN: Span = Span(600);
 /// Messages that the server will never take as they are: not sent again for this long.
 const REFUSED_FOR: Span = Span::hours(6);
+
+/// How long after a look the next one is due: where it could not see everything, sooner than `interval`, and later each time up to that.
+/// A laptop that wakes before its network does would otherwise not know of an update until tomorrow.
+#[must_use]
+pub fn again_after(failures: u32, interval: Span) -> Span {
+    match failures {
+        0 => interval,
+        n => Span(LOOK_AGAIN_FIRST << (n - 1).min(16)).min(interval),
+    }
+}
 
 /// What the device is busy with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +99,8 @@ pub struct State {
     check_in_at: Moment,
     scan_at: Moment,
     refresh: bool,
+    /// Scans in a row that could not look at everything.
+    scans_short: u32,
     latest: Option<Digest>,
     report_full: Option<bool>,
     unsent: u32,
@@ -117,6 +131,7 @@ impl State {
             check_in_at: zero,
             scan_at: zero,
             refresh: false,
+            scans_short: 0,
             latest: None,
             report_full: None,
             unsent: 0,
@@ -236,12 +251,12 @@ impl State {
             }
             Event::Recounted { unsent } => self.unsent = unsent,
             Event::CallFailed(call, failure) => self.failed(call, failure, turn, effects),
-            Event::Scanned(digest) => {
-                self.scan_ended(now);
+            Event::Scanned { digest, unread } => {
+                self.scan_ended(now, !unread);
                 self.latest = Some(digest);
                 self.report_full = Some(self.kept.acknowledged.is_none());
             }
-            Event::ScanFailed => self.scan_ended(now),
+            Event::ScanFailed => self.scan_ended(now, false),
             Event::Prepared { current, ready } => {
                 let rate = ready.as_ref().ok().and_then(|fetched| fetched.rate);
                 self.measure(|m| m.download_rate = rate.or(m.download_rate), effects);
@@ -493,10 +508,12 @@ impl State {
         }
     }
 
-    fn scan_ended(&mut self, now: Moment) {
+    /// `whole`: everything could be looked at.
+    fn scan_ended(&mut self, now: Moment, whole: bool) {
         self.leave(&Activity::Scanning);
         self.refresh = false;
-        self.scan_at = now + self.interval();
+        self.scans_short = if whole { 0 } else { self.scans_short.saturating_add(1) };
+        self.scan_at = now + again_after(self.scans_short, self.interval());
     }
 
     /// The server's interval, within reason.

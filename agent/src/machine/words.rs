@@ -121,7 +121,12 @@ pub enum Event {
     /// A call failed.
     CallFailed(Call, Failure),
     /// A scan ended.
-    Scanned(Digest),
+    Scanned {
+        /// Of what it saw.
+        digest: Digest,
+        /// A source could not be read, now or the last time that it was asked: what it would have offered is not known.
+        unread: bool,
+    },
     /// A scan could not be made.
     ScanFailed,
     /// An order was made ready, or cannot be.

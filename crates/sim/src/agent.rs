@@ -587,11 +587,12 @@ impl World {
                 machine.computer.fetch(&self.archive, faults.unread);
                 let inventory = machine.computer.inventory();
                 let digest = inventory.digest();
+                let unread = inventory.sources.iter().any(|s| s.error.is_some());
                 self.oracle.scanned(&digest, &machine.computer);
                 if let Some(life) = &mut machine.life {
                     life.scanned = Some((inventory, digest.clone(), now));
                 }
-                Event::Scanned(digest)
+                Event::Scanned { digest, unread }
             }
             Work::Prepare { order, forbidden } => {
                 let current = machine.look(&order.packages);
