@@ -379,6 +379,9 @@ fn status(home: &Home) -> Result<()> {
         Some(contact) => println!("last answer from the server {}", contact.at.rfc3339()),
         None => println!("the server has not answered yet"),
     }
+    if kept.unreported {
+        println!("the last report was not taken, and the server holds an earlier one or none; the agent's log says why");
+    }
     let (local, complaint) = LocalPolicy::read(Path::new(LOCAL_POLICY));
     println!(
         "local policy: scan_only {}, allow_reboot {}, allow_rollback {}",

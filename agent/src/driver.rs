@@ -9,7 +9,7 @@ use crate::{
     journal::{Job, Journal},
     machine::{Call, Effect, End, Event, Failure, Finish, Kept, RESTART_WITHIN, Restart, Seen, State, Turn, step},
     restart::Step,
-    transport::{CallError, Network, Transport},
+    transport::{CallError, Network, ROOM, Transport},
 };
 use domain::{AttemptId, Moment, Span};
 use protocol::{
@@ -322,11 +322,14 @@ impl<N: Network, D: Device> Driver<N, D> {
         let Some(scanned) = &self.inventory else {
             return Event::ScanFailed;
         };
-        let content = match &self.base {
-            Some(base) if !full => ReportContent::Delta {
-                base: base.digest(),
-                changes: Box::new(InventoryDelta::between(base, &scanned.inventory)),
-            },
+        let delta = self.base.as_ref().filter(|_| !full).map(|base| {
+            let changes = Box::new(InventoryDelta::between(base, &scanned.inventory));
+            let base = base.digest();
+            ReportContent::Delta { base, changes }
+        });
+        let content = match delta {
+            // After an upgrade of everything it names every package twice; the whole is made to fit.
+            Some(delta) if size(&delta) <= ROOM => delta,
             _ => ReportContent::Full {
                 inventory: Box::new(scanned.inventory.clone()),
             },
@@ -388,13 +391,7 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 
     fn send_results(&mut self) -> Event {
-        let results: Vec<AttemptRecord> = self
-            .journal
-            .unsettled()
-            .into_iter()
-            .take(limits::MAX_RESULTS)
-            .cloned()
-            .collect();
+        let results = batch(&self.journal.unsettled());
         if results.is_empty() {
             return Event::Delivered { unsent: 0 };
         }
@@ -561,6 +558,21 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 }
 
+/// As many of the oldest records as one message holds, at least one.
+fn batch(records: &[&AttemptRecord]) -> Vec<AttemptRecord> {
+    let mut taken = 0;
+    let fits = records.iter().take(limits::MAX_RESULTS).enumerate().take_while(|(at, record)| {
+        taken += size(record) + 1;
+        *at == 0 || taken <= ROOM
+    });
+    fits.map(|(_, record)| (*record).clone()).collect()
+}
+
+/// Bytes on the wire.
+fn size(part: &impl Serialize) -> usize {
+    serde_json::to_vec(part).map_or(0, |json| json.len())
+}
+
 /// A record of now, under a new id.
 fn made(attempt: AttemptId, fence: u64, event: AttemptEvent) -> io::Result<AttemptRecord> {
     Ok(AttemptRecord {
@@ -585,7 +597,37 @@ fn failed(call: Call, error: &CallError) -> Event {
     let failure = match error {
         CallError::Unreachable(_) | CallError::Unverified(_) => Failure::NoAnswer,
         CallError::Here(_) => Failure::Here,
+        CallError::TooLarge(_) => Failure::TooLarge,
         CallError::Refused(refusal) => Failure::Refused(refusal.code),
     };
     Event::CallFailed(call, failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{LongText, v1::Outcome};
+
+    #[test]
+    fn records_with_long_logs_go_in_several_messages() {
+        let record = |n: u32| AttemptRecord {
+            id: format!("{n:032x}"),
+            attempt: AttemptId(1),
+            fence: 1,
+            at: Moment(0),
+            event: AttemptEvent::Finished {
+                outcome: Outcome::Succeeded,
+                observed: vec![],
+                log: LongText::fit(&"\"".repeat(LongText::MAX)),
+                took: 1,
+            },
+        };
+        let records: Vec<AttemptRecord> = (0..100).map(record).collect();
+        let all: Vec<&AttemptRecord> = records.iter().collect();
+        let first = batch(&all);
+        assert!((10..100).contains(&first.len()) && size(&Results { results: first.clone() }) <= ROOM);
+        assert_eq!(first[..], records[..first.len()], "the oldest first");
+        assert_eq!(batch(&all[..3]).len(), 3);
+        assert!(batch(&[]).is_empty());
+    }
 }

@@ -16,6 +16,8 @@ use std::{io, time::Duration};
 
 /// Most bytes of a reply. Orders of many packages are the largest.
 pub(crate) const MAX_REPLY: usize = 4 * 1024 * 1024;
+/// Most bytes of a message, with room for the seal around it.
+pub(crate) const ROOM: usize = limits::MAX_BODY - 16 * 1024;
 /// For a whole exchange. The start of an install waits for one of them at most.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// For a report of up to a mebibyte over a slow line.
@@ -35,6 +37,9 @@ pub enum CallError {
     /// The server said no.
     #[error("the server refused ({:?}): {}", .0.code, .0.detail)]
     Refused(Refusal),
+    /// More than the server takes; nothing was sent, and the same would never be.
+    #[error("the message has {0} bytes, the limit is {max}", max = limits::MAX_BODY)]
+    TooLarge(usize),
     /// Something on this device, e.g. a full disk.
     #[error("{0}")]
     Here(#[from] io::Error),
@@ -195,12 +200,7 @@ impl<N: Network> Transport<N> {
             _ => self.seal(message, sent_at)?,
         };
         if body.len() > limits::MAX_BODY {
-            return Err(io::Error::other(format!(
-                "the message has {} bytes, the limit is {}",
-                body.len(),
-                limits::MAX_BODY
-            ))
-            .into());
+            return Err(CallError::TooLarge(body.len()));
         }
         let signature = sign::sign_request(self.identity.key(), path, &body);
         let key_id = self.identity.id();

@@ -1,6 +1,7 @@
 //! What a scan sees. Each part reads one thing; a part that cannot look says so and does not stop the others.
 
 pub mod apt;
+mod fit;
 pub mod os;
 pub mod power;
 pub mod reboot;
@@ -131,21 +132,8 @@ pub fn scan(settings: &ScanSettings) -> Result<Inventory, apt::ScanError> {
     inventory.services = processes.services;
     inventory.processes_unread = Some(processes.unread);
     inventory.normalize();
-    fit(&mut inventory);
+    fit::fit(&mut inventory);
     Ok(inventory)
-}
-
-/// Keeps a report below the limit of one message: summaries go first, they are only shown.
-fn fit(inventory: &mut Inventory) {
-    /// Room for the seal around the report.
-    const ROOM: usize = limits::MAX_BODY - 16 * 1024;
-    let size = |i: &Inventory| serde_json::to_vec(i).map_or(0, |v| v.len());
-    if size(inventory) > ROOM {
-        for update in &mut inventory.updates {
-            update.summary = ShortText::default();
-        }
-        tracing::warn!("the report is near the limit of one message; the one-line descriptions are left out");
-    }
 }
 
 #[cfg(test)]

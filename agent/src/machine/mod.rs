@@ -103,6 +103,11 @@ pub struct State {
     scans_short: u32,
     latest: Option<Digest>,
     report_full: Option<bool>,
+    report_at: Moment,
+    /// Reports, and deliveries of results, that failed in a row: then a check-in that is due goes first, so that one call that never works
+    /// does not silence the device.
+    reports_failed: u32,
+    results_failed: u32,
     unsent: u32,
     results_at: Moment,
     orders: VecDeque<Order>,
@@ -134,6 +139,9 @@ impl State {
             scans_short: 0,
             latest: None,
             report_full: None,
+            report_at: zero,
+            reports_failed: 0,
+            results_failed: 0,
             unsent: 0,
             results_at: zero,
             orders: VecDeque::new(),
@@ -174,7 +182,9 @@ impl State {
         match &self.activity {
             _ if self.ended || self.calling.is_some() => Moment::MAX,
             Activity::Idle => {
-                let report = self.report_full.map_or(Moment::MAX, |_| self.link_at);
+                let report = self
+                    .report_full
+                    .map_or(Moment::MAX, |_| self.link_at.max(self.report_at));
                 let reboot = self.reboot.unwrap_or(Moment::MAX);
                 talk().min(self.scan_at).min(report).min(reboot)
             }
@@ -232,6 +242,8 @@ impl State {
             Event::CheckedIn(reply) => self.checked_in(reply, now, effects),
             Event::Reported(digest) => {
                 self.link_works();
+                (self.reports_failed, self.report_at) = (0, Moment(i64::MIN));
+                self.given_up(false, effects);
                 if self.kept.acknowledged.as_ref() != Some(&digest) {
                     self.kept.acknowledged = Some(digest);
                     effects.push(Effect::Save(self.kept.clone()));
@@ -242,6 +254,7 @@ impl State {
             Event::Answered(reply) => self.answered(reply, now),
             Event::Delivered { unsent } => {
                 self.link_works();
+                self.results_failed = 0;
                 // A server that acknowledges nothing is not asked in a circle.
                 if unsent >= self.unsent {
                     self.results_at = now + Span(60);
@@ -538,21 +551,27 @@ impl State {
                 if self.kept.acknowledged.take().is_some() {
                     effects.push(Effect::Save(self.kept.clone()));
                 } else {
-                    self.back_off(turn);
+                    self.put_off(call, turn);
                 }
                 self.report_full = Some(true);
             }
-            Failure::Refused(RefusalCode::Malformed | RefusalCode::TooLarge | RefusalCode::NotActive) => match call {
+            Failure::TooLarge
+            | Failure::Refused(RefusalCode::Malformed | RefusalCode::TooLarge | RefusalCode::NotActive) => match call {
                 Call::Report => {
                     self.report_full = None;
                     self.scan_at = self.scan_at.max(now + self.interval());
+                    self.given_up(true, effects);
                 }
                 Call::Results => self.results_at = now + REFUSED_FOR,
                 Call::CheckIn => self.back_off(turn),
                 Call::Permit => {}
             },
-            Failure::NoAnswer | Failure::Here | Failure::Refused(_) => {
-                self.back_off(turn);
+            Failure::Refused(_) | Failure::NoAnswer | Failure::Here => {
+                // A server that refuses is there: then only this call waits.
+                if call == Call::CheckIn || !matches!(failure, Failure::Refused(_)) {
+                    self.back_off(turn);
+                }
+                self.put_off(call, turn);
                 if call == Call::Report && self.report_full.is_none() {
                     self.report_full = Some(self.kept.acknowledged.is_none());
                 }
@@ -566,12 +585,30 @@ impl State {
         }
     }
 
-    /// Doubles each time up to an hour; half of it is chance.
+    /// Notes for people at the device whether the server holds the last report.
+    fn given_up(&mut self, unreported: bool, effects: &mut Vec<Effect>) {
+        if self.kept.unreported != unreported {
+            self.kept.unreported = unreported;
+            effects.push(Effect::Save(self.kept.clone()));
+        }
+    }
+
+    /// A call that failed waits by itself, however well others go.
+    fn put_off(&mut self, call: Call, turn: Turn) {
+        let (failed, at) = match call {
+            Call::Report => (&mut self.reports_failed, &mut self.report_at),
+            Call::Results => (&mut self.results_failed, &mut self.results_at),
+            // A check-in waits for the link, and brings a refused permit's order again.
+            Call::CheckIn | Call::Permit => return,
+        };
+        *failed = failed.saturating_add(1);
+        *at = turn.now + wait(*failed, turn);
+    }
+
+    /// Nothing is sent for a while.
     fn back_off(&mut self, turn: Turn) {
         self.failures = self.failures.saturating_add(1);
-        let whole = (BACKOFF_FIRST << (self.failures - 1).min(16)).min(BACKOFF_MOST);
-        let wait = whole / 2 + whole * i64::from(turn.jitter) / (2 * 65_536);
-        self.link_at = turn.now + Span(wait.max(1));
+        self.link_at = turn.now + wait(self.failures, turn);
     }
 
     fn end(&mut self, end: End, effects: &mut Vec<Effect>) {
@@ -651,7 +688,8 @@ impl State {
             };
             return Some(Effect::Reboot);
         }
-        if link && let Some(full) = self.report_full.take() {
+        let may_report = link && now >= self.report_at && !self.check_in_before(self.reports_failed, now);
+        if may_report && let Some(full) = self.report_full.take() {
             self.calling = Some(Call::Report);
             return Some(Effect::Report { full });
         }
@@ -673,14 +711,21 @@ impl State {
         }
         if self.once && (self.answered || self.failures > 0) {
             self.ended = true;
-            return Some(Effect::Exit(if self.failures == 0 { End::Done } else { End::NoAnswer }));
+            let failures = self.failures.max(self.reports_failed).max(self.results_failed);
+            return Some(Effect::Exit(if failures == 0 { End::Done } else { End::NoAnswer }));
         }
         None
     }
 
+    /// Whether a check-in goes before a call that failed so often in a row.
+    fn check_in_before(&self, failed: u32, now: Moment) -> bool {
+        failed > 0 && now >= self.check_in_at
+    }
+
     /// Results first, then a check-in; both are also sent while the package manager runs.
     fn talk(&mut self, now: Moment) -> Option<Effect> {
-        let (call, effect) = if self.unsent > 0 && now >= self.results_at {
+        let results = self.unsent > 0 && now >= self.results_at;
+        let (call, effect) = if results && !self.check_in_before(self.results_failed, now) {
             (Call::Results, Effect::SendResults)
         } else if now >= self.check_in_at {
             (Call::CheckIn, Effect::CheckIn)
@@ -690,6 +735,13 @@ impl State {
         self.calling = Some(call);
         Some(effect)
     }
+}
+
+/// Before a call is tried again: doubles each time up to an hour; half of it is chance.
+fn wait(failures: u32, turn: Turn) -> Span {
+    let whole = (BACKOFF_FIRST << failures.saturating_sub(1).min(16)).min(BACKOFF_MOST);
+    let wait = whole / 2 + whole * i64::from(turn.jitter) / (2 * 65_536);
+    Span(wait.max(1))
 }
 
 #[cfg(test)]

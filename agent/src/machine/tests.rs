@@ -162,10 +162,7 @@ fn a_first_life_checks_in_scans_reports_fully_and_then_waits() {
         life.give(Event::CheckedIn(reply.clone()))[..],
         [Effect::Save(_), Effect::Notices(_), Effect::Scan { refresh: false }]
     ));
-    assert_eq!(
-        life.give(scanned("a")),
-        [Effect::Report { full: true }]
-    );
+    assert_eq!(life.give(scanned("a")), [Effect::Report { full: true }]);
     life.give(Event::Reported(Digest("a".into())));
     assert_eq!(
         life.effects.last(),
@@ -486,9 +483,8 @@ fn refusals_do_what_they_mean() {
     ));
     assert_eq!(life.give(refused(RefusalCode::DigestMismatch)), [], "not in a circle");
     life.after(60, Event::Tick);
-    assert_eq!(
-        life.give(refused(RefusalCode::Malformed)),
-        [],
+    assert!(
+        matches!(life.give(refused(RefusalCode::Malformed))[..], [Effect::Save(_)]),
         "not sent again as it is"
     );
     life.after(900, Event::Tick);
@@ -661,4 +657,67 @@ fn a_scan_that_did_not_see_everything_is_soon_repeated_and_later_each_time() {
         life.give(scanned("a"));
         assert_eq!(life.state.scan_at, Moment(life.now + 4 * 3_600), "all is well again");
     }
+}
+
+/// One call that never works, for whatever reason, costs the others a short wait at most: the server still hears of the device.
+#[test]
+fn a_call_that_keeps_failing_does_not_silence_the_device() {
+    let internal = Failure::Refused(RefusalCode::Internal);
+    for failing in [Call::Report, Call::Results] {
+        for failure in [
+            internal,
+            Failure::NoAnswer,
+            Failure::Refused(RefusalCode::DigestMismatch),
+        ] {
+            let mut life = Life::settled(LocalPolicy::OPEN);
+            life.give(match failing {
+                Call::Report => scanned("b"),
+                _ => Event::Noted { unsent: 1 },
+            });
+            let (mut check_ins, mut tries) = (0, 0);
+            let until = life.now + 24 * 3_600;
+            while life.now < until {
+                let event = match life.effects.last() {
+                    Some(Effect::Report { .. }) => Event::CallFailed(Call::Report, failure),
+                    Some(Effect::SendResults) => Event::CallFailed(Call::Results, failure),
+                    Some(Effect::CheckIn) => {
+                        check_ins += 1;
+                        Event::CheckedIn(reply())
+                    }
+                    Some(Effect::Scan { .. }) => scanned("b"),
+                    _ => {
+                        life.now = life.now.max(life.state.wake().0);
+                        Event::Tick
+                    }
+                };
+                tries += i32::from(matches!(event, Event::CallFailed(..)));
+                life.give(event);
+            }
+            assert!(
+                check_ins > 90,
+                "{failing:?} {failure:?}: {check_ins} check-ins in a day"
+            );
+            assert!((20..60).contains(&tries), "{failing:?} {failure:?}: {tries} tries");
+        }
+    }
+}
+
+#[test]
+fn a_report_that_is_too_large_waits_for_the_next_scan_and_people_are_told() {
+    let mut life = Life::settled(LocalPolicy::OPEN);
+    life.give(scanned("b"));
+    let failed = Event::CallFailed(Call::Report, Failure::TooLarge);
+    assert!(matches!(life.give(failed)[..], [Effect::Save(_)]));
+    assert!(life.state.kept.unreported);
+    assert_eq!(
+        life.after(900, Event::Tick),
+        [Effect::CheckIn],
+        "and nothing waits for it"
+    );
+    life.give(Event::CheckedIn(reply()));
+    life.after(4 * 3_600, Event::Tick);
+    life.give(Event::CheckedIn(reply()));
+    life.give(scanned("b"));
+    life.give(Event::Reported(Digest("b".into())));
+    assert!(!life.state.kept.unreported);
 }

@@ -34,6 +34,9 @@ pub struct Kept {
     /// How fast the device was the last time.
     #[serde(default)]
     pub measured: Measured,
+    /// The last report was given up as it was; the server holds an earlier one, or none.
+    #[serde(default)]
+    pub unreported: bool,
 }
 
 impl Default for Kept {
@@ -51,6 +54,7 @@ impl Default for Kept {
             acknowledged: None,
             standing: None,
             measured: Measured::default(),
+            unreported: false,
         }
     }
 }
@@ -75,6 +79,8 @@ pub enum Failure {
     NoAnswer,
     /// The device itself could not send (full disk).
     Here,
+    /// The message is larger than the server takes.
+    TooLarge,
     /// The server's signed refusal.
     Refused(RefusalCode),
 }
