@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Home, LocalPolicy},
-    installer::{Installer, Progress},
+    installer::{self, Installer, Progress},
     inventory::{self, Manager, ScanSettings},
     journal::Job,
     machine::Fetched,
@@ -43,6 +43,8 @@ pub trait Device {
     /// # Errors
     /// When that cannot be found out now.
     fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress>;
+    /// Whether somebody's package manager runs, which a restart would kill.
+    fn busy(&mut self) -> bool;
     /// Restarts the device.
     ///
     /// # Errors
@@ -108,6 +110,9 @@ impl Device for ThisDevice {
     }
     fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress> {
         self.installer.advance(started, job)
+    }
+    fn busy(&mut self) -> bool {
+        !installer::apt::unlocked()
     }
     fn reboot(&mut self) -> Result<(), String> {
         let systemd = std::path::Path::new("/run/systemd/system").exists();

@@ -38,6 +38,8 @@ pub const NOTICES_FILE: &str = "notices.json";
 pub const JOURNAL_FILE: &str = "journal";
 /// When the last check-in was answered, for `status`.
 pub const CONTACT_FILE: &str = "contact.json";
+/// Why a restart that is owed is given up before it was ordered.
+const LATE: &str = "it was owed for an hour and could not be ordered; the time that allowed it may be over";
 /// How often a running attempt is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -247,6 +249,7 @@ impl<N: Network, D: Device> Driver<N, D> {
         let found = found.unwrap_or(Restart::Nothing);
         match found {
             Restart::Nothing => {}
+            Restart::Late => self.miss_restart(LATE),
             Restart::Owed => tracing::info!("the last attempt still asks for a restart of this device"),
             Restart::Ordered { left } => {
                 tracing::warn!(wait_s = left.0, "a restart of this device is ordered; waiting for it")
@@ -261,6 +264,15 @@ impl<N: Network, D: Device> Driver<N, D> {
 
     /// The order is in the journal before it is given: it is never given twice (not even when nobody knows whether it was given once).
     fn reboot(&mut self) -> Option<Event> {
+        let owed = self.journal.restart().map(|r| r.found(wall_clock(), &os::boot_id()));
+        if owed == Some(Restart::Late) {
+            self.miss_restart(LATE);
+            return Some(Event::RebootFailed);
+        }
+        if self.device.busy() {
+            tracing::info!("a package manager runs, so the device is not restarted now; looking again");
+            return Some(Event::RebootNotNoted);
+        }
         if let Err(e) = self.journal.restarts(Step::Ordered, wall_clock()) {
             tracing::error!(error = %e, "the journal cannot be written, so the device is not restarted; trying again");
             return Some(Event::RebootNotNoted);

@@ -6,9 +6,10 @@ mod stub;
 use agent::{
     config::{Home, LocalPolicy},
     device::Device,
-    driver::{Driver, JOURNAL_FILE},
+    driver::{Driver, JOURNAL_FILE, wall_clock},
     identity::Identity,
     installer::Progress,
+    inventory::os::boot_id,
     journal::{Job, Journal},
     machine::{End, Fetched, Seen},
     restart::Step,
@@ -29,6 +30,7 @@ use stub::{Fleet, Stub, patch};
 struct Still {
     told: Sender<()>,
     refuses: bool,
+    busy: bool,
 }
 
 impl Device for Still {
@@ -55,6 +57,9 @@ impl Device for Still {
             restart_owed: true,
             ..Seen::default()
         })))
+    }
+    fn busy(&mut self) -> bool {
+        self.busy
     }
     fn reboot(&mut self) -> Result<(), String> {
         self.told.send(()).unwrap();
@@ -123,13 +128,23 @@ impl Place {
 
     /// A life of the agent, until it is asked to stop or has nothing to do; `told` hears of every restart.
     fn live(&self, refuses: bool, once: bool) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
+        self.live_beside(false, refuses, once)
+    }
+
+    /// The same, where somebody's package manager runs.
+    fn live_beside(
+        &self,
+        busy: bool,
+        refuses: bool,
+        once: bool,
+    ) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
         let (told, hears) = mpsc::channel();
         let (stop, stopped) = mpsc::channel();
         let identity = Identity::open(&self.home).unwrap();
         let server = self.stub.key.verifying_key().to_bytes();
         let network = Http::new(&self.stub.url).unwrap();
         let transport = Transport::open(network, self.home.clone(), identity, server).unwrap();
-        let device = Still { told, refuses };
+        let device = Still { told, refuses, busy };
         let mut driver = Driver::open(self.home.clone(), transport, device, LocalPolicy::OPEN).unwrap();
         let life = std::thread::spawn(move || driver.run(once, &stopped).unwrap());
         (life, stop, hears)
@@ -180,4 +195,46 @@ fn a_permit_that_forbids_it_restarts_nothing() {
     let (life, _stop, hears) = place.live(false, true);
     assert_eq!(life.join().unwrap(), End::Done);
     assert_eq!((hears.iter().count(), place.step()), (0, None));
+}
+
+/// Somebody's package manager would be killed in the middle: the restart waits, and the next life knows of it.
+#[test]
+fn no_restart_is_ordered_while_a_package_manager_runs() {
+    let place = Place::interrupted(RebootPolicy::IfNeeded);
+    let (life, _stop, hears) = place.live_beside(true, false, true);
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!((hears.iter().count(), place.step()), (0, Some(Step::Owed)));
+    let (life, stop, hears) = place.live(false, false);
+    hears.recv().unwrap();
+    assert_eq!(place.step(), Some(Step::Ordered));
+    stop.send(()).unwrap();
+    assert_eq!(life.join().unwrap(), End::Stopped);
+}
+
+/// The agent was stopped before it could order it, and comes back hours later: the time that allowed it is over.
+#[test]
+fn a_restart_that_was_owed_long_ago_is_told_and_not_ordered() {
+    let place = Place::interrupted(RebootPolicy::IfNeeded);
+    let end = AttemptRecord {
+        id: "6".repeat(32),
+        attempt: AttemptId(7),
+        fence: 1,
+        at: wall_clock() - Span::hours(2),
+        event: AttemptEvent::Finished {
+            outcome: Outcome::Succeeded,
+            observed: vec![],
+            log: Default::default(),
+            took: 3,
+        },
+    };
+    let mut journal = Journal::open(&place.home.path(JOURNAL_FILE)).unwrap();
+    journal.finish(end, Some(boot_id())).unwrap();
+    drop(journal);
+    let (life, _stop, hears) = place.live(false, true);
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!(hears.iter().count(), 0);
+    let Some(Step::Missed { why }) = place.step() else {
+        panic!("{:?}", place.step())
+    };
+    assert!(why.as_str().contains("owed for an hour"), "{why}");
 }

@@ -231,7 +231,7 @@ impl State {
             Event::Born { open, unsent, restart } => {
                 (self.open, self.unsent) = (open, unsent);
                 match restart {
-                    Restart::Nothing => {}
+                    Restart::Nothing | Restart::Late => {}
                     Restart::Owed => self.owe_restart(now),
                     Restart::Ordered { left } => self.activity = Activity::Rebooting { until: now + left },
                     Restart::Over { took } => self.measure(|m| m.restart = took.or(m.restart), effects),

@@ -160,7 +160,7 @@ pub enum Event {
     },
     /// `Finished` could not be written.
     NoteFailed,
-    /// The order to restart is not in the journal, so it was not given.
+    /// The restart was not ordered now: a package manager runs, or the order is not in the journal.
     RebootNotNoted,
     /// The system refused to restart.
     RebootFailed,
@@ -173,6 +173,8 @@ pub enum Restart {
     Nothing,
     /// Not ordered yet, and nobody else has restarted the device since.
     Owed,
+    /// Not ordered for too long; it is not any more.
+    Late,
     /// Ordered in this boot: it may still come.
     Ordered {
         /// How long it is still waited for.
