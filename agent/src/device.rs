@@ -33,11 +33,11 @@ pub trait Device {
     /// # Errors
     /// Why it cannot start.
     fn check(&mut self, order: &Order) -> Result<Vec<String>, NotStarted>;
-    /// Starts the package manager for the attempt with this record of its start.
+    /// Starts the package manager for the attempt with this record of its start, by the boot clock not after `until`.
     ///
     /// # Errors
     /// When that failed before anything was changed.
-    fn start(&mut self, started: &str, job: &Job) -> io::Result<()>;
+    fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()>;
     /// How far a started attempt is.
     ///
     /// # Errors
@@ -105,8 +105,8 @@ impl Device for ThisDevice {
         supported()?;
         self.installer.check(order)
     }
-    fn start(&mut self, started: &str, job: &Job) -> io::Result<()> {
-        self.installer.start(started, job)
+    fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()> {
+        self.installer.start(started, job, until)
     }
     fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress> {
         self.installer.advance(started, job)

@@ -60,7 +60,8 @@ pub fn wall_clock() -> Moment {
 }
 
 /// Seconds since boot, suspended time included: nobody can set it.
-fn boot_clock() -> Moment {
+#[must_use]
+pub fn boot_clock() -> Moment {
     Moment(rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec)
 }
 
@@ -230,7 +231,7 @@ impl<N: Network, D: Device> Driver<N, D> {
                 Some(Event::Prepared { current, ready })
             }
             Effect::Begin { order, permit } => Some(self.begin(order, permit)),
-            Effect::Run { order, permit } => self.start(order, permit.attempt),
+            Effect::Run { order, permit, until } => self.start(order, permit.attempt, until),
             Effect::Recover => Some(self.recover()),
             Effect::Finish(finish) => Some(self.finish(finish)),
             Effect::Reboot => self.reboot(),
@@ -486,7 +487,7 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 
     /// The journal decides what runs: only what is written there as started.
-    fn start(&mut self, order: Order, attempt: AttemptId) -> Option<Event> {
+    fn start(&mut self, order: Order, attempt: AttemptId, until: Moment) -> Option<Event> {
         let open = self.journal.open_job().filter(|(record, _)| record.attempt == attempt);
         let Some((started, job)) = open.map(|(record, job)| (record.id.clone(), job.clone())) else {
             tracing::error!(%attempt, "the journal does not hold this attempt as started; it does not run");
@@ -499,7 +500,7 @@ impl<N: Network, D: Device> Driver<N, D> {
             return Some(Event::Ended(Box::new(never)));
         };
         tracing::info!(%attempt, patch = %job.order.patch, packages = job.order.packages.len(), "the package manager starts");
-        if let Err(e) = self.device.start(&started, &job) {
+        if let Err(e) = self.device.start(&started, &job, until) {
             // The next look finds that nothing was begun and says so.
             tracing::error!(%attempt, error = %e, "the worker cannot be started");
         }

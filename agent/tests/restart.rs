@@ -46,7 +46,7 @@ impl Device for Still {
     fn check(&mut self, _: &Order) -> Result<Vec<String>, NotStarted> {
         Ok(vec![])
     }
-    fn start(&mut self, _: &str, _: &Job) -> io::Result<()> {
+    fn start(&mut self, _: &str, _: &Job, _: Moment) -> io::Result<()> {
         Ok(())
     }
     fn advance(&mut self, _: &str, job: &Job) -> io::Result<Progress> {

@@ -27,6 +27,11 @@ const TELLING: u64 = 8 * 1024 * 1024;
 /// The files that dpkg and apt lock.
 const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
 
+/// Why nothing is started.
+pub const BUSY: &str = "another package manager runs on this device";
+/// How long apt waits for a lock.
+const LOCK_OPTION: &str = "-oDPkg::Lock::Timeout=";
+
 /// Owned words of a command line.
 #[must_use]
 pub fn words(fixed: &[&str]) -> Vec<String> {
@@ -101,6 +106,21 @@ pub fn run_args(home: &Home, order: &Order) -> (&'static str, Vec<String>) {
     args.extend(words(&["install", "--"]));
     args.extend(set(order));
     ("apt-get", args)
+}
+
+/// The same command with another patience for a lock that somebody else holds.
+#[must_use]
+pub fn waiting((program, mut args): (&'static str, Vec<String>), seconds: i64) -> (&'static str, Vec<String>) {
+    for arg in args.iter_mut().filter(|a| a.starts_with(LOCK_OPTION)) {
+        *arg = format!("{LOCK_OPTION}{seconds}");
+    }
+    (program, args)
+}
+
+/// Whether a program gave up because somebody else held a lock.
+#[must_use]
+pub fn found_locked(said: &str) -> bool {
+    said.contains("Could not get lock")
 }
 
 /// `--fix-broken` after an interruption.
@@ -382,6 +402,9 @@ fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Duratio
     args.extend(set(order));
     match command::download("apt-get", args, DOWNLOAD_LIMIT, "/") {
         Ok(answer) if answer.ok() => Ok(answer.took),
+        Ok(answer) if found_locked(&answer.err) => Err(NotStarted::ManagerBusy {
+            message: ShortText::fit(BUSY),
+        }),
         Ok(answer) => Err(failed(answer.complaint())),
         Err(e) => Err(failed(e.to_string())),
     }

@@ -7,9 +7,11 @@ pub mod worker;
 
 use crate::{
     config::{Home, LocalPolicy},
+    driver::boot_clock,
     journal::Job,
     machine::{Fetched, Seen},
 };
+use domain::{Moment, Span};
 use protocol::{
     ShortText,
     v1::{NotStarted, Order, PackageVersion},
@@ -24,6 +26,9 @@ use std::{
 
 /// How often a worker that died is followed by another before the agent gives up and says what it sees.
 const MOST_WORKERS: u32 = 5;
+/// How long a started attempt waits for somebody else's package manager, where its permit lasts as long: what was allowed now is not
+/// done an hour later.
+const BEGIN_WITHIN: Span = Span::minutes(2);
 
 /// How far an attempt is.
 #[derive(Debug)]
@@ -83,18 +88,22 @@ impl Installer {
     /// # Errors
     /// Why the order cannot start.
     pub fn check(&self, order: &Order) -> Result<Vec<String>, NotStarted> {
+        if !apt::unlocked() {
+            let message = ShortText::fit(apt::BUSY);
+            return Err(NotStarted::ManagerBusy { message });
+        }
         apt::gate(&self.home, order)?;
         Ok(apt::automatic(&order.packages))
     }
 
-    /// Starts the package manager for a journaled attempt.
+    /// Starts the package manager for a journaled attempt, if that can be before `until` by the boot clock.
     ///
     /// # Errors
     /// When the worker cannot be started; nothing was changed then.
-    pub fn start(&mut self, started: &str, job: &Job) -> io::Result<()> {
+    pub fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()> {
         self.workers = 0;
         self.prune();
-        self.put(started, job)?;
+        self.put(started, job, Some(until.min(boot_clock() + BEGIN_WITHIN)))?;
         self.spawn(started, "run")
     }
 
@@ -131,17 +140,18 @@ impl Installer {
             };
             return Ok(Progress::Ended(Box::new(seen)));
         }
-        self.put(started, job)?;
+        self.put(started, job, None)?;
         self.spawn(started, "recover")?;
         Ok(Progress::Running)
     }
 
-    fn put(&self, started: &str, job: &Job) -> io::Result<()> {
+    fn put(&self, started: &str, job: &Job, begin_by: Option<Moment>) -> io::Result<()> {
         let folder = attempt_folder(&self.home, started);
         fs::create_dir_all(&folder)?;
         let plan = worker::Plan {
             job: job.clone(),
             may_go_back: self.local.allow_rollback,
+            begin_by,
         };
         let bytes = serde_json::to_vec(&plan).map_err(io::Error::other)?;
         crate::files::replace(&folder.join(worker::PLAN), &bytes, 0o600)

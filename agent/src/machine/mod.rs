@@ -75,6 +75,7 @@ enum Activity {
     Running {
         order: Order,
         permit: Permit,
+        until: Moment,
     },
     Recovering {
         again: Option<Moment>,
@@ -441,7 +442,7 @@ impl State {
             if now > until || self.stopping {
                 self.not_started(permit, current, NotStarted::PermitExpired);
             } else {
-                self.activity = Activity::Running { order, permit };
+                self.activity = Activity::Running { order, permit, until };
             }
         }
     }
@@ -647,10 +648,10 @@ impl State {
                 };
                 return Some(Effect::Finish(finish));
             }
-            Activity::Running { order, permit } if self.open.is_none() => {
+            Activity::Running { order, permit, until } if self.open.is_none() => {
                 // Marked as open from here on: what was started once is not started again.
                 self.open = Some(permit.reboot);
-                return Some(Effect::Run { order, permit });
+                return Some(Effect::Run { order, permit, until });
             }
             // The package manager goes on by itself; the next life looks at it again. A device that restarts ends its processes.
             Activity::Recovering { again: Some(_) } | Activity::Rebooting { .. } if self.stopping => {

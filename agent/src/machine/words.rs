@@ -242,6 +242,8 @@ pub enum Effect {
         order: Order,
         /// By which right.
         permit: Permit,
+        /// When that right ends.
+        until: Moment,
     },
     /// Find out how the open attempt ended, and repair.
     Recover,

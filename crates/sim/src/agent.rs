@@ -453,7 +453,7 @@ impl World {
                 let (low, high) = if swaps { (30, 420) } else { (0, 4) };
                 self.work(place, Work::Begin { order, permit }, low, high);
             }
-            Effect::Run { order, permit } => self.start_manager(place, &order, &permit)?,
+            Effect::Run { order, permit, .. } => self.start_manager(place, &order, &permit)?,
             Effect::Recover => self.recover(place),
             Effect::Finish(finish) => {
                 if let Some(life) = &mut self.machines[place].life {
