@@ -109,7 +109,7 @@ pub fn host() -> HostFacts {
 pub fn scan(settings: &ScanSettings) -> Result<Inventory, apt::ScanError> {
     let host = host();
     let mut inventory = Inventory {
-        disk_free_mib: os::disk_free_mib(),
+        disk_free_mib: os::disk_free_mib(settings.home),
         on_battery: power::on_battery(),
         processes_unread: None,
         foreign: Vec::new(),
