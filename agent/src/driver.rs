@@ -42,6 +42,8 @@ pub const CONTACT_FILE: &str = "contact.json";
 const LATE: &str = "it was owed for an hour and could not be ordered; the time that allowed it may be over";
 /// How often a running attempt is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long after a look that failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The last answered check-in.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -77,6 +79,9 @@ pub struct Driver<N, D> {
     kept: Kept,
     /// Record of the start, and what was started.
     running: Option<(String, Job)>,
+    /// Why the last look at it failed, and when the next one is due then.
+    trouble: Option<String>,
+    look_at: Option<Instant>,
     /// This process runs files that an attempt replaced.
     outdated: bool,
 }
@@ -108,6 +113,8 @@ impl<N: Network, D: Device> Driver<N, D> {
             base,
             kept,
             running: None,
+            trouble: None,
+            look_at: None,
             outdated: false,
         })
     }
@@ -153,14 +160,11 @@ impl<N: Network, D: Device> Driver<N, D> {
     /// Until something is due, the running attempt has an end, or somebody asks to stop.
     fn wait(&mut self, state: &State, stop: &Receiver<()>) -> Event {
         loop {
-            if let Some((started, job)) = self.running.clone() {
-                match self.device.advance(&started, &job) {
-                    Ok(Progress::Ended(seen)) => return Event::Ended(seen),
-                    Ok(Progress::Running) => {}
-                    Err(e) => {
-                        tracing::error!(attempt = %job.permit.attempt, error = %e, "cannot look at the running attempt")
-                    }
-                }
+            if self.look_at.is_none_or(|at| Instant::now() >= at)
+                && let Some((started, job)) = self.running.clone()
+                && let Some(Progress::Ended(seen)) = self.advance(&started, &job)
+            {
+                return Event::Ended(seen);
             }
             let due = u64::try_from(state.wake().since(boot_clock()).0).unwrap_or(0);
             let mut wait = Duration::from_secs(due.min(3_600));
@@ -517,12 +521,26 @@ impl<N: Network, D: Device> Driver<N, D> {
             tracing::warn!(%attempt, "an attempt was started and has no end; looking at what is installed");
             self.running = Some((started.clone(), job.clone()));
         }
-        match self.device.advance(&started, &job) {
-            Ok(Progress::Ended(seen)) => Event::Ended(seen),
-            Ok(Progress::Running) => Event::StillRunning,
+        match self.advance(&started, &job) {
+            Some(Progress::Ended(seen)) => Event::Ended(seen),
+            Some(Progress::Running) | None => Event::StillRunning,
+        }
+    }
+
+    /// Looks at a started attempt. What stands in the way of looking, a full disk perhaps, is told once, and given some time.
+    fn advance(&mut self, started: &str, job: &Job) -> Option<Progress> {
+        match self.device.advance(started, job) {
+            Ok(progress) => {
+                (self.trouble, self.look_at) = (None, None);
+                Some(progress)
+            }
             Err(e) => {
-                tracing::error!(%attempt, error = %e, "cannot recover now");
-                Event::StillRunning
+                let said = e.to_string();
+                if self.trouble.as_ref() != Some(&said) {
+                    tracing::error!(attempt = %job.permit.attempt, error = said, "cannot look at the running attempt; trying again");
+                }
+                (self.trouble, self.look_at) = (Some(said), Some(Instant::now() + LOOK_AGAIN));
+                None
             }
         }
     }
@@ -574,10 +592,14 @@ impl<N: Network, D: Device> Driver<N, D> {
 /// As many of the oldest records as one message holds, at least one.
 fn batch(records: &[&AttemptRecord]) -> Vec<AttemptRecord> {
     let mut taken = 0;
-    let fits = records.iter().take(limits::MAX_RESULTS).enumerate().take_while(|(at, record)| {
-        taken += size(record) + 1;
-        *at == 0 || taken <= ROOM
-    });
+    let fits = records
+        .iter()
+        .take(limits::MAX_RESULTS)
+        .enumerate()
+        .take_while(|(at, record)| {
+            taken += size(record) + 1;
+            *at == 0 || taken <= ROOM
+        });
     fits.map(|(_, record)| (*record).clone()).collect()
 }
 

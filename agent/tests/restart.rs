@@ -21,6 +21,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
         mpsc::{self, Receiver, Sender},
     },
 };
@@ -29,8 +30,16 @@ use stub::{Fleet, Stub, patch};
 /// Says when it is told to restart, and does not.
 struct Still {
     told: Sender<()>,
+    manner: Manner,
+}
+
+/// What stands in its way.
+#[derive(Clone, Default)]
+struct Manner {
     refuses: bool,
     busy: bool,
+    /// Counts looks at the attempt; where it is there, they fail.
+    looks: Option<Arc<AtomicU32>>,
 }
 
 impl Device for Still {
@@ -50,6 +59,10 @@ impl Device for Still {
         Ok(())
     }
     fn advance(&mut self, _: &str, job: &Job) -> io::Result<Progress> {
+        if let Some(looks) = &self.manner.looks {
+            looks.fetch_add(1, Ordering::SeqCst);
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
         Ok(Progress::Ended(Box::new(Seen {
             wanted: job.order.packages.clone(),
             observed: job.order.packages.clone(),
@@ -59,11 +72,11 @@ impl Device for Still {
         })))
     }
     fn busy(&mut self) -> bool {
-        self.busy
+        self.manner.busy
     }
     fn reboot(&mut self) -> Result<(), String> {
         self.told.send(()).unwrap();
-        if self.refuses {
+        if self.manner.refuses {
             Err("somebody is signed in".to_owned())
         } else {
             Ok(())
@@ -128,23 +141,21 @@ impl Place {
 
     /// A life of the agent, until it is asked to stop or has nothing to do; `told` hears of every restart.
     fn live(&self, refuses: bool, once: bool) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
-        self.live_beside(false, refuses, once)
+        let manner = Manner {
+            refuses,
+            ..Manner::default()
+        };
+        self.live_so(manner, once)
     }
 
-    /// The same, where somebody's package manager runs.
-    fn live_beside(
-        &self,
-        busy: bool,
-        refuses: bool,
-        once: bool,
-    ) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
+    fn live_so(&self, manner: Manner, once: bool) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
         let (told, hears) = mpsc::channel();
         let (stop, stopped) = mpsc::channel();
         let identity = Identity::open(&self.home).unwrap();
         let server = self.stub.key.verifying_key().to_bytes();
         let network = Http::new(&self.stub.url).unwrap();
         let transport = Transport::open(network, self.home.clone(), identity, server).unwrap();
-        let device = Still { told, refuses, busy };
+        let device = Still { told, manner };
         let mut driver = Driver::open(self.home.clone(), transport, device, LocalPolicy::OPEN).unwrap();
         let life = std::thread::spawn(move || driver.run(once, &stopped).unwrap());
         (life, stop, hears)
@@ -201,7 +212,13 @@ fn a_permit_that_forbids_it_restarts_nothing() {
 #[test]
 fn no_restart_is_ordered_while_a_package_manager_runs() {
     let place = Place::interrupted(RebootPolicy::IfNeeded);
-    let (life, _stop, hears) = place.live_beside(true, false, true);
+    let (life, _stop, hears) = place.live_so(
+        Manner {
+            busy: true,
+            ..Manner::default()
+        },
+        true,
+    );
     assert_eq!(life.join().unwrap(), End::Done);
     assert_eq!((hears.iter().count(), place.step()), (0, Some(Step::Owed)));
     let (life, stop, hears) = place.live(false, false);
@@ -237,4 +254,20 @@ fn a_restart_that_was_owed_long_ago_is_told_and_not_ordered() {
         panic!("{:?}", place.step())
     };
     assert!(why.as_str().contains("owed for an hour"), "{why}");
+}
+
+/// A full disk stands in the way of looking at the attempt: the agent waits between its looks.
+#[test]
+fn what_stands_in_the_way_of_looking_is_given_time() {
+    let place = Place::interrupted(RebootPolicy::Never);
+    let looks = Arc::new(AtomicU32::new(0));
+    let manner = Manner {
+        looks: Some(looks.clone()),
+        ..Manner::default()
+    };
+    let (life, stop, _hears) = place.live_so(manner, false);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    stop.send(()).unwrap();
+    assert_eq!(life.join().unwrap(), End::Stopped);
+    assert_eq!(looks.load(Ordering::SeqCst), 1);
 }
