@@ -223,6 +223,12 @@ pub fn gate(home: &Home, order: &Order) -> Result<(), NotStarted> {
     if same(&current, &order.packages) {
         return Err(NotStarted::AlreadyThere);
     }
+    if let Some(kernel) = removes_kernel(&order.packages, &current, &running_kernel()) {
+        let message = format!("{kernel} runs now; start the device with the previous kernel first");
+        return Err(NotStarted::Unavailable {
+            message: ShortText::fit(&message),
+        });
+    }
     if let Some(message) = audit() {
         return Err(NotStarted::ManagerBusy { message });
     }
@@ -242,6 +248,22 @@ pub fn gate(home: &Home, order: &Order) -> Result<(), NotStarted> {
         });
     }
     compare(&order.packages, &current, &text::changes(&answer.out))
+}
+
+fn running_kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The package of the kernel that runs, where an order would remove it: its own script refuses that, and half a rollback is left.
+fn removes_kernel<'a>(wanted: &'a [PackageVersion], current: &[PackageVersion], release: &str) -> Option<&'a str> {
+    let images = [
+        format!("linux-image-{release}"),
+        format!("linux-image-unsigned-{release}"),
+    ];
+    let there = |p: &&PackageVersion| current.iter().any(|c| c.name == p.name && c.version.is_some());
+    let removed = wanted.iter().filter(|p| p.version.is_none()).filter(there);
+    let mut names = removed.map(|p| p.name.as_str());
+    names.find(|name| images.iter().any(|image| image == name))
 }
 
 fn simulate_args(home: &Home, order: &Order) -> Vec<String> {
