@@ -1,6 +1,7 @@
 //! Scans with dpkg and apt. Five short calls, no simulation unless an update may bring in a new package or is being phased in: on a
 //! device of 743 packages the simulation alone would cost twice the rest (ENGINES 1.1).
 
+pub mod brought;
 pub mod sources;
 pub mod text;
 pub mod vendors;
@@ -12,7 +13,7 @@ use crate::{
 };
 use domain::{Arch, PackageName, VersionText, compare_debian};
 use protocol::{
-    ShortText,
+    ShortText, limits,
     v1::{Brake, Foreign, InstalledPackage, Origin, SourceStatus, Update},
 };
 use std::{
@@ -165,13 +166,26 @@ pub fn scan(settings: &ScanSettings) -> Result<Seen, ScanError> {
         show_text.push_str("\n\n");
         show_text.push_str(&show(&wanted, &options)?);
         let about = index(&show_text);
-        let fresh = new.iter().filter_map(|(name, arch, version)| {
-            let row = new_policies
-                .get(name.as_str())?
-                .versions
-                .iter()
-                .find(|v| &v.version == version)?;
-            update(about.get(name, version, arch)?, arch, None, row, None, false, &releases)
+        let come: Vec<(&str, &Shown, &PolicyVersion)> = new
+            .iter()
+            .filter_map(|(name, arch, version)| {
+                let mut versions = new_policies.get(name.as_str())?.versions.iter();
+                let row = versions.find(|v| &v.version == version)?;
+                Some((arch.as_str(), about.get(name, version, arch)?, row))
+            })
+            .collect();
+        let shown = |o: &Offered| about.get(o.line.name, &o.version.version, o.line.arch);
+        let brought_by = brought::brought(
+            &offered.iter().filter_map(shown).collect::<Vec<_>>(),
+            &come.iter().map(|(_, shown, _)| *shown).collect::<Vec<_>>(),
+            &there(&lines),
+        );
+        let fresh = come.into_iter().zip(brought_by).filter_map(|((arch, shown, row), by)| {
+            let by = by.iter().filter_map(|source| PackageName::parse(source).ok());
+            Some(Update {
+                brought_by: by.take(limits::MAX_BROUGHT_BY).collect(),
+                ..update(shown, arch, None, row, None, false, &releases)?
+            })
         });
         let mut updates = updates(&offered, &about, &taken, &releases);
         updates.extend(fresh);
@@ -352,6 +366,15 @@ fn index(show_text: &str) -> About<'_> {
 /// Name, architecture and version of a package.
 type Triple = (String, String, String);
 
+/// What is installed, by name and by what it provides.
+fn there<'a>(lines: &[DpkgLine<'a>]) -> BTreeSet<&'a str> {
+    let mut there: BTreeSet<&str> = lines.iter().map(|l| l.name).collect();
+    for provided in lines.iter().flat_map(|l| l.provides.split(',')) {
+        there.insert(provided.trim().split([' ', '(']).next().unwrap_or_default());
+    }
+    there
+}
+
 /// Asks apt what a whole upgrade would do, when that can tell more than the candidates do: packages that come in anew, and which of the
 /// phased updates this device is given. The second part is absent when it was not asked.
 fn simulate(
@@ -360,10 +383,7 @@ fn simulate(
     show_text: &str,
     options: &[String],
 ) -> (Vec<Triple>, Option<BTreeSet<String>>) {
-    let mut there: BTreeSet<&str> = lines.iter().map(|l| l.name).collect();
-    for provided in lines.iter().flat_map(|l| l.provides.split(',')) {
-        there.insert(provided.trim().split([' ', '(']).next().unwrap_or_default());
-    }
+    let there = there(lines);
     let about = index(show_text);
     let may_bring_new = offered.iter().filter(|o| o.kept.is_none() && !o.line.held()).any(|o| {
         about
@@ -479,6 +499,7 @@ fn update(
             security: found.iter().any(|r| r.is_security()),
             brake,
             previous_in_archive,
+            brought_by: Vec::new(),
         })
     };
     build()

@@ -116,6 +116,7 @@ mod tests {
                 security: n % 20 < 2,
                 brake: None,
                 previous_in_archive: true,
+                brought_by: Vec::new(),
             });
         }
         inventory.normalize();
