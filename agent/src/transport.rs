@@ -115,7 +115,9 @@ pub(crate) fn address(base: &str) -> Result<&str, String> {
     if base.starts_with("http://") || base.starts_with("https://") {
         return Ok(base);
     }
-    Err(format!("{base:?} is not an address; expected https://host or http://host"))
+    Err(format!(
+        "{base:?} is not an address; expected https://host or http://host"
+    ))
 }
 
 /// The CAs that the owner of the device trusts, an internal one among them; those compiled in where the device has no list.
@@ -421,7 +423,11 @@ mod tests {
         for nothing in ["", "no list", broken] {
             assert_eq!(count(nothing), None, "{nothing:?}");
         }
-        assert_eq!(count(&format!("{broken}{one}")), Some(1), "one broken entry costs only itself");
+        assert_eq!(
+            count(&format!("{broken}{one}")),
+            Some(1),
+            "one broken entry costs only itself"
+        );
         assert!(explained("invalid peer certificate: UnknownIssuer").contains("install the CA"));
         assert_eq!(explained("timeout"), "timeout");
     }

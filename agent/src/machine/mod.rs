@@ -635,7 +635,6 @@ impl State {
         }
         None
     }
-
 }
 
 #[cfg(test)]
