@@ -6,6 +6,8 @@ use crate::{
     courier::{self, Courier},
     device::ThisDevice,
     driver::{self, Contact, Driver},
+    enroll::{self, Wish},
+    files,
     identity::Identity,
     installer::worker,
     inventory::{self, Manager, ScanSettings},
@@ -137,7 +139,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             folder,
             scan_only,
             again,
-        } => enroll(&url, &token, &folder.home(), scan_only, again)?,
+        } => make_known(&url, &token, &folder.home(), scan_only, again)?,
         Command::Run { folder, once } => return run(&folder.home(), once),
         Command::Scan { folder, json, refresh } => scan(&folder.home(), json, refresh)?,
         Command::Status { folder } => status(&folder.home())?,
@@ -154,31 +156,23 @@ impl Folder {
     }
 }
 
-fn enroll(url: &str, token: &str, home: &Home, scan_only: bool, again: bool) -> Result<()> {
+fn make_known(url: &str, token: &str, home: &Home, scan_only: bool, again: bool) -> Result<()> {
     transport::token_key_id(token).map_err(anyhow::Error::msg)?;
     let mut network = Courier::new(url).map_err(anyhow::Error::msg)?;
-    home.create()
-        .with_context(|| format!("cannot make {}", home.folder().display()))?;
+    home.create()?;
     let _only = lock(home)?;
-    if let Some(old) = home.load::<Enrolment>(Enrolment::FILE)? {
-        if !again {
-            bail!(
-                "this device is already enrolled at {} as device {}; to enrol it anew, add --again",
-                old.server,
-                old.device
-            );
-        }
-        forget(home)?;
-    }
     if url.starts_with("http://") && !["//127.", "//localhost", "//[::1]"].iter().any(|l| url.contains(l)) {
         eprintln!(
             "note: {url} is not encrypted; others on the way can read the token and the reports (they cannot change them)"
         );
     }
-    let identity = Identity::open(home)?;
-    let host = inventory::host();
-    let (enrolment, reply) = transport::enroll(&mut network, url, token, &identity, host, scan_only)?;
-    home.publish(Enrolment::FILE, &enrolment)?;
+    let wish = Wish {
+        server: url,
+        token,
+        scan_only,
+        again,
+    };
+    let reply = enroll::enroll(&mut network, home, wish)?;
     println!(
         "enrolled as device {} ({}), key {}",
         reply.device, reply.state, reply.key_id
@@ -192,39 +186,27 @@ fn enroll(url: &str, token: &str, home: &Home, scan_only: bool, again: bool) -> 
     Ok(())
 }
 
-/// A new enrolment starts with nothing of the old one. The journal is kept beside, for people.
-fn forget(home: &Home) -> Result<()> {
-    for name in [
-        "device.key",
-        "seq",
-        Enrolment::FILE,
-        driver::KEPT_FILE,
-        driver::JOURNAL_FILE,
-        "inventory.json",
-    ] {
-        let path = home.path(name);
-        match std::fs::rename(&path, home.path(&format!("{name}.old"))) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context(path.display().to_string()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// One agent per folder: two would use one key and one sequence of numbers.
 fn lock(home: &Home) -> Result<std::fs::File> {
+    let path = home.path("agent.lock");
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
-        .open(home.path("agent.lock"))?;
+        .open(&path)
+        .map_err(|e| files::named("cannot open", &path, &e))?;
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("another patchward-agent works in {}", home.folder().display());
+        let folder = home.folder().display();
+        bail!("another patchward-agent works in {folder}; stop it first: systemctl stop patchward-agent");
     }
     Ok(file)
 }
 
 fn run(home: &Home, once: bool) -> Result<ExitCode> {
+    if enroll::unfinished(home) {
+        let _only = lock(home)?;
+        enroll::finish(home)?;
+    }
     let Some(enrolment) = home
         .load::<Enrolment>(Enrolment::FILE)
         .with_context(|| "cannot read the enrolment")?
@@ -379,6 +361,11 @@ fn status(home: &Home) -> Result<()> {
         Some(contact) => println!("last answer from the server {}", contact.at.rfc3339()),
         None => println!("the server has not answered yet"),
     }
+    if kept.unreported {
+        println!(
+            "the last report was not taken, and the server holds an earlier one or none; the agent's log says why"
+        );
+    }
     let (local, complaint) = LocalPolicy::read(Path::new(LOCAL_POLICY));
     println!(
         "local policy: scan_only {}, allow_reboot {}, allow_rollback {}",
@@ -462,6 +449,24 @@ mod tests {
             assert!(arg.get_help().is_some(), "{path}: {} is not explained", arg.get_id());
         }
         command.get_subcommands().for_each(|c| explained(c, &path));
+    }
+
+    #[test]
+    fn who_may_not_or_has_to_wait_is_told_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let _only = lock(&home).unwrap();
+        let said = lock(&home).unwrap_err().to_string();
+        assert!(
+            said.ends_with("stop it first: systemctl stop patchward-agent"),
+            "{said}"
+        );
+        let denied = std::io::Error::from(ErrorKind::PermissionDenied);
+        let said = files::named("cannot open", &home.path("agent.lock"), &denied).to_string();
+        assert!(
+            said.contains("agent.lock: ") && said.ends_with("(try again as root)"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -25,6 +25,12 @@ pub fn stop_downloads() {
     STOPPING.store(true, Ordering::Relaxed);
 }
 
+/// Whether the process is asked to end.
+#[must_use]
+pub fn stopping() -> bool {
+    STOPPING.load(Ordering::Relaxed)
+}
+
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -195,7 +201,7 @@ fn answer<S: AsRef<OsStr>>(
                 break said;
             }
             let program = program.to_owned();
-            let error = if stoppable && STOPPING.load(Ordering::Relaxed) {
+            let error = if stoppable && stopping() {
                 CommandError::Stopped { program }
             } else if left.is_zero() {
                 let seconds = limit.as_secs();

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Home, LocalPolicy},
-    installer::{Installer, Progress},
+    installer::{self, Installer, Progress},
     inventory::{self, Manager, ScanSettings},
     journal::Job,
     machine::Fetched,
@@ -33,16 +33,18 @@ pub trait Device {
     /// # Errors
     /// Why it cannot start.
     fn check(&mut self, order: &Order) -> Result<Vec<String>, NotStarted>;
-    /// Starts the package manager for the attempt with this record of its start.
+    /// Starts the package manager for the attempt with this record of its start, by the boot clock not after `until`.
     ///
     /// # Errors
     /// When that failed before anything was changed.
-    fn start(&mut self, started: &str, job: &Job) -> io::Result<()>;
+    fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()>;
     /// How far a started attempt is.
     ///
     /// # Errors
     /// When that cannot be found out now.
     fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress>;
+    /// Whether somebody's package manager runs, which a restart would kill.
+    fn busy(&mut self) -> bool;
     /// Restarts the device.
     ///
     /// # Errors
@@ -103,11 +105,14 @@ impl Device for ThisDevice {
         supported()?;
         self.installer.check(order)
     }
-    fn start(&mut self, started: &str, job: &Job) -> io::Result<()> {
-        self.installer.start(started, job)
+    fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()> {
+        self.installer.start(started, job, until)
     }
     fn advance(&mut self, started: &str, job: &Job) -> io::Result<Progress> {
         self.installer.advance(started, job)
+    }
+    fn busy(&mut self) -> bool {
+        !installer::apt::unlocked()
     }
     fn reboot(&mut self) -> Result<(), String> {
         let systemd = std::path::Path::new("/run/systemd/system").exists();

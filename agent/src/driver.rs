@@ -9,7 +9,7 @@ use crate::{
     journal::{Job, Journal},
     machine::{Call, Effect, End, Event, Failure, Finish, Kept, RESTART_WITHIN, Restart, Seen, State, Turn, step},
     restart::Step,
-    transport::{CallError, Network, Transport},
+    transport::{CallError, Network, ROOM, Transport},
 };
 use domain::{AttemptId, Moment, Span};
 use protocol::{
@@ -38,8 +38,12 @@ pub const NOTICES_FILE: &str = "notices.json";
 pub const JOURNAL_FILE: &str = "journal";
 /// When the last check-in was answered, for `status`.
 pub const CONTACT_FILE: &str = "contact.json";
+/// Why a restart that is owed is given up before it was ordered.
+const LATE: &str = "it was owed for an hour and could not be ordered; the time that allowed it may be over";
 /// How often a running attempt is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long after a look that failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The last answered check-in.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -58,7 +62,8 @@ pub fn wall_clock() -> Moment {
 }
 
 /// Seconds since boot, suspended time included: nobody can set it.
-fn boot_clock() -> Moment {
+#[must_use]
+pub fn boot_clock() -> Moment {
     Moment(rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec)
 }
 
@@ -74,6 +79,9 @@ pub struct Driver<N, D> {
     kept: Kept,
     /// Record of the start, and what was started.
     running: Option<(String, Job)>,
+    /// Why the last look at it failed, and when the next one is due then.
+    trouble: Option<String>,
+    look_at: Option<Instant>,
     /// This process runs files that an attempt replaced.
     outdated: bool,
 }
@@ -105,6 +113,8 @@ impl<N: Network, D: Device> Driver<N, D> {
             base,
             kept,
             running: None,
+            trouble: None,
+            look_at: None,
             outdated: false,
         })
     }
@@ -150,14 +160,11 @@ impl<N: Network, D: Device> Driver<N, D> {
     /// Until something is due, the running attempt has an end, or somebody asks to stop.
     fn wait(&mut self, state: &State, stop: &Receiver<()>) -> Event {
         loop {
-            if let Some((started, job)) = self.running.clone() {
-                match self.device.advance(&started, &job) {
-                    Ok(Progress::Ended(seen)) => return Event::Ended(seen),
-                    Ok(Progress::Running) => {}
-                    Err(e) => {
-                        tracing::error!(attempt = %job.permit.attempt, error = %e, "cannot look at the running attempt")
-                    }
-                }
+            if self.look_at.is_none_or(|at| Instant::now() >= at)
+                && let Some((started, job)) = self.running.clone()
+                && let Some(Progress::Ended(seen)) = self.advance(&started, &job)
+            {
+                return Event::Ended(seen);
             }
             let due = u64::try_from(state.wake().since(boot_clock()).0).unwrap_or(0);
             let mut wait = Duration::from_secs(due.min(3_600));
@@ -228,7 +235,7 @@ impl<N: Network, D: Device> Driver<N, D> {
                 Some(Event::Prepared { current, ready })
             }
             Effect::Begin { order, permit } => Some(self.begin(order, permit)),
-            Effect::Run { order, permit } => self.start(order, permit.attempt),
+            Effect::Run { order, permit, until } => self.start(order, permit.attempt, until),
             Effect::Recover => Some(self.recover()),
             Effect::Finish(finish) => Some(self.finish(finish)),
             Effect::Reboot => self.reboot(),
@@ -247,6 +254,7 @@ impl<N: Network, D: Device> Driver<N, D> {
         let found = found.unwrap_or(Restart::Nothing);
         match found {
             Restart::Nothing => {}
+            Restart::Late => self.miss_restart(LATE),
             Restart::Owed => tracing::info!("the last attempt still asks for a restart of this device"),
             Restart::Ordered { left } => {
                 tracing::warn!(wait_s = left.0, "a restart of this device is ordered; waiting for it")
@@ -261,6 +269,15 @@ impl<N: Network, D: Device> Driver<N, D> {
 
     /// The order is in the journal before it is given: it is never given twice (not even when nobody knows whether it was given once).
     fn reboot(&mut self) -> Option<Event> {
+        let owed = self.journal.restart().map(|r| r.found(wall_clock(), &os::boot_id()));
+        if owed == Some(Restart::Late) {
+            self.miss_restart(LATE);
+            return Some(Event::RebootFailed);
+        }
+        if self.device.busy() {
+            tracing::info!("a package manager runs, so the device is not restarted now; looking again");
+            return Some(Event::RebootNotNoted);
+        }
         if let Err(e) = self.journal.restarts(Step::Ordered, wall_clock()) {
             tracing::error!(error = %e, "the journal cannot be written, so the device is not restarted; trying again");
             return Some(Event::RebootNotNoted);
@@ -322,11 +339,14 @@ impl<N: Network, D: Device> Driver<N, D> {
         let Some(scanned) = &self.inventory else {
             return Event::ScanFailed;
         };
-        let content = match &self.base {
-            Some(base) if !full => ReportContent::Delta {
-                base: base.digest(),
-                changes: Box::new(InventoryDelta::between(base, &scanned.inventory)),
-            },
+        let delta = self.base.as_ref().filter(|_| !full).map(|base| {
+            let changes = Box::new(InventoryDelta::between(base, &scanned.inventory));
+            let base = base.digest();
+            ReportContent::Delta { base, changes }
+        });
+        let content = match delta {
+            // After an upgrade of everything it names every package twice; the whole is made to fit.
+            Some(delta) if size(&delta) <= ROOM => delta,
             _ => ReportContent::Full {
                 inventory: Box::new(scanned.inventory.clone()),
             },
@@ -388,13 +408,7 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 
     fn send_results(&mut self) -> Event {
-        let results: Vec<AttemptRecord> = self
-            .journal
-            .unsettled()
-            .into_iter()
-            .take(limits::MAX_RESULTS)
-            .cloned()
-            .collect();
+        let results = batch(&self.journal.unsettled());
         if results.is_empty() {
             return Event::Delivered { unsent: 0 };
         }
@@ -439,7 +453,10 @@ impl<N: Network, D: Device> Driver<N, D> {
                     at: wall_clock(),
                     took,
                 });
-                Event::Scanned(digest)
+                Event::Scanned {
+                    digest,
+                    unread: unread > 0,
+                }
             }
             Err(e) => {
                 tracing::error!(error = e, "the scan failed");
@@ -474,7 +491,7 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 
     /// The journal decides what runs: only what is written there as started.
-    fn start(&mut self, order: Order, attempt: AttemptId) -> Option<Event> {
+    fn start(&mut self, order: Order, attempt: AttemptId, until: Moment) -> Option<Event> {
         let open = self.journal.open_job().filter(|(record, _)| record.attempt == attempt);
         let Some((started, job)) = open.map(|(record, job)| (record.id.clone(), job.clone())) else {
             tracing::error!(%attempt, "the journal does not hold this attempt as started; it does not run");
@@ -487,7 +504,7 @@ impl<N: Network, D: Device> Driver<N, D> {
             return Some(Event::Ended(Box::new(never)));
         };
         tracing::info!(%attempt, patch = %job.order.patch, packages = job.order.packages.len(), "the package manager starts");
-        if let Err(e) = self.device.start(&started, &job) {
+        if let Err(e) = self.device.start(&started, &job, until) {
             // The next look finds that nothing was begun and says so.
             tracing::error!(%attempt, error = %e, "the worker cannot be started");
         }
@@ -504,12 +521,26 @@ impl<N: Network, D: Device> Driver<N, D> {
             tracing::warn!(%attempt, "an attempt was started and has no end; looking at what is installed");
             self.running = Some((started.clone(), job.clone()));
         }
-        match self.device.advance(&started, &job) {
-            Ok(Progress::Ended(seen)) => Event::Ended(seen),
-            Ok(Progress::Running) => Event::StillRunning,
+        match self.advance(&started, &job) {
+            Some(Progress::Ended(seen)) => Event::Ended(seen),
+            Some(Progress::Running) | None => Event::StillRunning,
+        }
+    }
+
+    /// Looks at a started attempt. What stands in the way of looking, a full disk perhaps, is told once, and given some time.
+    fn advance(&mut self, started: &str, job: &Job) -> Option<Progress> {
+        match self.device.advance(started, job) {
+            Ok(progress) => {
+                (self.trouble, self.look_at) = (None, None);
+                Some(progress)
+            }
             Err(e) => {
-                tracing::error!(%attempt, error = %e, "cannot recover now");
-                Event::StillRunning
+                let said = e.to_string();
+                if self.trouble.as_ref() != Some(&said) {
+                    tracing::error!(attempt = %job.permit.attempt, error = said, "cannot look at the running attempt; trying again");
+                }
+                (self.trouble, self.look_at) = (Some(said), Some(Instant::now() + LOOK_AGAIN));
+                None
             }
         }
     }
@@ -558,6 +589,25 @@ impl<N: Network, D: Device> Driver<N, D> {
     }
 }
 
+/// As many of the oldest records as one message holds, at least one.
+fn batch(records: &[&AttemptRecord]) -> Vec<AttemptRecord> {
+    let mut taken = 0;
+    let fits = records
+        .iter()
+        .take(limits::MAX_RESULTS)
+        .enumerate()
+        .take_while(|(at, record)| {
+            taken += size(record) + 1;
+            *at == 0 || taken <= ROOM
+        });
+    fits.map(|(_, record)| (*record).clone()).collect()
+}
+
+/// Bytes on the wire.
+fn size(part: &impl Serialize) -> usize {
+    serde_json::to_vec(part).map_or(0, |json| json.len())
+}
+
 /// A record of now, under a new id.
 fn made(attempt: AttemptId, fence: u64, event: AttemptEvent) -> io::Result<AttemptRecord> {
     Ok(AttemptRecord {
@@ -582,7 +632,37 @@ fn failed(call: Call, error: &CallError) -> Event {
     let failure = match error {
         CallError::Unreachable(_) | CallError::Unverified(_) => Failure::NoAnswer,
         CallError::Here(_) => Failure::Here,
+        CallError::TooLarge(_) => Failure::TooLarge,
         CallError::Refused(refusal) => Failure::Refused(refusal.code),
     };
     Event::CallFailed(call, failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{LongText, v1::Outcome};
+
+    #[test]
+    fn records_with_long_logs_go_in_several_messages() {
+        let record = |n: u32| AttemptRecord {
+            id: format!("{n:032x}"),
+            attempt: AttemptId(1),
+            fence: 1,
+            at: Moment(0),
+            event: AttemptEvent::Finished {
+                outcome: Outcome::Succeeded,
+                observed: vec![],
+                log: LongText::fit(&"\"".repeat(LongText::MAX)),
+                took: 1,
+            },
+        };
+        let records: Vec<AttemptRecord> = (0..100).map(record).collect();
+        let all: Vec<&AttemptRecord> = records.iter().collect();
+        let first = batch(&all);
+        assert!((10..100).contains(&first.len()) && size(&Results { results: first.clone() }) <= ROOM);
+        assert_eq!(first[..], records[..first.len()], "the oldest first");
+        assert_eq!(batch(&all[..3]).len(), 3);
+        assert!(batch(&[]).is_empty());
+    }
 }

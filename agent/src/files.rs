@@ -33,6 +33,16 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     })
 }
 
+/// Says which file it is about, and what helps.
+#[must_use]
+pub fn named(what: &str, path: &Path, error: &io::Error) -> io::Error {
+    let help = match error.kind() {
+        io::ErrorKind::PermissionDenied => " (try again as root)",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("{what} {}: {error}{help}", path.display()))
+}
+
 /// Makes a rename or a new file in the folder of `path` durable.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ pub mod config;
 pub mod courier;
 pub mod device;
 pub mod driver;
+pub mod enroll;
 pub mod files;
 pub mod identity;
 pub mod installer;

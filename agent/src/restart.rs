@@ -9,6 +9,9 @@ use domain::{Measured, Moment, Span};
 use protocol::ShortText;
 use serde::{Deserialize, Serialize};
 
+/// How long after the end of its attempt a restart may still be ordered. Later, the window that allowed it may be over, and people work.
+pub const OWED_FOR: Span = Span::hours(1);
+
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "step")]
@@ -45,6 +48,7 @@ impl Restart {
     #[must_use]
     pub fn found(&self, now: Moment, boot_id: &str) -> Found {
         match self.step {
+            Step::Owed if self.boot_id == boot_id && now.since(self.at) > OWED_FOR => Found::Late,
             Step::Owed if self.boot_id == boot_id => Found::Owed,
             Step::Ordered if self.boot_id == boot_id => Found::Ordered {
                 left: RESTART_WITHIN.min((self.at + RESTART_WITHIN).since(now)).max(Span(0)),
@@ -85,9 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_is_done_in_the_same_boot_only() {
+    fn what_is_owed_is_done_soon_and_in_the_same_boot_only() {
         let owed = restart(Step::Owed);
-        assert_eq!(owed.found(Moment(20_000), "a"), Found::Owed);
+        assert_eq!(owed.found(owed.at + OWED_FOR, "a"), Found::Owed);
+        assert_eq!(owed.found(owed.at + OWED_FOR + Span(1), "a"), Found::Late);
         assert_eq!(owed.found(Moment(20_000), "b"), Found::Nothing, "somebody restarted it");
     }
 

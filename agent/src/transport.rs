@@ -12,10 +12,15 @@ use protocol::{
     v1::{self, EnrollReply, EnrollRequest, HostFacts, Refusal, Sealed},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Most bytes of a reply. Orders of many packages are the largest.
 pub(crate) const MAX_REPLY: usize = 4 * 1024 * 1024;
+/// Most bytes of a message, with room for the seal around it.
+pub(crate) const ROOM: usize = limits::MAX_BODY - 16 * 1024;
+/// The list of CAs that Debian and Ubuntu put together from the vendor's and the owner's.
+const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// For a whole exchange. The start of an install waits for one of them at most.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// For a report of up to a mebibyte over a slow line.
@@ -35,6 +40,9 @@ pub enum CallError {
     /// The server said no.
     #[error("the server refused ({:?}): {}", .0.code, .0.detail)]
     Refused(Refusal),
+    /// More than the server takes; nothing was sent, and the same would never be.
+    #[error("the message has {0} bytes, the limit is {max}", max = limits::MAX_BODY)]
+    TooLarge(usize),
     /// Something on this device, e.g. a full disk.
     #[error("{0}")]
     Here(#[from] io::Error),
@@ -80,13 +88,10 @@ impl Http {
     /// # Errors
     /// When the address is not http or https.
     pub fn new(base: &str) -> Result<Self, String> {
-        let base = base.trim_end_matches('/');
-        if !(base.starts_with("http://") || base.starts_with("https://")) {
-            return Err(format!(
-                "{base:?} is not an address; expected https://host or http://host"
-            ));
-        }
+        let base = address(base)?;
+        let tls = TlsConfig::builder().root_certs(roots(&std::fs::read(TRUSTED).unwrap_or_default()));
         let config = ureq::Agent::config_builder()
+            .tls_config(tls.build())
             .http_status_as_error(false)
             // A redirect would carry a signed message to somewhere else.
             .max_redirects(0)
@@ -101,6 +106,43 @@ impl Http {
     }
 }
 
+/// The address of a server, without a slash at its end.
+///
+/// # Errors
+/// When it is not http or https.
+pub(crate) fn address(base: &str) -> Result<&str, String> {
+    let base = base.trim_end_matches('/');
+    if base.starts_with("http://") || base.starts_with("https://") {
+        return Ok(base);
+    }
+    Err(format!(
+        "{base:?} is not an address; expected https://host or http://host"
+    ))
+}
+
+/// The CAs that the owner of the device trusts, an internal one among them; those compiled in where the device has no list.
+fn roots(pem: &[u8]) -> RootCerts {
+    let certificates = parse_pem(pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let certificates: Vec<_> = certificates.collect();
+    if certificates.is_empty() {
+        RootCerts::WebPki
+    } else {
+        RootCerts::Specific(Arc::new(certificates))
+    }
+}
+
+/// What went wrong, and where somebody can do something about it, what.
+fn explained(error: &str) -> String {
+    if error.contains("UnknownIssuer") {
+        format!("{error}; install the CA of the server's certificate on this device (update-ca-certificates)")
+    } else {
+        error.to_owned()
+    }
+}
+
 impl Network for Http {
     fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<HttpReply, String> {
         let mut request = self
@@ -111,7 +153,7 @@ impl Network for Http {
             request = request.header(*name, *value);
         }
         let request = request.config().timeout_global(Some(limit(path))).build();
-        let mut response = request.send(body).map_err(|e| e.to_string())?;
+        let mut response = request.send(body).map_err(|e| explained(&e.to_string()))?;
         let signature = response
             .headers()
             .get(SIGNATURE_HEADER)
@@ -195,12 +237,7 @@ impl<N: Network> Transport<N> {
             _ => self.seal(message, sent_at)?,
         };
         if body.len() > limits::MAX_BODY {
-            return Err(io::Error::other(format!(
-                "the message has {} bytes, the limit is {}",
-                body.len(),
-                limits::MAX_BODY
-            ))
-            .into());
+            return Err(CallError::TooLarge(body.len()));
         }
         let signature = sign::sign_request(self.identity.key(), path, &body);
         let key_id = self.identity.id();
@@ -368,4 +405,30 @@ pub fn enroll<N: Network>(
         scan_only,
     };
     Ok((enrolment, accepted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_devices_own_list_of_authorities_is_trusted_where_there_is_one() {
+        let one = "# An internal CA\n-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let count = |pem: &str| match roots(pem.as_bytes()) {
+            RootCerts::Specific(list) => Some(list.len()),
+            _ => None,
+        };
+        assert_eq!(count(&one.repeat(2)), Some(2));
+        let broken = "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n";
+        for nothing in ["", "no list", broken] {
+            assert_eq!(count(nothing), None, "{nothing:?}");
+        }
+        assert_eq!(
+            count(&format!("{broken}{one}")),
+            Some(1),
+            "one broken entry costs only itself"
+        );
+        assert!(explained("invalid peer certificate: UnknownIssuer").contains("install the CA"));
+        assert_eq!(explained("timeout"), "timeout");
+    }
 }

@@ -6,9 +6,10 @@ mod stub;
 use agent::{
     config::{Home, LocalPolicy},
     device::Device,
-    driver::{Driver, JOURNAL_FILE},
+    driver::{Driver, JOURNAL_FILE, wall_clock},
     identity::Identity,
     installer::Progress,
+    inventory::os::boot_id,
     journal::{Job, Journal},
     machine::{End, Fetched, Seen},
     restart::Step,
@@ -20,6 +21,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
         mpsc::{self, Receiver, Sender},
     },
 };
@@ -28,7 +30,16 @@ use stub::{Fleet, Stub, patch};
 /// Says when it is told to restart, and does not.
 struct Still {
     told: Sender<()>,
+    manner: Manner,
+}
+
+/// What stands in its way.
+#[derive(Clone, Default)]
+struct Manner {
     refuses: bool,
+    busy: bool,
+    /// Counts looks at the attempt; where it is there, they fail.
+    looks: Option<Arc<AtomicU32>>,
 }
 
 impl Device for Still {
@@ -44,10 +55,14 @@ impl Device for Still {
     fn check(&mut self, _: &Order) -> Result<Vec<String>, NotStarted> {
         Ok(vec![])
     }
-    fn start(&mut self, _: &str, _: &Job) -> io::Result<()> {
+    fn start(&mut self, _: &str, _: &Job, _: Moment) -> io::Result<()> {
         Ok(())
     }
     fn advance(&mut self, _: &str, job: &Job) -> io::Result<Progress> {
+        if let Some(looks) = &self.manner.looks {
+            looks.fetch_add(1, Ordering::SeqCst);
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
         Ok(Progress::Ended(Box::new(Seen {
             wanted: job.order.packages.clone(),
             observed: job.order.packages.clone(),
@@ -56,9 +71,12 @@ impl Device for Still {
             ..Seen::default()
         })))
     }
+    fn busy(&mut self) -> bool {
+        self.manner.busy
+    }
     fn reboot(&mut self) -> Result<(), String> {
         self.told.send(()).unwrap();
-        if self.refuses {
+        if self.manner.refuses {
             Err("somebody is signed in".to_owned())
         } else {
             Ok(())
@@ -123,13 +141,21 @@ impl Place {
 
     /// A life of the agent, until it is asked to stop or has nothing to do; `told` hears of every restart.
     fn live(&self, refuses: bool, once: bool) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
+        let manner = Manner {
+            refuses,
+            ..Manner::default()
+        };
+        self.live_so(manner, once)
+    }
+
+    fn live_so(&self, manner: Manner, once: bool) -> (std::thread::JoinHandle<End>, Sender<()>, Receiver<()>) {
         let (told, hears) = mpsc::channel();
         let (stop, stopped) = mpsc::channel();
         let identity = Identity::open(&self.home).unwrap();
         let server = self.stub.key.verifying_key().to_bytes();
         let network = Http::new(&self.stub.url).unwrap();
         let transport = Transport::open(network, self.home.clone(), identity, server).unwrap();
-        let device = Still { told, refuses };
+        let device = Still { told, manner };
         let mut driver = Driver::open(self.home.clone(), transport, device, LocalPolicy::OPEN).unwrap();
         let life = std::thread::spawn(move || driver.run(once, &stopped).unwrap());
         (life, stop, hears)
@@ -180,4 +206,68 @@ fn a_permit_that_forbids_it_restarts_nothing() {
     let (life, _stop, hears) = place.live(false, true);
     assert_eq!(life.join().unwrap(), End::Done);
     assert_eq!((hears.iter().count(), place.step()), (0, None));
+}
+
+/// Somebody's package manager would be killed in the middle: the restart waits, and the next life knows of it.
+#[test]
+fn no_restart_is_ordered_while_a_package_manager_runs() {
+    let place = Place::interrupted(RebootPolicy::IfNeeded);
+    let (life, _stop, hears) = place.live_so(
+        Manner {
+            busy: true,
+            ..Manner::default()
+        },
+        true,
+    );
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!((hears.iter().count(), place.step()), (0, Some(Step::Owed)));
+    let (life, stop, hears) = place.live(false, false);
+    hears.recv().unwrap();
+    assert_eq!(place.step(), Some(Step::Ordered));
+    stop.send(()).unwrap();
+    assert_eq!(life.join().unwrap(), End::Stopped);
+}
+
+/// The agent was stopped before it could order it, and comes back hours later: the time that allowed it is over.
+#[test]
+fn a_restart_that_was_owed_long_ago_is_told_and_not_ordered() {
+    let place = Place::interrupted(RebootPolicy::IfNeeded);
+    let end = AttemptRecord {
+        id: "6".repeat(32),
+        attempt: AttemptId(7),
+        fence: 1,
+        at: wall_clock() - Span::hours(2),
+        event: AttemptEvent::Finished {
+            outcome: Outcome::Succeeded,
+            observed: vec![],
+            log: Default::default(),
+            took: 3,
+        },
+    };
+    let mut journal = Journal::open(&place.home.path(JOURNAL_FILE)).unwrap();
+    journal.finish(end, Some(boot_id())).unwrap();
+    drop(journal);
+    let (life, _stop, hears) = place.live(false, true);
+    assert_eq!(life.join().unwrap(), End::Done);
+    assert_eq!(hears.iter().count(), 0);
+    let Some(Step::Missed { why }) = place.step() else {
+        panic!("{:?}", place.step())
+    };
+    assert!(why.as_str().contains("owed for an hour"), "{why}");
+}
+
+/// A full disk stands in the way of looking at the attempt: the agent waits between its looks.
+#[test]
+fn what_stands_in_the_way_of_looking_is_given_time() {
+    let place = Place::interrupted(RebootPolicy::Never);
+    let looks = Arc::new(AtomicU32::new(0));
+    let manner = Manner {
+        looks: Some(looks.clone()),
+        ..Manner::default()
+    };
+    let (life, stop, _hears) = place.live_so(manner, false);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    stop.send(()).unwrap();
+    assert_eq!(life.join().unwrap(), End::Stopped);
+    assert_eq!(looks.load(Ordering::SeqCst), 1);
 }

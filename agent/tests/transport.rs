@@ -5,6 +5,7 @@ mod stub;
 
 use agent::{
     config::{Enrolment, Home},
+    enroll::{self, Wish},
     identity::Identity,
     transport::{self, CallError, Http, Transport},
 };
@@ -75,6 +76,115 @@ fn enrolling_believes_only_the_server_that_the_token_names() {
         &stub.token().replace("pwe_", "abc_"),
     ] {
         assert!(transport::token_key_id(bad).is_err(), "{bad:?}");
+    }
+}
+
+fn wish<'a>(stub: &'a Stub, token: &'a str, again: bool) -> Wish<'a> {
+    Wish {
+        server: &stub.url,
+        token,
+        scan_only: false,
+        again,
+    }
+}
+
+/// A device that works keeps everything until the server has taken it anew: an expired token unenrols nobody.
+#[test]
+fn an_enrolment_anew_that_fails_leaves_the_old_one_in_place() {
+    let (_folder, home) = home();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let turn = AtomicU32::new(0);
+    let stub = Stub::start(move |r| match turn.fetch_add(1, Ordering::SeqCst) {
+        0 => enrolled(r, &key),
+        1 => refuse(RefusalCode::TokenExpired, "the token has expired"),
+        _ => enrolled(r, &key),
+    });
+    let (token, mut network) = (stub.token(), Http::new(&stub.url).unwrap());
+    enroll::enroll(&mut network, &home, wish(&stub, &token, false)).unwrap();
+    let files = [
+        "seq",
+        "state.json",
+        "journal",
+        "inventory.json",
+        "device.key",
+        Enrolment::FILE,
+    ];
+    for name in &files[..4] {
+        std::fs::write(home.path(name), "7").unwrap();
+    }
+    let all = || files.map(|name| std::fs::read(home.path(name)).ok());
+    let before = all();
+    let said = enroll::enroll(&mut network, &home, wish(&stub, &token, false)).unwrap_err();
+    assert!(said.to_string().contains("add --again"), "{said}");
+    assert!(enroll::enroll(&mut network, &home, wish(&stub, &token, true)).is_err());
+    assert_eq!(all(), before);
+    enroll::enroll(&mut network, &home, wish(&stub, &token, true)).unwrap();
+    let after = all();
+    assert!(after[..4].iter().all(Option::is_none), "a new start: {after:?}");
+    let enrolment: Enrolment = home.load(Enrolment::FILE).unwrap().unwrap();
+    assert_eq!(enrolment.key_id, Identity::open(&home).unwrap().id());
+    assert_ne!(after[4], before[4]);
+    assert_eq!(
+        std::fs::read(home.path("device.key.old")).ok(),
+        before[4],
+        "kept beside"
+    );
+}
+
+/// The reply is lost, and the next try is with another token, even where nothing was enrolled before: there is a way on.
+#[test]
+fn a_lost_reply_is_no_dead_end() {
+    let (_folder, home) = home();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let mut taken = std::collections::BTreeMap::new();
+    let stub = Stub::start(move |r| {
+        let asked: EnrollRequest = protocol::limits::parse(&r.body).unwrap();
+        let tries = taken.len();
+        let by = taken.entry(asked.public_key).or_insert_with(|| asked.token.clone());
+        match tries {
+            0 | 1 if *by == asked.token => Answer::Broken,
+            _ if *by != asked.token => refuse(RefusalCode::Stale, "enrolled already, by another token"),
+            _ => enrolled(r, &key),
+        }
+    });
+    let tokens = ["A", "B", "C"].map(|c| stub.token().replacen("A-_4", &c.repeat(4), 1));
+    let mut network = Http::new(&stub.url).unwrap();
+    let mut go = |token: &str, again| enroll::enroll(&mut network, &home, wish(&stub, token, again));
+    assert!(go(&tokens[0], false).is_err(), "lost");
+    assert!(go(&tokens[1], false).unwrap_err().to_string().contains("another token"));
+    assert!(go(&tokens[1], true).is_err(), "lost again");
+    go(&tokens[2], true).unwrap();
+    let enrolment: Enrolment = home.load(Enrolment::FILE).unwrap().unwrap();
+    assert_eq!(enrolment.key_id, Identity::open(&home).unwrap().id());
+}
+
+/// Cut off at any point between the server's answer and the end, the next start goes on to the new enrolment.
+#[test]
+fn a_crash_while_the_enrolment_changes_loses_nothing() {
+    let (_folder, made) = home();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let stub = Stub::start(move |r| enrolled(r, &key));
+    let mut network = Http::new(&stub.url).unwrap();
+    enroll::enroll(&mut network, &made, wish(&stub, &stub.token(), false)).unwrap();
+    let old = std::fs::read(made.path(Identity::FILE)).unwrap();
+    let enrolment = std::fs::read(made.path(Enrolment::FILE)).unwrap();
+    for cut in 0..5 {
+        let (_folder, home) = home();
+        let put = |name: &str, bytes: &[u8]| std::fs::write(home.path(name), bytes).unwrap();
+        put("enrolment.next", &enrolment);
+        // What of the steps was done before the power went.
+        put(if cut < 1 { "seq" } else { "seq.old" }, b"7");
+        put(if cut < 2 { Enrolment::FILE } else { "enrolment.json.old" }, b"{}");
+        put(if cut < 3 { Identity::FILE } else { "device.key.old" }, &old);
+        put(if cut < 4 { Identity::NEXT } else { Identity::FILE }, b"new");
+        enroll::finish(&home).unwrap();
+        assert!(!enroll::unfinished(&home) && !home.path("seq").exists(), "{cut}");
+        let read = |name: &str| std::fs::read(home.path(name)).unwrap();
+        assert_eq!(
+            (read(Enrolment::FILE), read(Identity::FILE)),
+            (enrolment.clone(), b"new".to_vec())
+        );
+        assert_eq!(read("device.key.old"), old);
     }
 }
 

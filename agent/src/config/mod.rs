@@ -35,7 +35,8 @@ impl Home {
     /// Whatever the file system says.
     pub fn create(&self) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.0)
+        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.0);
+        made.map_err(|e| files::named("cannot make", &self.0, &e))
     }
 
     /// A file or folder in it.
@@ -56,13 +57,7 @@ impl Home {
     /// When it cannot be read or does not parse.
     pub fn load<T: serde::de::DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
         let path = self.path(name);
-        let bytes = files::read(&path).map_err(|e| {
-            let help = match e.kind() {
-                io::ErrorKind::PermissionDenied => " (try again as root)",
-                _ => "",
-            };
-            io::Error::new(e.kind(), format!("cannot read {}: {e}{help}", path.display()))
-        })?;
+        let bytes = files::read(&path).map_err(|e| files::named("cannot read", &path, &e))?;
         let Some(bytes) = bytes else { return Ok(None) };
         serde_json::from_slice(&bytes)
             .map(Some)

@@ -77,7 +77,7 @@ impl Courier {
     /// # Errors
     /// As [`Courier::new`].
     pub fn with_program(program: &Path, server: &str) -> Result<Self, String> {
-        transport::Http::new(server)?;
+        transport::address(server)?;
         Ok(Self {
             program: program.to_owned(),
             server: server.to_owned(),

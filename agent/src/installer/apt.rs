@@ -27,6 +27,11 @@ const TELLING: u64 = 8 * 1024 * 1024;
 /// The files that dpkg and apt lock.
 const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
 
+/// Why nothing is started.
+pub const BUSY: &str = "another package manager runs on this device";
+/// How long apt waits for a lock.
+const LOCK_OPTION: &str = "-oDPkg::Lock::Timeout=";
+
 /// Owned words of a command line.
 #[must_use]
 pub fn words(fixed: &[&str]) -> Vec<String> {
@@ -101,6 +106,21 @@ pub fn run_args(home: &Home, order: &Order) -> (&'static str, Vec<String>) {
     args.extend(words(&["install", "--"]));
     args.extend(set(order));
     ("apt-get", args)
+}
+
+/// The same command with another patience for a lock that somebody else holds.
+#[must_use]
+pub fn waiting((program, mut args): (&'static str, Vec<String>), seconds: i64) -> (&'static str, Vec<String>) {
+    for arg in args.iter_mut().filter(|a| a.starts_with(LOCK_OPTION)) {
+        *arg = format!("{LOCK_OPTION}{seconds}");
+    }
+    (program, args)
+}
+
+/// Whether a program gave up because somebody else held a lock.
+#[must_use]
+pub fn found_locked(said: &str) -> bool {
+    said.contains("Could not get lock")
 }
 
 /// `--fix-broken` after an interruption.
@@ -203,6 +223,12 @@ pub fn gate(home: &Home, order: &Order) -> Result<(), NotStarted> {
     if same(&current, &order.packages) {
         return Err(NotStarted::AlreadyThere);
     }
+    if let Some(kernel) = removes_kernel(&order.packages, &current, &running_kernel()) {
+        let message = format!("{kernel} runs now; start the device with the previous kernel first");
+        return Err(NotStarted::Unavailable {
+            message: ShortText::fit(&message),
+        });
+    }
     if let Some(message) = audit() {
         return Err(NotStarted::ManagerBusy { message });
     }
@@ -222,6 +248,22 @@ pub fn gate(home: &Home, order: &Order) -> Result<(), NotStarted> {
         });
     }
     compare(&order.packages, &current, &text::changes(&answer.out))
+}
+
+fn running_kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The package of the kernel that runs, where an order would remove it: its own script refuses that, and half a rollback is left.
+fn removes_kernel<'a>(wanted: &'a [PackageVersion], current: &[PackageVersion], release: &str) -> Option<&'a str> {
+    let images = [
+        format!("linux-image-{release}"),
+        format!("linux-image-unsigned-{release}"),
+    ];
+    let there = |p: &&PackageVersion| current.iter().any(|c| c.name == p.name && c.version.is_some());
+    let removed = wanted.iter().filter(|p| p.version.is_none()).filter(there);
+    let mut names = removed.map(|p| p.name.as_str());
+    names.find(|name| images.iter().any(|image| image == name))
 }
 
 fn simulate_args(home: &Home, order: &Order) -> Vec<String> {
@@ -298,7 +340,7 @@ pub fn prepare(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Fetc
         bring_back(&store, &order.packages, rate_kib, &cache_options(home))?;
     }
     gate(home, order)?;
-    for (package, why) in store.keep(&current, rate_kib, &cache_options(home)) {
+    for (package, why) in store.keep(&current, &order.packages, rate_kib, &cache_options(home)) {
         tracing::warn!(%package, why, "no copy of the installed version could be kept; going back needs the archive");
     }
     if order.kind == ActionKind::Install {
@@ -382,6 +424,9 @@ fn download(home: &Home, order: &Order, rate_kib: Option<u32>) -> Result<Duratio
     args.extend(set(order));
     match command::download("apt-get", args, DOWNLOAD_LIMIT, "/") {
         Ok(answer) if answer.ok() => Ok(answer.took),
+        Ok(answer) if found_locked(&answer.err) => Err(NotStarted::ManagerBusy {
+            message: ShortText::fit(BUSY),
+        }),
         Ok(answer) => Err(failed(answer.complaint())),
         Err(e) => Err(failed(e.to_string())),
     }

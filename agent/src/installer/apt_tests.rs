@@ -126,3 +126,26 @@ fn only_a_download_that_is_large_enough_says_how_fast_the_line_is() {
     std::fs::write(home.path("archives/partial/b.deb"), [0; 41]).unwrap();
     assert_eq!(downloaded(&home), 741);
 }
+
+#[test]
+fn the_kernel_that_runs_is_not_removed() {
+    let release = "6.8.0-52-generic";
+    let [old, new] = ["6.8.0-51-generic", release].map(|r| format!("linux-image-{r}"));
+    let there = [package(&old, "amd64", Some("1")), package(&new, "amd64", Some("2"))];
+    let back = [
+        package(&new, "amd64", None),
+        package("linux-image-generic", "amd64", Some("1")),
+    ];
+    assert_eq!(removes_kernel(&back, &there, release), Some(new.as_str()));
+    assert_eq!(
+        removes_kernel(&back, &there, "6.8.0-51-generic"),
+        None,
+        "the previous one runs"
+    );
+    assert_eq!(
+        removes_kernel(&back, &there[..1], release),
+        None,
+        "it is not there, as in a container"
+    );
+    assert_eq!(removes_kernel(&there, &there, release), None);
+}

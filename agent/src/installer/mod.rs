@@ -7,9 +7,11 @@ pub mod worker;
 
 use crate::{
     config::{Home, LocalPolicy},
+    driver::boot_clock,
     journal::Job,
     machine::{Fetched, Seen},
 };
+use domain::{Moment, Span};
 use protocol::{
     ShortText,
     v1::{NotStarted, Order, PackageVersion},
@@ -20,10 +22,16 @@ use std::{
     io,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 /// How often a worker that died is followed by another before the agent gives up and says what it sees.
 const MOST_WORKERS: u32 = 5;
+/// So much longer is waited after each worker that died.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How long a started attempt waits for somebody else's package manager, where its permit lasts as long: what was allowed now is not
+/// done an hour later.
+const BEGIN_WITHIN: Span = Span::minutes(2);
 
 /// How far an attempt is.
 #[derive(Debug)]
@@ -50,6 +58,7 @@ pub struct Installer {
     local: LocalPolicy,
     worker: Option<Child>,
     workers: u32,
+    next_worker: Instant,
 }
 
 impl Installer {
@@ -61,6 +70,7 @@ impl Installer {
             local,
             worker: None,
             workers: 0,
+            next_worker: Instant::now(),
         }
     }
 
@@ -83,18 +93,22 @@ impl Installer {
     /// # Errors
     /// Why the order cannot start.
     pub fn check(&self, order: &Order) -> Result<Vec<String>, NotStarted> {
+        if !apt::unlocked() {
+            let message = ShortText::fit(apt::BUSY);
+            return Err(NotStarted::ManagerBusy { message });
+        }
         apt::gate(&self.home, order)?;
         Ok(apt::automatic(&order.packages))
     }
 
-    /// Starts the package manager for a journaled attempt.
+    /// Starts the package manager for a journaled attempt, if that can be before `until` by the boot clock.
     ///
     /// # Errors
     /// When the worker cannot be started; nothing was changed then.
-    pub fn start(&mut self, started: &str, job: &Job) -> io::Result<()> {
-        self.workers = 0;
+    pub fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()> {
+        (self.workers, self.next_worker) = (0, Instant::now());
         self.prune();
-        self.put(started, job)?;
+        self.put(started, job, Some(until.min(boot_clock() + BEGIN_WITHIN)))?;
         self.spawn(started, "run")
     }
 
@@ -106,15 +120,22 @@ impl Installer {
         let folder = attempt_folder(&self.home, started);
         if let Some(bytes) = crate::files::read(&folder.join(worker::SEEN))? {
             self.reap();
-            let seen = worker::parse_seen(&bytes, job, &crate::inventory::os::boot_id())
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "what the worker saw cannot be read"))?;
-            return Ok(Progress::Ended(Box::new(seen)));
+            if let Some(seen) = worker::parse_seen(&bytes, job, &crate::inventory::os::boot_id()) {
+                return Ok(Progress::Ended(Box::new(seen)));
+            }
+            tracing::error!(started, "what the worker saw cannot be read; another one looks anew");
+            fs::rename(folder.join(worker::SEEN), folder.join("seen.unreadable"))?;
         }
         if let Some(child) = &mut self.worker {
             if child.try_wait()?.is_none() {
                 return Ok(Progress::Running);
             }
             self.worker = None;
+            // The first is followed at once; whatever ended more than one of them may need a while to go away, as a full disk does.
+            self.next_worker = Instant::now() + AGAIN * self.workers.saturating_sub(1);
+        }
+        if Instant::now() < self.next_worker {
+            return Ok(Progress::Running);
         }
         if !free(&self.home)? {
             return Ok(Progress::Running);
@@ -131,17 +152,22 @@ impl Installer {
             };
             return Ok(Progress::Ended(Box::new(seen)));
         }
-        self.put(started, job)?;
+        self.put(started, job, None)?;
         self.spawn(started, "recover")?;
         Ok(Progress::Running)
     }
 
-    fn put(&self, started: &str, job: &Job) -> io::Result<()> {
+    fn put(&self, started: &str, job: &Job, begin_by: Option<Moment>) -> io::Result<()> {
         let folder = attempt_folder(&self.home, started);
+        // On a full disk it can be read and not be written again.
+        if folder.join(worker::PLAN).exists() {
+            return Ok(());
+        }
         fs::create_dir_all(&folder)?;
         let plan = worker::Plan {
             job: job.clone(),
             may_go_back: self.local.allow_rollback,
+            begin_by,
         };
         let bytes = serde_json::to_vec(&plan).map_err(io::Error::other)?;
         crate::files::replace(&folder.join(worker::PLAN), &bytes, 0o600)
@@ -194,4 +220,33 @@ pub fn free(home: &Home) -> io::Result<bool> {
         .truncate(false)
         .open(home.path(worker::LOCK))?;
     Ok(rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && apt::unlocked())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal;
+
+    /// Half a file, as a full disk leaves it, is no reason to look at it for ever.
+    #[test]
+    fn what_a_worker_left_unreadable_is_put_aside_and_its_plan_is_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let job = journal::tests::started(0).1.unwrap();
+        let mut installer = Installer::new(home.clone(), LocalPolicy::OPEN);
+        installer.put("a", &job, Some(Moment(7))).unwrap();
+        installer.put("a", &job, None).unwrap();
+        let at = |name: &str| attempt_folder(&home, "a").join(name);
+        let plan: worker::Plan = serde_json::from_slice(&fs::read(at(worker::PLAN)).unwrap()).unwrap();
+        assert_eq!(plan.begin_by, Some(Moment(7)));
+
+        // Somebody works, so that no worker is sent from here.
+        let lock = fs::File::create(home.path(worker::LOCK)).unwrap();
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+        fs::write(at(worker::SEEN), "{").unwrap();
+        for _ in 0..2 {
+            assert!(matches!(installer.advance("a", &job), Ok(Progress::Running)));
+        }
+        assert!(at("seen.unreadable").exists() && !at(worker::SEEN).exists());
+    }
 }

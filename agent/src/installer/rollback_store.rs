@@ -11,6 +11,7 @@ use super::apt::{rate, words};
 use crate::{command, config::Home, files};
 use protocol::v1::PackageVersion;
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
@@ -64,9 +65,16 @@ impl Store {
         ]
     }
 
-    /// Keeps a copy of every installed version. Returns those that could not be kept, and why.
+    /// Keeps a copy of every installed version, and of those that are `needed` next where they are here. Returns the installed ones that
+    /// could not be kept, and why.
     #[must_use]
-    pub fn keep(&self, current: &[PackageVersion], rate_kib: Option<u32>, cache: &[String]) -> Vec<(String, String)> {
+    pub fn keep(
+        &self,
+        current: &[PackageVersion],
+        needed: &[PackageVersion],
+        rate_kib: Option<u32>,
+        cache: &[String],
+    ) -> Vec<(String, String)> {
         let Fetched { mut missing, unusable } = self.fetch(current, rate_kib, cache);
         for line in unusable {
             tracing::warn!("{line}");
@@ -82,7 +90,7 @@ impl Store {
                     .any(|p| p.name.as_str() == name && p.version.is_some() && self.find(p).is_err())
             });
         }
-        self.prune();
+        self.prune(&[current, needed]);
         missing
     }
 
@@ -143,10 +151,7 @@ impl Store {
     fn find(&self, package: &PackageVersion) -> Result<PathBuf, Option<String>> {
         let version = package.version.as_ref().ok_or(None)?;
         let mut wrong = None;
-        for arch in [package.arch.as_str(), "all"] {
-            let path = self
-                .folder
-                .join(copy::file_name(package.name.as_str(), version.as_str(), arch));
+        for path in self.paths(package) {
             // A link that leads nowhere is there, too.
             if fs::symlink_metadata(&path).is_err() {
                 continue;
@@ -162,6 +167,13 @@ impl Store {
             }
         }
         Err(wrong)
+    }
+
+    /// Where a copy of this version lies, if there is one: a package may have moved between `all` and an architecture.
+    fn paths(&self, package: &PackageVersion) -> Vec<PathBuf> {
+        let (name, version) = (package.name.as_str(), package.version.as_ref());
+        let of = |arch| version.map(|v| self.folder.join(copy::file_name(name, v.as_str(), arch)));
+        [package.arch.as_str(), "all"].into_iter().filter_map(of).collect()
     }
 
     /// Notes what the log of the coming attempt should say of the copies.
@@ -271,18 +283,21 @@ impl Store {
         }
     }
 
-    /// Keeps the newest copies of each package.
-    fn prune(&self) {
-        let mut all: Vec<(String, SystemTime, PathBuf)> = self
+    /// Keeps the newest copies of each package for each architecture, and whatever is needed now, however old it is.
+    fn prune(&self, needed: &[&[PackageVersion]]) {
+        let needed: BTreeSet<PathBuf> = needed.iter().copied().flatten().flat_map(|p| self.paths(p)).collect();
+        let mut all: Vec<((String, String), SystemTime, PathBuf)> = self
             .packages()
             .filter_map(|p| {
-                let name = p.file_name()?.to_str()?.split('_').next()?.to_owned();
-                Some((name, fs::symlink_metadata(&p).ok()?.modified().ok()?, p))
+                let stem = p.file_stem()?.to_str()?;
+                let package = (stem.split('_').next()?.to_owned(), stem.rsplit('_').next()?.to_owned());
+                Some((package, fs::symlink_metadata(&p).ok()?.modified().ok()?, p))
             })
             .collect();
         all.sort();
         for group in all.chunk_by(|a, b| a.0 == b.0) {
-            for (_, _, path) in group.iter().rev().skip(VERSIONS) {
+            let too_many = group.iter().rev().skip(VERSIONS);
+            for (_, _, path) in too_many.filter(|(_, _, path)| !needed.contains(path)) {
                 let _ = fs::remove_file(path);
                 let _ = fs::remove_file(copy::record_of(path));
             }

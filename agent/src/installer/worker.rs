@@ -2,7 +2,8 @@
 //! can be told: run, look, repair, go back. The agent only waits for the file it leaves.
 
 use super::{apt, attempt_folder, rollback_store::Store};
-use crate::{config::Home, files, inventory, journal::Job, machine::Seen};
+use crate::{config::Home, driver::boot_clock, files, inventory, journal::Job, machine::Seen};
+use domain::Moment;
 use protocol::{
     LongText, ShortText,
     v1::{ActionKind, Order, PackageVersion},
@@ -32,6 +33,12 @@ const EXIT: &str = "exit";
 const LOG: &str = "log";
 /// Rounds of repair (ENGINES 1.5: one was enough for every one of eight kill points).
 const ROUNDS: u32 = 3;
+/// Between two looks at a lock that somebody else holds.
+const LOOK: Duration = Duration::from_millis(500);
+/// Seconds that apt itself waits for a lock at most.
+const LOCK_WAIT: i64 = 120;
+/// apt's exit code when it gave up.
+const GAVE_UP: i32 = 100;
 
 /// What the agent hands over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,12 +47,17 @@ pub struct Plan {
     pub job: Job,
     /// Whether a failed attempt may be taken back.
     pub may_go_back: bool,
+    /// By the boot clock: the package manager does not begin later.
+    #[serde(default)]
+    pub begin_by: Option<Moment>,
 }
 
 /// The part of [`Seen`] that is written down.
 #[derive(Debug, Serialize, Deserialize)]
 struct Wire {
     observed: Vec<PackageVersion>,
+    #[serde(default)]
+    not_begun: Option<ShortText>,
     disorder: Option<ShortText>,
     interrupted: bool,
     repaired: bool,
@@ -66,6 +78,7 @@ pub fn parse_seen(bytes: &[u8], job: &Job, boot_id: &str) -> Option<Seen> {
     Some(Seen {
         wanted: job.order.packages.clone(),
         observed: w.observed,
+        not_begun: w.not_begun,
         disorder: w.disorder,
         interrupted: w.interrupted,
         repaired: w.repaired,
@@ -119,17 +132,20 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn work(&self, fresh: bool) -> io::Result<Wire> {
         let Job { order, from, .. } = &self.plan.job;
-        while !apt::unlocked() {
-            // Somebody's package manager runs, perhaps ours that outlived its worker. It is never killed.
-            std::thread::sleep(Duration::from_millis(500));
-        }
         let begun = self.folder.join(BEGUN);
-        if fresh && !begun.exists() {
+        let begins = fresh && !begun.exists();
+        let begin_by = self.plan.begin_by.filter(|_| begins).unwrap_or(Moment::MAX);
+        if !wait_for(apt::unlocked, boot_clock, begin_by) {
+            return Ok(self.not_begun());
+        }
+        if begins {
             files::replace(&begun, b"", 0o600)?;
             if order.kind == ActionKind::RollBack {
                 self.note_remarks();
             }
-            let code = self.run(apt::run_args(self.home, order))?;
+            // Somebody may take the lock in between.
+            let left = begin_by.since(boot_clock()).0.clamp(1, LOCK_WAIT);
+            let code = self.run(apt::waiting(apt::run_args(self.home, order), left))?;
             if let Some(code) = code {
                 files::replace(&self.folder.join(EXIT), code.to_string().as_bytes(), 0o600)?;
             }
@@ -140,6 +156,13 @@ impl Worker<'_> {
         let mut state = self.look();
         let mut message = self.complaint();
         let mut repaired = false;
+        if exit == Some(GAVE_UP) && state.as_before() && !state.reached && apt::found_locked(&self.log_tail()) {
+            return Ok(Wire {
+                exit,
+                log: self.log_end(),
+                ..self.not_begun()
+            });
+        }
         if state.half_done() {
             let rounds = if interrupted { ROUNDS } else { 1 };
             for _ in 0..rounds {
@@ -164,6 +187,7 @@ impl Worker<'_> {
             restart_owed: state.reached && inventory::apt::restart_owed(),
             boot_id: inventory::os::boot_id(),
             observed: state.observed,
+            not_begun: None,
             disorder: state.disorder,
             interrupted,
             repaired,
@@ -172,6 +196,23 @@ impl Worker<'_> {
             log: self.log_end(),
             took: self.took(),
         })
+    }
+
+    /// Somebody else's package manager ran all the time.
+    fn not_begun(&self) -> Wire {
+        Wire {
+            observed: apt::observe(&self.plan.job.order.packages),
+            not_begun: Some(ShortText::fit(apt::BUSY)),
+            disorder: None,
+            interrupted: false,
+            repaired: false,
+            exit: None,
+            message: ShortText::default(),
+            log: LongText::default(),
+            took: 0,
+            restart_owed: false,
+            boot_id: inventory::os::boot_id(),
+        }
     }
 
     fn look(&self) -> Look {
@@ -282,8 +323,12 @@ impl Worker<'_> {
         LongText::fit(&tail(&self.folder.join(LOG), LongText::MAX))
     }
 
+    fn log_tail(&self) -> String {
+        tail(&self.folder.join(LOG), 64 * 1024)
+    }
+
     fn complaint(&self) -> ShortText {
-        let log = tail(&self.folder.join(LOG), 64 * 1024);
+        let log = self.log_tail();
         // A maintainer script's failure says more than apt's last line about it.
         let script = log.lines().rev().find_map(|l| l.strip_prefix("pmerror:"));
         let dpkg = log
@@ -312,10 +357,28 @@ struct Look {
 }
 
 impl Look {
+    /// Where it began, in good order.
+    fn as_before(&self) -> bool {
+        self.untouched && self.disorder.is_none()
+    }
+
     /// Neither where it should come to, nor where it began in good order.
     fn half_done(&self) -> bool {
-        let as_before = self.untouched && self.disorder.is_none();
-        !(self.reached || as_before)
+        !(self.reached || self.as_before())
+    }
+}
+
+/// Waits while somebody's package manager runs, perhaps ours that outlived its worker: it is never killed. Says whether it ended before the
+/// clock had passed `until`.
+fn wait_for(free: impl Fn() -> bool, clock: impl Fn() -> Moment, until: Moment) -> bool {
+    loop {
+        if clock() > until {
+            return false;
+        }
+        if free() {
+            return true;
+        }
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -342,6 +405,7 @@ mod tests {
         let seen = |restart_owed| {
             let wire = Wire {
                 observed: vec![],
+                not_begun: None,
                 disorder: None,
                 interrupted: false,
                 repaired: false,
@@ -361,5 +425,49 @@ mod tests {
             !owed(earlier.as_bytes(), "a"),
             "an earlier worker did not say in which boot"
         );
+    }
+
+    /// A worker waits for somebody else's package manager only as long as the permit allows, and says then that nothing was begun.
+    #[test]
+    fn a_lock_that_is_not_given_back_in_time_is_no_failure() {
+        let clock = Cell::new(0);
+        let time = || {
+            clock.set(clock.get() + 1);
+            Moment(clock.get())
+        };
+        assert!(wait_for(|| true, time, Moment(1)));
+        assert!(!wait_for(|| true, time, Moment(1)), "free, and too late");
+        clock.set(0);
+        assert!(!wait_for(|| false, time, Moment(2)));
+        assert!(wait_for(|| clock.get() > 5, time, Moment::MAX), "a recovery waits on");
+
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let worker = Worker {
+            home: &home,
+            folder: folder.path().to_owned(),
+            plan: Plan {
+                job: journal::tests::started(0).1.unwrap(),
+                may_go_back: true,
+                begin_by: Some(boot_clock() - domain::Span(1)),
+            },
+            ran: Cell::new(Duration::ZERO),
+        };
+        let seen = serde_json::to_vec(&worker.work(true).unwrap()).unwrap();
+        let seen = parse_seen(&seen, &worker.plan.job, "a").unwrap();
+        assert_eq!(seen.not_begun, Some(ShortText::fit(apt::BUSY)));
+        assert!(!folder.path().join(BEGUN).exists() && seen.log.as_str().is_empty());
+    }
+
+    #[test]
+    fn apts_own_word_for_a_lock_is_known() {
+        let said = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (unattended-upgr)\nE: Unable to \
+                    acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n";
+        assert!(apt::found_locked(said) && !apt::found_locked("E: Unable to locate package x\n"));
+        let home = Home::at(Path::new("/x"));
+        let order = &journal::tests::started(0).1.unwrap().order;
+        let (_, args) = apt::waiting(apt::run_args(&home, order), 7);
+        let waits: Vec<_> = args.iter().filter(|a| a.contains("Lock::Timeout")).collect();
+        assert_eq!(waits, ["-oDPkg::Lock::Timeout=7"]);
     }
 }

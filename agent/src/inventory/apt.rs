@@ -1,18 +1,19 @@
 //! Scans with dpkg and apt. Five short calls, no simulation unless an update may bring in a new package or is being phased in: on a
 //! device of 743 packages the simulation alone would cost twice the rest (ENGINES 1.1).
 
+pub mod brought;
 pub mod sources;
 pub mod text;
 pub mod vendors;
 
 use super::{Refreshed, ScanSettings};
 use crate::{
-    command::{self, CommandError},
+    command::{self, Answer, CommandError},
     config::Home,
 };
 use domain::{Arch, PackageName, VersionText, compare_debian};
 use protocol::{
-    ShortText,
+    ShortText, limits,
     v1::{Brake, Foreign, InstalledPackage, Origin, SourceStatus, Update},
 };
 use std::{
@@ -25,6 +26,10 @@ use text::{Change, DpkgLine, Kept, Policy, PolicyVersion, Release, Shown};
 const LIMIT: Duration = Duration::from_secs(120);
 /// For fetching indexes over a slow line.
 const REFRESH_LIMIT: Duration = Duration::from_secs(600);
+
+/// Between two looks at a lock on the indexes that someone else holds, and how many there are.
+const LISTS_LOOK: Duration = Duration::from_secs(3);
+const LISTS_TRIES: u32 = 20;
 
 /// Why a scan gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -161,13 +166,26 @@ pub fn scan(settings: &ScanSettings) -> Result<Seen, ScanError> {
         show_text.push_str("\n\n");
         show_text.push_str(&show(&wanted, &options)?);
         let about = index(&show_text);
-        let fresh = new.iter().filter_map(|(name, arch, version)| {
-            let row = new_policies
-                .get(name.as_str())?
-                .versions
-                .iter()
-                .find(|v| &v.version == version)?;
-            update(about.get(name, version, arch)?, arch, None, row, None, false, &releases)
+        let come: Vec<(&str, &Shown, &PolicyVersion)> = new
+            .iter()
+            .filter_map(|(name, arch, version)| {
+                let mut versions = new_policies.get(name.as_str())?.versions.iter();
+                let row = versions.find(|v| &v.version == version)?;
+                Some((arch.as_str(), about.get(name, version, arch)?, row))
+            })
+            .collect();
+        let shown = |o: &Offered| about.get(o.line.name, &o.version.version, o.line.arch);
+        let brought_by = brought::brought(
+            &offered.iter().filter_map(shown).collect::<Vec<_>>(),
+            &come.iter().map(|(_, shown, _)| *shown).collect::<Vec<_>>(),
+            &there(&lines),
+        );
+        let fresh = come.into_iter().zip(brought_by).filter_map(|((arch, shown, row), by)| {
+            let by = by.iter().filter_map(|source| PackageName::parse(source).ok());
+            Some(Update {
+                brought_by: by.take(limits::MAX_BROUGHT_BY).collect(),
+                ..update(shown, arch, None, row, None, false, &releases)?
+            })
         });
         let mut updates = updates(&offered, &about, &taken, &releases);
         updates.extend(fresh);
@@ -196,17 +214,11 @@ fn show(wanted: &[String], options: &[String]) -> Result<String, ScanError> {
 /// Fetches the indexes when they are old and the agent may; says which sources failed, then or the last time.
 fn refresh(settings: &ScanSettings, options: &[String]) -> Vec<SourceStatus> {
     let last: Refreshed = settings.home.load(Refreshed::FILE).ok().flatten().unwrap_or_default();
-    let age = settings.now.since(last.at);
-    let fresh = age.0 >= 0 && age < settings.interval;
-    if (fresh && !settings.refresh) || !rustix::process::geteuid().is_root() {
+    let due = settings.refresh || last.due(settings.now, settings.interval);
+    if !due || !rustix::process::geteuid().is_root() {
         return last.failed;
     }
-    // Someone else's apt may hold the lock; a minute of patience is better than a report that says nothing was read.
-    let args = words(
-        &["-q", "update", "-oDPkg::Lock::Timeout=60", "-oAcquire::Retries=1"],
-        options,
-        [],
-    );
+    let args = words(&["-q", "update", "-oAcquire::Retries=1"], options, []);
     let targets = || {
         let args = words(
             &["indextargets", "--format", sources::TARGETS, "Created-By: Packages"],
@@ -215,21 +227,36 @@ fn refresh(settings: &ScanSettings, options: &[String]) -> Vec<SourceStatus> {
         );
         sources::targets(&read("apt-get", &args).unwrap_or_default())
     };
-    let failed = match command::ask("apt-get", args, REFRESH_LIMIT) {
+    let fetched = patiently(|| command::ask("apt-get", &args, REFRESH_LIMIT), LISTS_LOOK);
+    let failed = match fetched {
         Ok(answer) => sources::failures(&answer.out, &answer.err, answer.code, &targets()),
         Err(e) => sources::failures("", &format!("E: {e}"), None, &targets()),
     };
     for source in &failed {
         tracing::warn!(source = %source.name, error = source.error.as_ref().map(ShortText::as_str), "a source could not be read");
     }
-    let refreshed = Refreshed {
-        at: settings.now,
-        failed,
-    };
+    let refreshed = last.next(settings.now, failed);
     if let Err(e) = settings.home.save(Refreshed::FILE, &refreshed) {
         tracing::warn!(error = %e, "cannot note when the indexes were fetched");
     }
     refreshed.failed
+}
+
+/// Asks again while someone else's apt holds the lock on the indexes: a minute of patience is better than a report that says nothing was
+/// read. apt itself waits for dpkg's lock and not for this one.
+fn patiently(
+    mut update: impl FnMut() -> Result<Answer, CommandError>,
+    pause: Duration,
+) -> Result<Answer, CommandError> {
+    for _ in 1..LISTS_TRIES {
+        match update() {
+            Ok(answer) if !answer.ok() && sources::locked(&answer.err) && !command::stopping() => {
+                std::thread::sleep(pause);
+            }
+            other => return other,
+        }
+    }
+    update()
 }
 
 /// What `dpkg --audit` says, in one line.
@@ -339,6 +366,15 @@ fn index(show_text: &str) -> About<'_> {
 /// Name, architecture and version of a package.
 type Triple = (String, String, String);
 
+/// What is installed, by name and by what it provides.
+fn there<'a>(lines: &[DpkgLine<'a>]) -> BTreeSet<&'a str> {
+    let mut there: BTreeSet<&str> = lines.iter().map(|l| l.name).collect();
+    for provided in lines.iter().flat_map(|l| l.provides.split(',')) {
+        there.insert(provided.trim().split([' ', '(']).next().unwrap_or_default());
+    }
+    there
+}
+
 /// Asks apt what a whole upgrade would do, when that can tell more than the candidates do: packages that come in anew, and which of the
 /// phased updates this device is given. The second part is absent when it was not asked.
 fn simulate(
@@ -347,10 +383,7 @@ fn simulate(
     show_text: &str,
     options: &[String],
 ) -> (Vec<Triple>, Option<BTreeSet<String>>) {
-    let mut there: BTreeSet<&str> = lines.iter().map(|l| l.name).collect();
-    for provided in lines.iter().flat_map(|l| l.provides.split(',')) {
-        there.insert(provided.trim().split([' ', '(']).next().unwrap_or_default());
-    }
+    let there = there(lines);
     let about = index(show_text);
     let may_bring_new = offered.iter().filter(|o| o.kept.is_none() && !o.line.held()).any(|o| {
         about
@@ -466,6 +499,7 @@ fn update(
             security: found.iter().any(|r| r.is_security()),
             brake,
             previous_in_archive,
+            brought_by: Vec::new(),
         })
     };
     build()
@@ -485,6 +519,37 @@ pub fn restart_owed() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lock_on_the_indexes_is_waited_for_a_while() {
+        let answer = |err: &str, code| Answer {
+            code: Some(code),
+            err: err.to_owned(),
+            ..Answer::default()
+        };
+        let locked = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)\n\
+                      E: Unable to lock directory /var/lib/apt/lists/\n";
+        let tries = |answers: &mut dyn FnMut(u32) -> Answer| {
+            let mut count = 0;
+            let last = patiently(
+                || {
+                    count += 1;
+                    Ok(answers(count))
+                },
+                Duration::ZERO,
+            );
+            (count, last.unwrap().code)
+        };
+        let soon = &mut |n: u32| if n < 3 { answer(locked, 100) } else { answer("", 0) };
+        assert_eq!(tries(soon), (3, Some(0)));
+        assert_eq!(tries(&mut |_| answer(locked, 100)), (LISTS_TRIES, Some(100)));
+        let unread = "E: Failed to fetch http://site/debian/dists/bookworm/InRelease  Could not resolve 'site'\n";
+        assert_eq!(
+            tries(&mut |_| answer(unread, 100)),
+            (1, Some(100)),
+            "not for anything else"
+        );
+    }
 
     #[test]
     fn what_keeps_an_update_back_is_told_until_it_is_gone() {

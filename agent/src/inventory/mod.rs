@@ -1,17 +1,15 @@
 //! What a scan sees. Each part reads one thing; a part that cannot look says so and does not stop the others.
 
 pub mod apt;
+mod fit;
 pub mod os;
 pub mod power;
 pub mod reboot;
 pub mod services;
 
-use crate::config::Home;
+use crate::{config::Home, machine::again_after};
 use domain::{Moment, Span};
-use protocol::{
-    ShortText, limits,
-    v1::{HostFacts, Inventory, SourceStatus},
-};
+use protocol::v1::{HostFacts, Inventory, SourceStatus};
 use serde::{Deserialize, Serialize};
 
 /// What a scan may do and must know.
@@ -34,11 +32,37 @@ pub struct Refreshed {
     pub at: Moment,
     /// Sources that could not be read.
     pub failed: Vec<SourceStatus>,
+    /// How often in a row some could not.
+    #[serde(default)]
+    pub failures: u32,
 }
 
 impl Refreshed {
     /// The file's name.
     pub const FILE: &'static str = "refreshed.json";
+
+    /// Whether they are to be fetched again: after the interval, and sooner after a failure.
+    #[must_use]
+    pub fn due(&self, now: Moment, interval: Span) -> bool {
+        let age = now.since(self.at);
+        // A clock that was set back says nothing of their age.
+        age.0 < 0 || age >= again_after(self.failures, interval)
+    }
+
+    /// What comes of fetching them now.
+    #[must_use]
+    pub fn next(&self, now: Moment, failed: Vec<SourceStatus>) -> Self {
+        let failures = if failed.is_empty() {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+        Self {
+            at: now,
+            failed,
+            failures,
+        }
+    }
 }
 
 /// Which package manager this device has.
@@ -85,7 +109,7 @@ pub fn host() -> HostFacts {
 pub fn scan(settings: &ScanSettings) -> Result<Inventory, apt::ScanError> {
     let host = host();
     let mut inventory = Inventory {
-        disk_free_mib: os::disk_free_mib(),
+        disk_free_mib: os::disk_free_mib(settings.home),
         on_battery: power::on_battery(),
         processes_unread: None,
         foreign: Vec::new(),
@@ -108,19 +132,44 @@ pub fn scan(settings: &ScanSettings) -> Result<Inventory, apt::ScanError> {
     inventory.services = processes.services;
     inventory.processes_unread = Some(processes.unread);
     inventory.normalize();
-    fit(&mut inventory);
+    fit::fit(&mut inventory);
     Ok(inventory)
 }
 
-/// Keeps a report below the limit of one message: summaries go first, they are only shown.
-fn fit(inventory: &mut Inventory) {
-    /// Room for the seal around the report.
-    const ROOM: usize = limits::MAX_BODY - 16 * 1024;
-    let size = |i: &Inventory| serde_json::to_vec(i).map_or(0, |v| v.len());
-    if size(inventory) > ROOM {
-        for update in &mut inventory.updates {
-            update.summary = ShortText::default();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::ShortText;
+
+    #[test]
+    fn a_source_that_failed_is_asked_again_soon_and_later_each_time() {
+        let day = Span::days(1);
+        let failed = || {
+            vec![SourceStatus {
+                name: ShortText::fit("bookworm"),
+                error: Some(ShortText::fit("no network")),
+            }]
+        };
+        let mut last = Refreshed::default().next(Moment(1_000_000), Vec::new());
+        let waits = |last: &Refreshed| -> i64 {
+            let due = |after: i64| last.due(last.at + Span(after), day);
+            (0..).map(|n| n * 300).find(|after| due(*after)).unwrap()
+        };
+        assert_eq!(waits(&last), day.0);
+        for minutes in [15, 30, 60, 120, 240, 480, 960, 24 * 60, 24 * 60] {
+            last = last.next(last.at + Span(60), failed());
+            assert_eq!(waits(&last), minutes * 60);
         }
-        tracing::warn!("the report is near the limit of one message; the one-line descriptions are left out");
+        last.failures = u32::MAX;
+        assert_eq!(waits(&last.next(last.at, failed())), day.0, "for ever");
+        assert_eq!(waits(&last.next(last.at, Vec::new())), day.0, "all is well again");
+        assert!(last.due(last.at - Span(1), day), "the clock was set back");
+        let short = Span(600);
+        assert!(
+            last.next(last.at, failed()).due(last.at + short, short),
+            "never later than the interval"
+        );
+        let earlier: Refreshed = serde_json::from_str(r#"{"at":5,"failed":[]}"#).unwrap();
+        assert_eq!(earlier.failures, 0, "a file of an earlier agent");
     }
 }

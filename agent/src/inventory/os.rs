@@ -1,6 +1,7 @@
 //! The operating system: release, kernel, zone, languages, boot.
 
 use super::Manager;
+use crate::config::Home;
 use protocol::{ShortText, v1::HostFacts};
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -46,13 +47,27 @@ pub fn boot_id() -> String {
         .to_owned()
 }
 
-/// Free space where packages are stored.
+/// Free space where an install needs it: the least of the file systems that packages are unpacked to, that dpkg notes them in, and that the
+/// agent downloads to.
 #[must_use]
-pub fn disk_free_mib() -> u64 {
-    let folder = ["/var/cache/apt/archives", "/var/cache", "/var", "/"]
-        .into_iter()
-        .find(|p| Path::new(p).is_dir());
-    rustix::fs::statvfs(folder.unwrap_or("/")).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize) / (1024 * 1024))
+pub fn disk_free_mib(home: &Home) -> u64 {
+    let archives = home.path("archives");
+    let folders = [
+        Path::new("/"),
+        Path::new("/usr"),
+        Path::new("/var/lib"),
+        archives.as_path(),
+    ];
+    least_free(&folders, |folder| {
+        let about = rustix::fs::statvfs(folder).ok()?;
+        Some(about.f_bavail.saturating_mul(about.f_frsize) / (1024 * 1024))
+    })
+}
+
+/// A folder that is not made yet will be in the one above it.
+fn least_free(folders: &[&Path], free: impl Fn(&Path) -> Option<u64>) -> u64 {
+    let of = |folder: &&Path| folder.ancestors().find_map(&free);
+    folders.iter().filter_map(of).min().unwrap_or(0)
 }
 
 /// `KEY=value` lines, quotes removed.
@@ -104,6 +119,23 @@ fn languages(default: &str, conf: &str, generated: &str) -> Vec<ShortText> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_fullest_file_system_that_an_install_writes_to_counts() {
+        let free = |full: &'static str| {
+            let folders = ["/", "/usr", "/var/lib", "/var/lib/patchward-agent/archives"].map(Path::new);
+            least_free(&folders, |folder| match folder.to_str()? {
+                "/var/lib/patchward-agent/archives" => None,
+                name if name == full => Some(7),
+                _ => Some(9_000),
+            })
+        };
+        for full in ["/", "/usr", "/var/lib", "/var/lib/patchward-agent"] {
+            assert_eq!(free(full), 7, "{full}");
+        }
+        assert_eq!(free("/home"), 9_000);
+        assert!(disk_free_mib(&Home::at(Path::new("/nowhere/at/all"))) > 0);
+    }
 
     #[test]
     fn release_zone_and_languages() {

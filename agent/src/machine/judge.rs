@@ -2,7 +2,7 @@
 
 use protocol::{
     LongText, ShortText,
-    v1::{Outcome, PackageVersion},
+    v1::{NotStarted, Outcome, PackageVersion},
 };
 
 /// What was seen after the package manager, and recovery if any, had ended.
@@ -12,6 +12,8 @@ pub struct Seen {
     pub wanted: Vec<PackageVersion>,
     /// What is installed of it.
     pub observed: Vec<PackageVersion>,
+    /// Why the package manager never began to change anything; absent = it did.
+    pub not_begun: Option<ShortText>,
     /// What the package manager says of itself; absent = in order.
     pub disorder: Option<ShortText>,
     /// The package manager did not end by itself.
@@ -33,6 +35,10 @@ pub struct Seen {
 /// The outcome.
 #[must_use]
 pub fn judge(seen: &Seen) -> Outcome {
+    if let Some(message) = seen.not_begun.clone() {
+        let why = NotStarted::ManagerBusy { message };
+        return Outcome::NotStarted { why };
+    }
     let there = |p: &PackageVersion| {
         let found = seen.observed.iter().find(|o| o.name == p.name && o.arch == p.arch);
         found.map_or(p.version.is_none(), |o| o.version == p.version)
@@ -80,6 +86,19 @@ mod tests {
             };
             assert!(matches!(judge(&other), Outcome::Failed { .. }), "{version}");
         }
+        let busy = Seen {
+            wanted: vec![package(Some("2"))],
+            observed: vec![package(Some("1"))],
+            not_begun: Some(ShortText::fit("busy")),
+            ..Seen::default()
+        };
+        let message = ShortText::fit("busy");
+        let why = NotStarted::ManagerBusy { message };
+        assert_eq!(
+            judge(&busy),
+            Outcome::NotStarted { why },
+            "no failure, which would hold the rollout"
+        );
         let removed = Seen {
             wanted: vec![package(None)],
             ..Seen::default()

@@ -3,6 +3,7 @@
 //!
 //! `now` must never go backwards within one life of the process; the driver counts it with a clock that no one sets.
 
+mod calls;
 mod judge;
 mod orders;
 mod words;
@@ -15,24 +16,30 @@ use domain::{DeviceState, Measured, Moment, RebootPolicy, Span};
 use orders::{acceptable, same_packages};
 use protocol::{
     LongText, ShortText,
-    v1::{CheckInReply, Digest, NotStarted, Order, Outcome, PackageVersion, Permit, PermitReply, RefusalCode},
+    v1::{CheckInReply, Digest, NotStarted, Order, Outcome, PackageVersion, Permit, PermitReply},
 };
 use std::collections::VecDeque;
 
 /// Bounds on the server's wish for the next check-in: neither a flood nor a device that is never seen again.
 const POLL: (u32, u32) = (1, 86_400);
-/// Seconds before the first retry of a call; doubled each time.
-const BACKOFF_FIRST: i64 = 5;
-/// Seconds between retries at most.
-const BACKOFF_MOST: i64 = 3_600;
+/// Seconds before the first look after one that could not see everything.
+const LOOK_AGAIN_FIRST: i64 = 900;
 /// Seconds between looks at a package manager that still runs from before the agent's start.
 const LOOK_AGAIN: Span = Span(5);
 /// Seconds before a journal record that could not be written is tried again.
 const WRITE_AGAIN: Span = Span(30);
 /// How long an ordered restart is waited for. A system that goes down asks the agent to stop long before.
 pub const RESTART_WITHIN: Span = Span(600);
-/// Messages that the server will never take as they are: not sent again for this long.
-const REFUSED_FOR: Span = Span::hours(6);
+
+/// How long after a look the next one is due: where it could not see everything, sooner than `interval`, and later each time up to that.
+/// A laptop that wakes before its network does would otherwise not know of an update until tomorrow.
+#[must_use]
+pub fn again_after(failures: u32, interval: Span) -> Span {
+    match failures {
+        0 => interval,
+        n => Span(LOOK_AGAIN_FIRST << (n - 1).min(16)).min(interval),
+    }
+}
 
 /// What the device is busy with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +70,7 @@ enum Activity {
     Running {
         order: Order,
         permit: Permit,
+        until: Moment,
     },
     Recovering {
         again: Option<Moment>,
@@ -87,8 +95,15 @@ pub struct State {
     check_in_at: Moment,
     scan_at: Moment,
     refresh: bool,
+    /// Scans in a row that could not look at everything.
+    scans_short: u32,
     latest: Option<Digest>,
     report_full: Option<bool>,
+    report_at: Moment,
+    /// Reports, and deliveries of results, that failed in a row: then a check-in that is due goes first, so that one call that never works
+    /// does not silence the device.
+    reports_failed: u32,
+    results_failed: u32,
     unsent: u32,
     results_at: Moment,
     orders: VecDeque<Order>,
@@ -117,8 +132,12 @@ impl State {
             check_in_at: zero,
             scan_at: zero,
             refresh: false,
+            scans_short: 0,
             latest: None,
             report_full: None,
+            report_at: zero,
+            reports_failed: 0,
+            results_failed: 0,
             unsent: 0,
             results_at: zero,
             orders: VecDeque::new(),
@@ -159,7 +178,9 @@ impl State {
         match &self.activity {
             _ if self.ended || self.calling.is_some() => Moment::MAX,
             Activity::Idle => {
-                let report = self.report_full.map_or(Moment::MAX, |_| self.link_at);
+                let report = self
+                    .report_full
+                    .map_or(Moment::MAX, |_| self.link_at.max(self.report_at));
                 let reboot = self.reboot.unwrap_or(Moment::MAX);
                 talk().min(self.scan_at).min(report).min(reboot)
             }
@@ -206,7 +227,7 @@ impl State {
             Event::Born { open, unsent, restart } => {
                 (self.open, self.unsent) = (open, unsent);
                 match restart {
-                    Restart::Nothing => {}
+                    Restart::Nothing | Restart::Late => {}
                     Restart::Owed => self.owe_restart(now),
                     Restart::Ordered { left } => self.activity = Activity::Rebooting { until: now + left },
                     Restart::Over { took } => self.measure(|m| m.restart = took.or(m.restart), effects),
@@ -217,6 +238,8 @@ impl State {
             Event::CheckedIn(reply) => self.checked_in(reply, now, effects),
             Event::Reported(digest) => {
                 self.link_works();
+                (self.reports_failed, self.report_at) = (0, Moment(i64::MIN));
+                self.given_up(false, effects);
                 if self.kept.acknowledged.as_ref() != Some(&digest) {
                     self.kept.acknowledged = Some(digest);
                     effects.push(Effect::Save(self.kept.clone()));
@@ -227,6 +250,7 @@ impl State {
             Event::Answered(reply) => self.answered(reply, now),
             Event::Delivered { unsent } => {
                 self.link_works();
+                self.results_failed = 0;
                 // A server that acknowledges nothing is not asked in a circle.
                 if unsent >= self.unsent {
                     self.results_at = now + Span(60);
@@ -236,12 +260,12 @@ impl State {
             }
             Event::Recounted { unsent } => self.unsent = unsent,
             Event::CallFailed(call, failure) => self.failed(call, failure, turn, effects),
-            Event::Scanned(digest) => {
-                self.scan_ended(now);
+            Event::Scanned { digest, unread } => {
+                self.scan_ended(now, !unread);
                 self.latest = Some(digest);
                 self.report_full = Some(self.kept.acknowledged.is_none());
             }
-            Event::ScanFailed => self.scan_ended(now),
+            Event::ScanFailed => self.scan_ended(now, false),
             Event::Prepared { current, ready } => {
                 let rate = ready.as_ref().ok().and_then(|fetched| fetched.rate);
                 self.measure(|m| m.download_rate = rate.or(m.download_rate), effects);
@@ -413,7 +437,7 @@ impl State {
             if now > until || self.stopping {
                 self.not_started(permit, current, NotStarted::PermitExpired);
             } else {
-                self.activity = Activity::Running { order, permit };
+                self.activity = Activity::Running { order, permit, until };
             }
         }
     }
@@ -493,68 +517,17 @@ impl State {
         }
     }
 
-    fn scan_ended(&mut self, now: Moment) {
+    /// `whole`: everything could be looked at.
+    fn scan_ended(&mut self, now: Moment, whole: bool) {
         self.leave(&Activity::Scanning);
         self.refresh = false;
-        self.scan_at = now + self.interval();
+        self.scans_short = if whole { 0 } else { self.scans_short.saturating_add(1) };
+        self.scan_at = now + again_after(self.scans_short, self.interval());
     }
 
     /// The server's interval, within reason.
     fn interval(&self) -> Span {
         Span(i64::from(self.kept.policy.scan_interval.clamp(60, 7 * 86_400)))
-    }
-
-    fn link_works(&mut self) {
-        self.calling = None;
-        self.failures = 0;
-        self.link_at = Moment(i64::MIN);
-        self.answered = true;
-    }
-
-    fn failed(&mut self, call: Call, failure: Failure, turn: Turn, effects: &mut Vec<Effect>) {
-        let now = turn.now;
-        self.calling = None;
-        match failure {
-            Failure::Refused(RefusalCode::Revoked) => self.end(End::Revoked, effects),
-            Failure::Refused(RefusalCode::DigestMismatch) if call == Call::Report => {
-                // Twice in a row would be a fault on one side; then it waits like any other.
-                if self.kept.acknowledged.take().is_some() {
-                    effects.push(Effect::Save(self.kept.clone()));
-                } else {
-                    self.back_off(turn);
-                }
-                self.report_full = Some(true);
-            }
-            Failure::Refused(RefusalCode::Malformed | RefusalCode::TooLarge | RefusalCode::NotActive) => match call {
-                Call::Report => {
-                    self.report_full = None;
-                    self.scan_at = self.scan_at.max(now + self.interval());
-                }
-                Call::Results => self.results_at = now + REFUSED_FOR,
-                Call::CheckIn => self.back_off(turn),
-                Call::Permit => {}
-            },
-            Failure::NoAnswer | Failure::Here | Failure::Refused(_) => {
-                self.back_off(turn);
-                if call == Call::Report && self.report_full.is_none() {
-                    self.report_full = Some(self.kept.acknowledged.is_none());
-                }
-            }
-        }
-        match call {
-            // The next check-in brings the order again, if it still stands.
-            Call::Permit if matches!(self.activity, Activity::Asking { .. }) => self.activity = Activity::Idle,
-            Call::Results => self.told(now),
-            Call::CheckIn | Call::Report | Call::Permit => {}
-        }
-    }
-
-    /// Doubles each time up to an hour; half of it is chance.
-    fn back_off(&mut self, turn: Turn) {
-        self.failures = self.failures.saturating_add(1);
-        let whole = (BACKOFF_FIRST << (self.failures - 1).min(16)).min(BACKOFF_MOST);
-        let wait = whole / 2 + whole * i64::from(turn.jitter) / (2 * 65_536);
-        self.link_at = turn.now + Span(wait.max(1));
     }
 
     fn end(&mut self, end: End, effects: &mut Vec<Effect>) {
@@ -593,10 +566,10 @@ impl State {
                 };
                 return Some(Effect::Finish(finish));
             }
-            Activity::Running { order, permit } if self.open.is_none() => {
+            Activity::Running { order, permit, until } if self.open.is_none() => {
                 // Marked as open from here on: what was started once is not started again.
                 self.open = Some(permit.reboot);
-                return Some(Effect::Run { order, permit });
+                return Some(Effect::Run { order, permit, until });
             }
             // The package manager goes on by itself; the next life looks at it again. A device that restarts ends its processes.
             Activity::Recovering { again: Some(_) } | Activity::Rebooting { .. } if self.stopping => {
@@ -634,7 +607,8 @@ impl State {
             };
             return Some(Effect::Reboot);
         }
-        if link && let Some(full) = self.report_full.take() {
+        let may_report = link && now >= self.report_at && !self.check_in_before(self.reports_failed, now);
+        if may_report && let Some(full) = self.report_full.take() {
             self.calling = Some(Call::Report);
             return Some(Effect::Report { full });
         }
@@ -656,22 +630,10 @@ impl State {
         }
         if self.once && (self.answered || self.failures > 0) {
             self.ended = true;
-            return Some(Effect::Exit(if self.failures == 0 { End::Done } else { End::NoAnswer }));
+            let failures = self.failures.max(self.reports_failed).max(self.results_failed);
+            return Some(Effect::Exit(if failures == 0 { End::Done } else { End::NoAnswer }));
         }
         None
-    }
-
-    /// Results first, then a check-in; both are also sent while the package manager runs.
-    fn talk(&mut self, now: Moment) -> Option<Effect> {
-        let (call, effect) = if self.unsent > 0 && now >= self.results_at {
-            (Call::Results, Effect::SendResults)
-        } else if now >= self.check_in_at {
-            (Call::CheckIn, Effect::CheckIn)
-        } else {
-            return None;
-        };
-        self.calling = Some(call);
-        Some(effect)
     }
 }
 

@@ -1,7 +1,8 @@
 use super::*;
 use domain::{Arch, AttemptId, PackageName, PatchId, VersionText};
-use protocol::v1::{ActionKind, DevicePolicy};
+use protocol::v1::{ActionKind, DevicePolicy, RefusalCode};
 
+mod calls;
 mod restarts;
 
 fn package(name: &str, version: Option<&str>) -> PackageVersion {
@@ -43,6 +44,14 @@ fn reply() -> CheckInReply {
         policy: None,
         orders: vec![],
         notices: vec![],
+    }
+}
+
+/// A whole scan.
+fn scanned(digest: &str) -> Event {
+    Event::Scanned {
+        digest: Digest(digest.into()),
+        unread: false,
     }
 }
 
@@ -101,7 +110,7 @@ impl Life {
     fn settled(local: LocalPolicy) -> Self {
         let mut life = Self::new(local, None);
         life.give(Event::CheckedIn(reply()));
-        life.give(Event::Scanned(Digest("a".into())));
+        life.give(scanned("a"));
         life.give(Event::Reported(Digest("a".into())));
         life.give(Event::CheckedIn(reply()));
         assert_eq!(life.state.activity, Activity::Idle);
@@ -154,10 +163,7 @@ fn a_first_life_checks_in_scans_reports_fully_and_then_waits() {
         life.give(Event::CheckedIn(reply.clone()))[..],
         [Effect::Save(_), Effect::Notices(_), Effect::Scan { refresh: false }]
     ));
-    assert_eq!(
-        life.give(Event::Scanned(Digest("a".into()))),
-        [Effect::Report { full: true }]
-    );
+    assert_eq!(life.give(scanned("a")), [Effect::Report { full: true }]);
     life.give(Event::Reported(Digest("a".into())));
     assert_eq!(
         life.effects.last(),
@@ -176,7 +182,7 @@ fn a_first_life_checks_in_scans_reports_fully_and_then_waits() {
     life.give(Event::CheckedIn(self::reply()));
     assert_eq!(life.effects.last(), Some(&Effect::Scan { refresh: false }));
     assert_eq!(
-        life.give(Event::Scanned(Digest("a".into()))),
+        life.give(scanned("a")),
         [Effect::Report { full: false }],
         "told that it looked"
     );
@@ -438,58 +444,6 @@ fn an_end_that_cannot_be_written_is_tried_again_and_nothing_else_is_done_before(
 }
 
 #[test]
-fn failures_back_off_up_to_an_hour_and_an_answer_ends_it() {
-    let mut life = Life::new(LocalPolicy::OPEN, None);
-    let mut waits = vec![];
-    for _ in 0..14 {
-        life.give(Event::CallFailed(Call::CheckIn, Failure::NoAnswer));
-        if life.effects.iter().any(|e| matches!(e, Effect::Scan { .. })) {
-            // A device that nobody answers still looks.
-            life.give(Event::Scanned(Digest("a".into())));
-        }
-        let wait = life.state.link_at.since(Moment(life.now)).0;
-        waits.push(wait);
-        life.after(wait, Event::Tick);
-        assert!(
-            matches!(life.effects.last(), Some(Effect::CheckIn | Effect::Report { .. })),
-            "{:?}",
-            life.effects
-        );
-    }
-    assert!(
-        waits[0] < 5 && waits.windows(2).all(|w| w[0] <= w[1]) && (1_800..=3_600).contains(waits.last().unwrap()),
-        "{waits:?}"
-    );
-    life.give(Event::CheckedIn(reply()));
-    assert_eq!(life.state.failures, 0);
-}
-
-#[test]
-fn refusals_do_what_they_mean() {
-    let mut life = Life::settled(LocalPolicy::OPEN);
-    life.after(4 * 3_600, Event::Tick);
-    life.give(Event::CheckedIn(reply()));
-    life.give(Event::Scanned(Digest("b".into())));
-    assert_eq!(life.effects, [Effect::Report { full: false }]);
-    let refused = |code| Event::CallFailed(Call::Report, Failure::Refused(code));
-    assert!(matches!(
-        life.give(refused(RefusalCode::DigestMismatch))[..],
-        [Effect::Save(_), Effect::Report { full: true }]
-    ));
-    assert_eq!(life.give(refused(RefusalCode::DigestMismatch)), [], "not in a circle");
-    life.after(60, Event::Tick);
-    assert_eq!(
-        life.give(refused(RefusalCode::Malformed)),
-        [],
-        "not sent again as it is"
-    );
-    life.after(900, Event::Tick);
-    let event = Event::CallFailed(Call::CheckIn, Failure::Refused(RefusalCode::Revoked));
-    assert_eq!(life.give(event), [Effect::Exit(End::Revoked)]);
-    assert_eq!(life.give(Event::Tick), [], "and nothing after that");
-}
-
-#[test]
 fn a_restored_server_is_told_everything_again() {
     let mut life = Life::settled(LocalPolicy::OPEN);
     life.after(900, Event::Tick);
@@ -581,7 +535,10 @@ fn any_events_in_any_order_keep_the_rules() {
             7 => Event::CallFailed(Call::Report, Failure::Refused(RefusalCode::DigestMismatch)),
             8 => Event::CallFailed(Call::Permit, Failure::NoAnswer),
             9 => Event::CallFailed(Call::Results, Failure::Refused(RefusalCode::Malformed)),
-            10 => Event::Scanned(Digest(format!("{}", n % 3))),
+            10 => Event::Scanned {
+                digest: Digest(format!("{}", n % 3)),
+                unread: n.is_multiple_of(5),
+            },
             11 => Event::ScanFailed,
             12 => Event::Prepared {
                 current: vec![],
@@ -625,5 +582,29 @@ fn any_events_in_any_order_keep_the_rules() {
             assert!(!was_running || ends || waits, "seed {seed}: {effects:?}");
             assert!(runs <= begun, "seed {seed}: {runs} runs of {begun} begun");
         }
+    }
+}
+
+/// Sources that could not be read, or a scan that could not be made, are looked at again long before the interval is over.
+#[test]
+fn a_scan_that_did_not_see_everything_is_soon_repeated_and_later_each_time() {
+    let short = |failed: bool| {
+        if failed {
+            return Event::ScanFailed;
+        }
+        Event::Scanned {
+            digest: Digest("a".into()),
+            unread: true,
+        }
+    };
+    for failed in [true, false] {
+        let mut life = Life::settled(LocalPolicy::OPEN);
+        for minutes in [15, 30, 60, 120, 240, 240] {
+            life.state.scan_at = Moment(life.now);
+            life.give(short(failed));
+            assert_eq!(life.state.scan_at, Moment(life.now + minutes * 60));
+        }
+        life.give(scanned("a"));
+        assert_eq!(life.state.scan_at, Moment(life.now + 4 * 3_600), "all is well again");
     }
 }

@@ -34,6 +34,9 @@ pub struct Kept {
     /// How fast the device was the last time.
     #[serde(default)]
     pub measured: Measured,
+    /// The last report was given up as it was; the server holds an earlier one, or none.
+    #[serde(default)]
+    pub unreported: bool,
 }
 
 impl Default for Kept {
@@ -51,6 +54,7 @@ impl Default for Kept {
             acknowledged: None,
             standing: None,
             measured: Measured::default(),
+            unreported: false,
         }
     }
 }
@@ -75,6 +79,8 @@ pub enum Failure {
     NoAnswer,
     /// The device itself could not send (full disk).
     Here,
+    /// The message is larger than the server takes.
+    TooLarge,
     /// The server's signed refusal.
     Refused(RefusalCode),
 }
@@ -121,7 +127,12 @@ pub enum Event {
     /// A call failed.
     CallFailed(Call, Failure),
     /// A scan ended.
-    Scanned(Digest),
+    Scanned {
+        /// Of what it saw.
+        digest: Digest,
+        /// A source could not be read, now or the last time that it was asked: what it would have offered is not known.
+        unread: bool,
+    },
     /// A scan could not be made.
     ScanFailed,
     /// An order was made ready, or cannot be.
@@ -149,7 +160,7 @@ pub enum Event {
     },
     /// `Finished` could not be written.
     NoteFailed,
-    /// The order to restart is not in the journal, so it was not given.
+    /// The restart was not ordered now: a package manager runs, or the order is not in the journal.
     RebootNotNoted,
     /// The system refused to restart.
     RebootFailed,
@@ -162,6 +173,8 @@ pub enum Restart {
     Nothing,
     /// Not ordered yet, and nobody else has restarted the device since.
     Owed,
+    /// Not ordered for too long; it is not any more.
+    Late,
     /// Ordered in this boot: it may still come.
     Ordered {
         /// How long it is still waited for.
@@ -229,6 +242,8 @@ pub enum Effect {
         order: Order,
         /// By which right.
         permit: Permit,
+        /// When that right ends.
+        until: Moment,
     },
     /// Find out how the open attempt ended, and repair.
     Recover,

@@ -230,6 +230,7 @@ impl Device {
                     security: offer.security,
                     brake: None,
                     previous_in_archive: true,
+                    brought_by: Vec::new(),
                 });
             }
         }

@@ -10,6 +10,8 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_PACKAGES: usize = 20_000;
 /// Available updates in one report.
 pub const MAX_UPDATES: usize = 5_000;
+/// Source packages that are told to bring in one new package: so many patches may start with it at once.
+pub const MAX_BROUGHT_BY: usize = 8;
 /// Results in one message; the agent sends the rest in the next.
 pub const MAX_RESULTS: usize = 100;
 /// Packages of one patch.

@@ -57,9 +57,10 @@ fn update() -> impl Strategy<Value = Update> {
         any::<bool>(),
         brake(),
         any::<u32>(),
+        vec(name(), 0..3),
     )
         .prop_map(
-            |(name, arch, installed, version, origins, security, brake, size)| Update {
+            |(name, arch, installed, version, origins, security, brake, size, brought_by)| Update {
                 source: name.clone(),
                 source_version: version.clone(),
                 name,
@@ -74,6 +75,7 @@ fn update() -> impl Strategy<Value = Update> {
                 security,
                 brake,
                 previous_in_archive: security,
+                brought_by,
             },
         )
 }

@@ -98,6 +98,7 @@ fn update(text: &str, brake: Option<Brake>, from: Option<&str>) -> Update {
         security: true,
         brake,
         previous_in_archive: true,
+        brought_by: Vec::new(),
     }
 }
 
@@ -152,6 +153,13 @@ fn inventory() -> Inventory {
         processes_unread: None,
         foreign: Vec::new(),
     }
+}
+
+/// What agents say since they tell which updates bring in a new package.
+fn told_of_new() -> Inventory {
+    let mut inventory = inventory();
+    inventory.updates[0].brought_by = vec![name("openssl"), name("python3-defaults")];
+    inventory
 }
 
 /// What agents say since they know of batteries, of processes that they may not look at, and of other vendors.
@@ -297,6 +305,15 @@ fn reports_that_tell_more() {
         },
     };
     golden("report-full-more", &sealed(full));
+    let new = Report {
+        taken_at: Moment(1_795_428_060),
+        took_ms: 412,
+        digest: told_of_new().digest(),
+        content: ReportContent::Full {
+            inventory: Box::new(told_of_new()),
+        },
+    };
+    golden("report-full-new", &sealed(new));
     let mut later = told_more();
     (later.on_battery, later.processes_unread) = (Some(false), None);
     later.foreign.clear();

@@ -453,7 +453,7 @@ impl World {
                 let (low, high) = if swaps { (30, 420) } else { (0, 4) };
                 self.work(place, Work::Begin { order, permit }, low, high);
             }
-            Effect::Run { order, permit } => self.start_manager(place, &order, &permit)?,
+            Effect::Run { order, permit, .. } => self.start_manager(place, &order, &permit)?,
             Effect::Recover => self.recover(place),
             Effect::Finish(finish) => {
                 if let Some(life) = &mut self.machines[place].life {
@@ -587,11 +587,12 @@ impl World {
                 machine.computer.fetch(&self.archive, faults.unread);
                 let inventory = machine.computer.inventory();
                 let digest = inventory.digest();
+                let unread = inventory.sources.iter().any(|s| s.error.is_some());
                 self.oracle.scanned(&digest, &machine.computer);
                 if let Some(life) = &mut machine.life {
                     life.scanned = Some((inventory, digest.clone(), now));
                 }
-                Event::Scanned(digest)
+                Event::Scanned { digest, unread }
             }
             Work::Prepare { order, forbidden } => {
                 let current = machine.look(&order.packages);

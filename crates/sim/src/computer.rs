@@ -284,6 +284,7 @@ impl Computer {
             security: product.security,
             brake: (self.held == Some(at)).then_some(Brake::Held),
             previous_in_archive: false,
+            brought_by: Vec::new(),
         })
     }
 

@@ -145,6 +145,7 @@ fn update(brake: Option<Brake>) -> Update {
         security: true,
         brake,
         previous_in_archive: true,
+        brought_by: vec![name("libssl-meta")],
     }
 }
 

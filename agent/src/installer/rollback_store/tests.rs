@@ -26,12 +26,12 @@ impl Shop {
         })
     }
 
-    fn build(&self, name: &str, version: &str, to: &Path) {
+    fn build(&self, (name, version, arch): (&str, &str, &str), to: &Path) {
         let root = self.home.path("build");
         fs::create_dir_all(root.join("DEBIAN")).unwrap();
         fs::set_permissions(root.join("DEBIAN"), fs::Permissions::from_mode(0o755)).unwrap();
         let control = format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: Nobody <nobody@localhost>\n\
+            "Package: {name}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: Nobody <nobody@localhost>\n\
              Description: made for a test\n"
         );
         fs::write(root.join("DEBIAN/control"), control).unwrap();
@@ -43,9 +43,32 @@ impl Shop {
 
     /// One kept copy, and where it lies.
     fn kept(&self, name: &str, version: &str) -> PathBuf {
-        self.build(name, version, &self.store.incoming.join("x.deb"));
+        self.kept_for(name, version, "amd64")
+    }
+
+    fn kept_for(&self, name: &str, version: &str, arch: &str) -> PathBuf {
+        self.build((name, version, arch), &self.store.incoming.join("x.deb"));
         self.store.take_in();
-        self.store.find(&package(name, version)).unwrap()
+        self.store.find(&package_for(name, version, arch)).unwrap()
+    }
+
+    /// Copies for these architectures, each version a good while younger than the one before.
+    fn kept_in_turn(&self, versions: &[&str], archs: &[&str]) {
+        for (at, version) in versions.iter().enumerate() {
+            for arch in archs {
+                let age = Duration::from_secs(100 * (versions.len() - at) as u64);
+                fs::File::open(self.kept_for("tool", version, arch))
+                    .unwrap()
+                    .set_modified(SystemTime::now() - age)
+                    .unwrap();
+            }
+        }
+    }
+
+    fn count(&self, ending: &str) -> usize {
+        let all = fs::read_dir(&self.store.folder).unwrap().flatten();
+        all.filter(|e| e.path().extension().is_some_and(|x| x == ending))
+            .count()
     }
 
     /// What is said of the copy; `None` when it is good or not there.
@@ -55,9 +78,13 @@ impl Shop {
 }
 
 fn package(name: &str, version: &str) -> PackageVersion {
+    package_for(name, version, "amd64")
+}
+
+fn package_for(name: &str, version: &str, arch: &str) -> PackageVersion {
     PackageVersion {
         name: PackageName::parse(name).unwrap(),
-        arch: Arch::parse("amd64").unwrap(),
+        arch: Arch::parse(arch).unwrap(),
         version: Some(VersionText::parse(version).unwrap()),
     }
 }
@@ -177,22 +204,26 @@ fn what_was_seen_waits_for_the_log_of_the_attempt() {
 }
 
 #[test]
-fn the_newest_copies_stay_with_their_records() {
+fn the_newest_copies_of_each_architecture_stay_with_their_records() {
     let Some(shop) = Shop::open() else { return };
-    for version in ["1", "2", "3", "4"] {
-        let path = shop.kept("tool", version);
-        let age = Duration::from_secs(1_000 - 100 * version.parse::<u64>().unwrap());
-        fs::File::open(path)
-            .unwrap()
-            .set_modified(SystemTime::now() - age)
-            .unwrap();
+    shop.kept_in_turn(&["1", "2", "3", "4"], &["amd64", "i386"]);
+    shop.store.prune(&[]);
+    assert_eq!((shop.count("deb"), shop.count("kept")), (2 * VERSIONS, 2 * VERSIONS));
+    for arch in ["amd64", "i386"] {
+        assert_eq!(shop.store.find(&package_for("tool", "1", arch)), Err(None));
     }
-    shop.store.prune();
-    let names = |ending: &str| {
-        let all = fs::read_dir(&shop.store.folder).unwrap().flatten();
-        all.filter(|e| e.path().extension().is_some_and(|x| x == ending))
-            .count()
-    };
-    assert_eq!((names("deb"), names("kept")), (VERSIONS, VERSIONS));
-    assert_eq!(shop.store.find(&package("tool", "1")), Err(None));
+}
+
+/// A rollback to the oldest of four, on a device with two architectures: what it is about to install stays, however old it is.
+#[test]
+fn what_is_needed_next_is_never_removed() {
+    let Some(shop) = Shop::open() else { return };
+    shop.kept_in_turn(&["1", "2", "3", "4", "5"], &["amd64", "i386"]);
+    let both = |version: &str| ["amd64", "i386"].map(|arch| package_for("tool", version, arch));
+    assert_eq!(shop.store.keep(&both("2"), &both("1"), None, &[]), []);
+    for package in ["1", "2", "3", "4", "5"].iter().flat_map(|v| both(v)) {
+        assert!(shop.store.find(&package).is_ok(), "{package:?}");
+    }
+    shop.store.prune(&[&both("5")]);
+    assert_eq!(shop.count("deb"), 2 * VERSIONS, "once nobody needs them they go");
 }

@@ -143,6 +143,12 @@ pub fn failures(out: &str, err: &str, code: Option<i32>, targets: &[Target]) -> 
         .collect()
 }
 
+/// Whether someone else's apt held the lock on the indexes, so that nothing was tried.
+pub fn locked(err: &str) -> bool {
+    err.lines()
+        .any(|l| l.contains("Could not get lock") && l.contains("lists/lock"))
+}
+
 fn names(text: &str, target: &Target) -> bool {
     let Target { uri, release, .. } = target;
     if release.is_empty() || release == "." {

@@ -209,6 +209,8 @@ pub struct Shown<'a> {
     pub summary: &'a str,
     /// `Pre-Depends` and `Depends`.
     pub depends: [&'a str; 2],
+    /// `Provides`
+    pub provides: &'a str,
 }
 
 impl Shown<'_> {
@@ -241,6 +243,7 @@ pub fn shown(text: &str) -> impl Iterator<Item = Shown<'_>> {
                 "SHA256" => out.sha256 = value,
                 "Pre-Depends" => out.depends[0] = value,
                 "Depends" => out.depends[1] = value,
+                "Provides" => out.provides = value,
                 _ if out.summary.is_empty()
                     && (key == "Description" || key.starts_with("Description-"))
                     && key != "Description-md5" =>
@@ -256,19 +259,18 @@ pub fn shown(text: &str) -> impl Iterator<Item = Shown<'_>> {
 
 /// Whether every dependency names something that is there already; if not, the update may bring in a new package.
 pub fn met(shown: &Shown, there: &BTreeSet<&str>) -> bool {
-    let name = |text: &str| {
-        text.trim()
-            .split([' ', '(', ':', '[', '<'])
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
+    depends(shown).all(|group| group.iter().any(|name| there.contains(name)))
+}
+
+/// The names that a package depends on: of each group one has to be there.
+pub fn depends<'a>(shown: &Shown<'a>) -> impl Iterator<Item = Vec<&'a str>> {
+    let name = |text: &'a str| text.trim().split([' ', '(', ':', '[', '<']).next().unwrap_or_default();
     shown
         .depends
-        .iter()
+        .into_iter()
         .flat_map(|field| field.split(','))
         .filter(|group| !group.trim().is_empty())
-        .all(|group| group.split('|').any(|one| there.contains(name(one).as_str())))
+        .map(move |group| group.split('|').map(name).collect())
 }
 
 /// What a simulation would do to one package.

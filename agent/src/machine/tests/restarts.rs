@@ -83,7 +83,7 @@ fn an_ordered_restart_is_waited_for_calmly_and_given_up_in_the_end() {
         Some(&Effect::Scan { refresh: false }),
         "the server hears that the restart is still owed"
     );
-    life.give(Event::Scanned(Digest("a".into())));
+    life.give(scanned("a"));
     assert!(!life.effects.contains(&Effect::Reboot), "it is not ordered again");
 
     assert_eq!(
@@ -109,7 +109,7 @@ fn a_restart_that_cannot_be_written_down_is_not_ordered_but_tried_again() {
     let mut life = Life::born(LocalPolicy::OPEN, None, Restart::Owed);
     assert_eq!(life.give(Event::RebootNotNoted), [Effect::CheckIn]);
     life.give(Event::CheckedIn(reply()));
-    life.give(Event::Scanned(Digest("a".into())));
+    life.give(scanned("a"));
     life.give(Event::Reported(Digest("a".into())));
     life.give(Event::CheckedIn(reply()));
     assert_eq!(life.state.wake(), Moment(life.now) + WRITE_AGAIN);

@@ -126,6 +126,10 @@ pub struct Update {
     /// Whether the installed version can still be fetched from the archive.
     #[serde(default)]
     pub previous_in_archive: bool,
+    /// For a package that comes in anew: the source packages whose updates need it, directly or through others that come in anew. Empty
+    /// where nobody could say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brought_by: Vec<PackageName>,
 }
 
 /// A vendor's suite.
@@ -228,7 +232,7 @@ pub struct Inventory {
     /// Whether the package manager is in order; otherwise what it said (`dpkg --audit`).
     #[serde(default)]
     pub manager_error: Option<ShortText>,
-    /// Free bytes where packages are stored.
+    /// Free mebibytes on the fullest file system that an install writes to.
     #[serde(default)]
     pub disk_free_mib: u64,
     /// Whether the device runs on battery now; absent where nobody could say.
@@ -267,6 +271,8 @@ impl Inventory {
         self.updates.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
         for update in &mut self.updates {
             update.origins.sort();
+            update.brought_by.sort();
+            update.brought_by.dedup();
         }
         self.sources.sort();
         self.reboot.sort();
@@ -292,6 +298,16 @@ impl Inventory {
             ("languages", self.host.languages.len(), 1_000),
         ];
         for (what, count, max) in bounds {
+            if count > max {
+                return Err(InventoryError::TooMany { what, count, max });
+            }
+        }
+        for update in &self.updates {
+            let (what, count, max) = (
+                "sources of one new package",
+                update.brought_by.len(),
+                limits::MAX_BROUGHT_BY,
+            );
             if count > max {
                 return Err(InventoryError::TooMany { what, count, max });
             }

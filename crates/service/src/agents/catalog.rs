@@ -94,6 +94,7 @@ impl Release {
         now: Moment,
     ) -> Result<()> {
         let mut packages: Vec<NewPackage<'_>> = Vec::new();
+        let new: Vec<&Update> = inventory.updates.iter().filter(|u| !u.brought_by.is_empty()).collect();
         for offer in offers(inventory) {
             let known = self
                 .of_source(offer.source)
@@ -112,7 +113,9 @@ impl Release {
             };
             let mut added = Vec::new();
             let listed = self.of_source(offer.source).iter().find(|k| k.id == patch);
-            for u in &offer.updates {
+            let own = |u: &Update| u.source.as_str() == offer.source && u.source_version.as_str() == offer.version;
+            let with_it = new.iter().filter(|u| !own(u) && brings(offer.source, u));
+            for u in offer.updates.iter().chain(with_it) {
                 let (name, arch) = (u.name.as_str(), u.arch.as_str());
                 if listed.is_none_or(|k| !k.packages.iter().any(|(n, a)| n == name && a == arch)) {
                     added.push((name.to_owned(), arch.to_owned()));
@@ -207,7 +210,13 @@ pub(super) struct Offer<'a> {
     security: bool,
 }
 
-/// What a device offers, by source package and version. Packages that only come in anew with something else are no patch of their own.
+/// Whether updates of a source package bring in a new package, its own or another source's.
+pub(super) fn brings(source: &str, update: &Update) -> bool {
+    update.installed.is_none() && update.brought_by.iter().any(|s| s.as_str() == source)
+}
+
+/// What a device offers, by source package and version. Packages that only come in anew with something else are no patch of their own: they
+/// belong to the patches that bring them.
 pub(super) fn offers(inventory: &Inventory) -> Vec<Offer<'_>> {
     let mut by_patch: BTreeMap<(&str, &str), Vec<&Update>> = BTreeMap::new();
     for update in &inventory.updates {

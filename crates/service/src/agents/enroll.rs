@@ -88,7 +88,7 @@ impl Service {
         if devices::token_of(conn, device.id).await? != Some(token.id) {
             return Err(Refused::new(
                 RefusalCode::Stale,
-                "This key is enrolled already, by another token.",
+                "This key is enrolled already, by another token. Use that token, or run enroll with --again.",
             ));
         }
         ok(&self.enrolled(device.id, &device.key_id, device.state, now))

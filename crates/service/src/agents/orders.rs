@@ -1,6 +1,6 @@
 //! What a device should make ready now, and what its people should know of.
 
-use super::handed::First;
+use super::{catalog, handed::First};
 use crate::{
     Result, Service, snapshot,
     store::{
@@ -13,7 +13,7 @@ use domain::{Arch, Moment, PackageName, PatchId, VersionText, compare_debian};
 use planner::{Decision, Schedule};
 use protocol::{
     ShortText, limits,
-    v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion},
+    v1::{ActionKind, DeviceNotice, Inventory, Order, PackageVersion, Update},
 };
 use sqlx::{Acquire as _, SqliteConnection};
 use std::sync::Arc;
@@ -157,7 +157,7 @@ async fn installs(
     Ok(())
 }
 
-/// The exact packages of a patch for one device: what it offers of it, or, when its engine offers something newer by now, the patch's packages
+/// The exact packages of a patch for one device: what it offers of it and what comes in anew with that from other sources, or, when its engine offers something newer by now, the patch's packages
 /// that it has in an older version. Empty = nothing that can be installed.
 pub(super) async fn packages(
     conn: &mut SqliteConnection,
@@ -166,17 +166,19 @@ pub(super) async fn packages(
     source: &str,
     version: &str,
 ) -> Result<Vec<PackageVersion>> {
-    let offered: Vec<PackageVersion> = inventory
-        .updates
-        .iter()
-        .filter(|u| u.source.as_str() == source && u.source_version.as_str() == version)
-        .map(|u| PackageVersion {
-            name: u.name.clone(),
-            arch: u.arch.clone(),
-            version: Some(u.version.clone()),
-        })
-        .collect();
+    let is_own = |u: &Update| u.source.as_str() == source && u.source_version.as_str() == version;
+    let exact = |u: &Update| PackageVersion {
+        name: u.name.clone(),
+        arch: u.arch.clone(),
+        version: Some(u.version.clone()),
+    };
+    let offered: Vec<PackageVersion> = inventory.updates.iter().filter(|u| is_own(u)).map(exact).collect();
     if !offered.is_empty() {
+        let new = inventory
+            .updates
+            .iter()
+            .filter(|u| !is_own(u) && catalog::brings(source, u));
+        let offered: Vec<PackageVersion> = offered.into_iter().chain(new.map(exact)).collect();
         return Ok(if offered.len() > limits::MAX_PATCH_PACKAGES {
             Vec::new()
         } else {

@@ -263,3 +263,87 @@ async fn a_superseded_patch_gives_way_to_its_approved_successor() {
     server.approve(new, PILOT).await;
     assert_eq!(device.refusal(&server, old).await.0, "not_superseded", "I-34");
 }
+
+/// A kernel's meta package needs an image and modules of two other sources that are not there yet: they are shown, ordered and permitted
+/// with it, proven by a scan, and taken away again with it. What something else brings in stays out.
+#[tokio::test]
+async fn new_packages_of_other_sources_come_and_go_with_the_patch_that_needs_them() {
+    let name = |text: &str| domain::PackageName::parse(text).unwrap();
+    let version = |text: &str| domain::VersionText::parse(text).ok();
+    let server = server().await;
+    let mut scan = inventory(
+        &[("linux-meta", "1"), ("b", "1")],
+        &[("linux-meta", "2", true), ("b", "2", false)],
+    );
+    for (new, source, by) in [
+        ("linux-image-2", "linux-signed", vec!["b-meta", "linux-meta"]),
+        ("linux-modules-2", "linux", vec!["linux-meta"]),
+        ("libnew", "new", vec!["b"]),
+        ("stray", "stray", vec![]),
+    ] {
+        let mut fresh = update(new, "0", "2", false);
+        (fresh.installed, fresh.source) = (None, name(source));
+        fresh.brought_by = by.into_iter().map(name).collect();
+        scan.updates.push(fresh);
+    }
+    let mut device = server.scanned(1, PILOT, scan.clone()).await;
+    assert_eq!(
+        server.number("SELECT count(*) FROM patch").await,
+        2,
+        "none of their own"
+    );
+    let patch = server.patch("linux-meta", "2").await;
+    assert_eq!(
+        server
+            .number("SELECT size FROM patch WHERE source = 'linux-meta'")
+            .await,
+        3_000
+    );
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM patch_package WHERE fresh = 1")
+            .await,
+        3
+    );
+    server.approve(patch, PILOT).await;
+    let orders = device.check_in(&server).await.orders;
+    let permit = device.permit(&server, patch).await;
+    let names: Vec<&str> = permit.packages.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["linux-meta", "linux-image-2", "linux-modules-2"]);
+    assert_eq!(orders[0].packages, permit.packages);
+
+    let mut from = permit.packages.clone();
+    from.iter_mut().for_each(|p| p.version = None);
+    from[0].version = version("1");
+    let started = device.record(&permit, AttemptEvent::Started { from: from.clone() });
+    device.results(&server, vec![started]).await;
+    device.finish(&server, &permit, Outcome::Succeeded).await;
+    let mut after = installed(&scan, &permit.packages);
+    for (new, source) in [("linux-image-2", "linux-signed"), ("linux-modules-2", "linux")] {
+        let mut package = package(new, "2");
+        package.source = name(source);
+        after.packages.push(package);
+    }
+    assert_eq!(device.report_delta(&server, after).await.status, 200);
+    assert_eq!(server.state(&device, patch).await, Some(S::Installed));
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM attempt WHERE proven_at IS NOT NULL")
+            .await,
+        1
+    );
+
+    let officer = server.officer().await;
+    let going = server
+        .service
+        .roll_back(&officer, device.id, patch, "breaks things")
+        .await;
+    going.unwrap();
+    let mut back = device.check_in(&server).await.orders.remove(0).packages;
+    back.sort();
+    from.sort();
+    assert_eq!(back, from);
+    assert_eq!(device.report_delta(&server, scan).await.status, 200);
+    assert_eq!(server.state(&device, patch).await, Some(S::RolledBack));
+    server.recount().await;
+}

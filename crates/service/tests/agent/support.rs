@@ -584,6 +584,7 @@ pub fn update(name: &str, from: &str, to: &str, security: bool) -> Update {
         security,
         brake: None,
         previous_in_archive: true,
+        brought_by: Vec::new(),
     }
 }
 
