@@ -12,16 +12,19 @@ const LEFT_OUT: &str = "the report is at the limit of one message: not every upd
 
 /// Leaves out what is only shown, then updates that are no security updates, then others; and says so.
 pub(super) fn fit(inventory: &mut Inventory) {
-    let shown: [(&str, fn(&mut Update)); 3] = [
-        ("one-line descriptions", |u| u.summary = ShortText::default()),
-        ("archive sections", |u| u.section = ShortText::default()),
-        ("hashes", |u| u.sha256 = ShortText::default()),
+    type Text = fn(&mut Update) -> &mut ShortText;
+    let shown: [(&str, Text); 3] = [
+        ("one-line descriptions", |u| &mut u.summary),
+        ("archive sections", |u| &mut u.section),
+        ("hashes", |u| &mut u.sha256),
     ];
-    for (what, leave_out) in shown {
+    for (what, text) in shown {
         if size(inventory) <= ROOM {
             break;
         }
-        inventory.updates.iter_mut().for_each(leave_out);
+        for update in &mut inventory.updates {
+            *text(update) = ShortText::default();
+        }
         tracing::warn!("the report is near the limit of one message; the {what} are left out");
     }
     if size(inventory) > ROOM || inventory.updates.len() > limits::MAX_UPDATES {

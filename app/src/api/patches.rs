@@ -114,16 +114,25 @@ pub struct Ticks {
     pub without_plan: String,
 }
 
-/// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `matching` is a
-/// filter as it stands in the address, and `count` and `fingerprint` say how many the person saw, and which.
+/// All patches that match, as the person saw them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AllMatching {
+    /// The filter, as it stands in the address.
+    pub matching: String,
+    /// How many there were.
+    pub count: String,
+    /// Which ones ([`Preview::fingerprint`]).
+    pub fingerprint: String,
+}
+
+/// Approve, deny or withdraw. `selection` names patches as `id.revision` with commas between; when it is empty, `all` says which.
 #[server(prefix = "/api", endpoint = "patches/decide")]
 pub async fn decide(
     verb: String,
     ring: String,
     #[server(default)] selection: String,
-    #[server(default)] matching: String,
-    #[server(default)] count: String,
-    #[server(default)] fingerprint: String,
+    #[server(flatten)] all: AllMatching,
     #[server(default)] reason: String,
     #[server(default)] back: String,
     #[server(flatten)] ticks: Ticks,
@@ -132,9 +141,7 @@ pub async fn decide(
         verb,
         ring,
         selection,
-        matching,
-        count,
-        fingerprint,
+        all,
         reason,
         back,
         ticks,

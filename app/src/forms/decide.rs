@@ -2,7 +2,7 @@
 
 use crate::address::{self, Query};
 use crate::answer::{finish_with, params, parse, parse_field, wanted_page, without_script};
-use crate::api::patches::{Decide, Ticks};
+use crate::api::patches::{AllMatching, Decide, Ticks};
 use crate::ctx;
 use crate::error::AppError;
 use crate::notice::{Notice, SAID};
@@ -34,12 +34,8 @@ pub struct Typed {
     pub ring: String,
     /// Patches as `id.revision` with commas between, or nothing for all that match.
     pub selection: String,
-    /// The filter that they match.
-    pub matching: String,
-    /// How many those were.
-    pub count: String,
-    /// Which ones.
-    pub fingerprint: String,
+    /// Which those were.
+    pub all: AllMatching,
     /// Why.
     pub reason: String,
     /// The page to go to afterwards.
@@ -88,11 +84,11 @@ impl Typed {
     fn selection(&self) -> Result<Selection, AppError> {
         if self.selection.is_empty() {
             let shown = Shown {
-                count: parse(&self.count)?,
-                fingerprint: self.fingerprint.clone(),
+                count: parse(&self.all.count)?,
+                fingerprint: self.all.fingerprint.clone(),
             };
             return Ok(Selection::Matching(
-                address::patch_filter(&params(&self.matching)),
+                address::patch_filter(&params(&self.all.matching)),
                 shown,
             ));
         }
@@ -160,9 +156,7 @@ mod tests {
             verb: "approve".to_owned(),
             ring: "2".to_owned(),
             selection: "1.3,2.1".to_owned(),
-            matching: String::new(),
-            count: String::new(),
-            fingerprint: String::new(),
+            all: AllMatching::default(),
             reason: reason.to_owned(),
             back: "/patches".to_owned(),
             ticks: Ticks {

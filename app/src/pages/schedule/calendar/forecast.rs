@@ -135,7 +135,7 @@ mod tests {
             ("Installs", "3"),
             ("Devices", "2"),
             ("Time", "2 min"),
-            ("Download", "5.0 kB"),
+            ("Download", "5 kB"),
         ] {
             let cell = html.split_once(&format!("data-label=\"{label}\""));
             let cell = cell
