@@ -22,13 +22,12 @@ use std::{
     io,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 /// How often a worker that died is followed by another before the agent gives up and says what it sees.
 const MOST_WORKERS: u32 = 5;
 /// So much longer is waited after each worker that died.
-const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN: Span = Span(5);
 /// How long a started attempt waits for somebody else's package manager, where its permit lasts as long: what was allowed now is not
 /// done an hour later.
 const BEGIN_WITHIN: Span = Span::minutes(2);
@@ -58,7 +57,8 @@ pub struct Installer {
     local: LocalPolicy,
     worker: Option<Child>,
     workers: u32,
-    next_worker: Instant,
+    /// By the boot clock.
+    next_worker: Moment,
 }
 
 impl Installer {
@@ -70,7 +70,7 @@ impl Installer {
             local,
             worker: None,
             workers: 0,
-            next_worker: Instant::now(),
+            next_worker: boot_clock(),
         }
     }
 
@@ -106,7 +106,7 @@ impl Installer {
     /// # Errors
     /// When the worker cannot be started; nothing was changed then.
     pub fn start(&mut self, started: &str, job: &Job, until: Moment) -> io::Result<()> {
-        (self.workers, self.next_worker) = (0, Instant::now());
+        (self.workers, self.next_worker) = (0, boot_clock());
         self.prune();
         self.put(started, job, Some(until.min(boot_clock() + BEGIN_WITHIN)))?;
         self.spawn(started, "run")
@@ -132,9 +132,9 @@ impl Installer {
             }
             self.worker = None;
             // The first is followed at once; whatever ended more than one of them may need a while to go away, as a full disk does.
-            self.next_worker = Instant::now() + AGAIN * self.workers.saturating_sub(1);
+            self.next_worker = boot_clock() + Span(AGAIN.0 * i64::from(self.workers.saturating_sub(1)));
         }
-        if Instant::now() < self.next_worker {
+        if boot_clock() < self.next_worker {
             return Ok(Progress::Running);
         }
         if !free(&self.home)? {
