@@ -70,7 +70,7 @@ impl From<BodyError> for Refused {
     }
 }
 
-fn revoked() -> Refused {
+pub(super) fn revoked() -> Refused {
     Refused::new(
         RefusalCode::Revoked,
         "This device was revoked. To manage it again, enrol it anew.",

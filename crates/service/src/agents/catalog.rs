@@ -6,7 +6,7 @@ use crate::{
     store::catalog::{self as rows, Known, NewPackage, NewPatch},
 };
 use domain::{Moment, OsReleaseId, PatchId, compare_debian};
-use protocol::v1::{Brake, Inventory, Origin, Update, vendor};
+use protocol::v1::{Brake, HostFacts, Inventory, Origin, Update, vendor};
 use sqlx::SqliteConnection;
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     releases: HashMap<OsReleaseId, Release>,
+    /// By the system's id and version; never changed nor deleted once they are written.
+    ids: HashMap<(String, String), OsReleaseId>,
 }
 
 /// The patches of one OS release, by source package, in order of version.
@@ -41,9 +43,22 @@ impl Catalog {
     }
 
     /// Puts it back after the commit.
-    pub(super) fn put(&mut self, id: OsReleaseId, release: Release) {
+    pub(super) fn put(&mut self, id: OsReleaseId, release: Release, host: &HostFacts) {
         self.releases.insert(id, release);
+        self.ids.entry(named(host)).or_insert(id);
     }
+
+    /// The number of the release that a host runs; a new one when it is the first.
+    pub(super) async fn os_release(&self, conn: &mut SqliteConnection, host: &HostFacts) -> Result<OsReleaseId> {
+        match self.ids.get(&named(host)) {
+            Some(id) => Ok(*id),
+            None => rows::os_release(conn, host).await,
+        }
+    }
+}
+
+fn named(host: &HostFacts) -> (String, String) {
+    (host.os_id.to_string(), host.os_version.to_string())
 }
 
 impl Release {

@@ -1,13 +1,19 @@
 //! The report: one scan to its final state in one transaction.
 
-use super::{Answer, Refused, WireReply, authenticate::Caller, catalog::Release, derive::Scan, ok};
+use super::{
+    Answer, Refused, WireReply,
+    authenticate::{Caller, revoked},
+    catalog::Release,
+    derive::Scan,
+    ok,
+};
 use crate::{
     Result, Service,
     audit::{Action, Record},
     events::Topic,
     store::{
         attempts::{self, Attempt, Stage},
-        audit, catalog as rows,
+        audit,
         devices::{self, Device, Reported},
         inventory as stored,
         rollouts::{self, RollbackOrder},
@@ -42,21 +48,25 @@ impl Service {
             ReportContent::Delta { base, changes } => Content::Delta(base, *changes),
         };
         let mut tx = self.store().write().await?;
-        let device = caller.row(&mut tx).await?;
         let checked = match content {
             Content::Full(checked) => checked,
-            Content::Delta(base, changes) => apply(&mut tx, device, &digest, &base, changes).await?,
+            Content::Delta(base, changes) => {
+                let device = caller.row(&mut tx).await?;
+                apply(&mut tx, device, &digest, &base, changes).await?
+            }
         };
-        let id = rows::os_release(&mut tx, &checked.inventory.host).await?;
         let mut catalog = self.inner.agents.catalog.lock().await;
+        let id = catalog.os_release(&mut tx, &checked.inventory.host).await?;
         let mut release = catalog.take(&mut tx, id).await?;
         release.learn(&mut tx, &checked.inventory, caller.now).await?;
         let changed = take(&mut tx, caller, &release, &checked.inventory).await?;
         stored::save(&mut tx, caller.device.id, &checked.json).await?;
         let said = reported(&checked.inventory, id, &digest)?;
-        devices::write_report(&mut tx, caller.device.id, caller.seq, caller.now, &said).await?;
+        if !devices::write_report(&mut tx, caller.device.id, caller.seq, caller.now, &said).await? {
+            return Err(revoked());
+        }
         tx.commit().await?;
-        catalog.put(id, release);
+        catalog.put(id, release, &checked.inventory.host);
         drop(catalog);
         self.events().send(Topic::Devices);
         if changed {

@@ -506,7 +506,7 @@ pub struct Reported<'a> {
     pub processes_unread: Option<u32>,
 }
 
-/// Writes what a report says. A scan ends silence, and answers a request for one.
+/// Writes what a report says; false = the device was revoked, nothing is written. A scan ends silence, and answers a request for one.
 ///
 /// # Errors
 /// When the database fails.
@@ -516,12 +516,12 @@ pub async fn write_report(
     seq: u64,
     now: Moment,
     said: &Reported<'_>,
-) -> Result<()> {
-    sqlx::query(
+) -> Result<bool> {
+    let written = sqlx::query(
         "UPDATE device SET hostname = ?, os_release_id = ?, arch = ?, manager = ?, zone = ?, boot_id = ?, inventory_digest = ?,
                 last_scan_at = ?, last_contact_at = ?, seq = max(seq, ?), silent = 0, scan_asked_at = NULL,
                 reboot_since = CASE WHEN ? THEN coalesce(reboot_since, ?) END, reboot_reasons = ?, services = ?, sources = ?,
-                manager_error = ?, disk_free_mib = ?, on_battery = ?, processes_unread = ? WHERE id = ?",
+                manager_error = ?, disk_free_mib = ?, on_battery = ?, processes_unread = ? WHERE id = ? AND state <> 3",
     )
     .bind(said.host.hostname.as_str())
     .bind(said.os_release.0)
@@ -545,7 +545,7 @@ pub async fn write_report(
     .bind(id.0)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(written.rows_affected() > 0)
 }
 
 /// Devices that are not silent yet and were last scanned before a moment.
