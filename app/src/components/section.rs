@@ -149,29 +149,12 @@ pub fn section<T: DeserializeOwned + Clone + Send + 'static>(
     waiting(true, move || {
         let render = render.clone();
         Box::pin(async move {
-            let (session, data) = (session.read().await, data.read().await);
-            #[cfg(feature = "ssr")]
-            not_for_nothing().await;
-            match (session, data) {
+            match (session.read().await, data.read().await) {
                 (Ok(Some(me)), Ok(data)) => render(me, data),
                 (Err(error), _) | (_, Err(error)) => failed(&error.0),
                 (Ok(None), Ok(_)) => failed(&UiError::NotSignedIn),
             }
         })
-    })
-}
-
-/// Is ready when it is asked again. Before it renders, Leptos looks once whether what was read brings more to wait for, and throws away what
-/// that look has built: half of what a page costs. A section has read everything by then.
-#[cfg(feature = "ssr")]
-fn not_for_nothing() -> impl Future<Output = ()> {
-    let mut asked = false;
-    std::future::poll_fn(move |context| {
-        if std::mem::replace(&mut asked, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
     })
 }
 
