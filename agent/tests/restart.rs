@@ -21,9 +21,9 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
         mpsc::{self, Receiver, Sender},
     },
+    time::{Duration, Instant},
 };
 use stub::{Fleet, Stub, patch};
 
@@ -38,8 +38,8 @@ struct Still {
 struct Manner {
     refuses: bool,
     busy: bool,
-    /// Counts looks at the attempt; where it is there, they fail.
-    looks: Option<Arc<AtomicU32>>,
+    /// Hears of each look at the attempt; where it is there, they fail.
+    looks: Option<Sender<Instant>>,
 }
 
 impl Device for Still {
@@ -60,7 +60,7 @@ impl Device for Still {
     }
     fn advance(&mut self, _: &str, job: &Job) -> io::Result<Progress> {
         if let Some(looks) = &self.manner.looks {
-            looks.fetch_add(1, Ordering::SeqCst);
+            looks.send(Instant::now()).unwrap();
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         Ok(Progress::Ended(Box::new(Seen {
@@ -260,14 +260,16 @@ fn a_restart_that_was_owed_long_ago_is_told_and_not_ordered() {
 #[test]
 fn what_stands_in_the_way_of_looking_is_given_time() {
     let place = Place::interrupted(RebootPolicy::Never);
-    let looks = Arc::new(AtomicU32::new(0));
+    let (looks, hears) = mpsc::channel();
     let manner = Manner {
-        looks: Some(looks.clone()),
+        looks: Some(looks),
         ..Manner::default()
     };
-    let (life, stop, _hears) = place.live_so(manner, false);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let (life, stop, _told) = place.live_so(manner, false);
+    let look = || hears.recv_timeout(Duration::from_mins(1)).unwrap();
+    let (first, second) = (look(), look());
     stop.send(()).unwrap();
     assert_eq!(life.join().unwrap(), End::Stopped);
-    assert_eq!(looks.load(Ordering::SeqCst), 1);
+    // At least that, however slow the machine is.
+    assert!(second.duration_since(first) >= Duration::from_secs(4));
 }
