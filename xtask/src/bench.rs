@@ -6,6 +6,7 @@ use crate::site::{self, Profile};
 use anyhow::Result;
 
 pub(crate) fn run(devices: u32) -> Result<()> {
+    e2e::tools()?;
     site::build(Profile::Release)?;
     must_succeed(&mut cargo([
         "build",

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// What the browser part is made of: when none of this changed, nothing is built.
@@ -61,12 +61,23 @@ pub(crate) struct Site {
     pub(crate) fresh: bool,
 }
 
+impl Site {
+    /// Where its files are.
+    pub(crate) fn pkg(&self) -> PathBuf {
+        folder().join("pkg").join(&self.id)
+    }
+}
+
+fn folder() -> PathBuf {
+    root().join("target/site")
+}
+
 /// File names below `pkg/<id>/` and their contents.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+type Files = BTreeMap<String, Vec<u8>>;
 
 /// Makes `target/site` up to date.
 pub(crate) fn build(profile: Profile) -> Result<Site> {
-    let site = root().join("target/site");
+    let site = folder();
     let stamp_file = root().join("target/site.stamp");
     let stamp = format!("{} {}", profile.cargo_name(), stamp_of_inputs()?);
     if let (Ok(id), Ok(old)) = (
@@ -86,7 +97,7 @@ pub(crate) fn build(profile: Profile) -> Result<Site> {
 }
 
 /// Builds and gathers everything that a browser loads, without writing `target/site`.
-pub(crate) fn files(profile: Profile) -> Result<Files> {
+fn files(profile: Profile) -> Result<Files> {
     toolchain::for_browsers()?;
     let name = profile.cargo_name();
     let front = target_dir().join("front");
@@ -169,7 +180,7 @@ fn compressible(name: &str) -> bool {
 }
 
 /// The best that brotli can do: built once, sent often.
-pub(crate) fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
+fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
     let params = brotli::enc::BrotliEncoderParams {
         quality: BROTLI_QUALITY,
         lgwin: BROTLI_WINDOW_BITS,

@@ -32,9 +32,6 @@ const ITSELF: &str = "xtask";
 /// One profile for all checks on the host, so that they share what they build.
 const PROFILE: &str = "checked";
 
-/// Twice as long as two cores need to come to the browser part.
-const LATE: Duration = Duration::from_mins(30);
-
 /// Runs the simulation alone.
 pub(crate) const SIM: [&str; 7] = ["run", "--quiet", "--profile", PROFILE, "-p", "sim", "--"];
 
@@ -78,9 +75,12 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
             if !alone {
                 run.step("clippy, browser", clippy_browser);
             }
-            let site = run.step("browser part", || site::build(Profile::Dev).map(|_| Outcome::PASSED));
-            if !alone {
-                run.step("size of the browser part", || size(start.elapsed()));
+            // As it is shipped: what is tried is what is weighed and what browsers get.
+            let site = run.step("browser part", || {
+                site::build(Profile::Release).map(|_| Outcome::PASSED)
+            });
+            if !alone && site {
+                run.step("size of the browser part", || budget::check().map(|()| Outcome::PASSED));
             }
             let programs = run.step("server and agent", || binaries(!alone));
             // Without what they drive, every one of them would wait and fail.
@@ -159,15 +159,6 @@ impl<'scope> Beside<'scope> {
     }
 }
 
-/// The release build that is weighed takes minutes, and nothing else needs it: a machine that is late already leaves it out.
-fn size(so_far: Duration) -> Result<Outcome> {
-    if so_far > LATE {
-        let why = "this machine is slow; `cargo xtask wasm-budget` weighs it";
-        return Ok(Outcome::Skipped(why.to_owned()));
-    }
-    budget::check().map(|()| Outcome::PASSED)
-}
-
 /// A fixed set of seeds: a failure prints its seed and the command that replays it. The simulation has a clock of its own
 /// and lets everything else go first.
 fn simulate_seeds(seeds: u32) -> Result<Outcome> {
@@ -212,34 +203,27 @@ fn plain(args: &[&str]) -> Result<Outcome> {
     Ok(Outcome::PASSED)
 }
 
-/// Shipped code has no warnings at all; tests only have to pass what is denied (they may unwrap).
+/// One pass over everything, tests and this program too: each further one would look at all of it again.
 fn clippy_host() -> Result<Outcome> {
-    for (packages, products) in [
-        (&["-p", ITSELF][..], &["--bins"][..]),
-        (&HOST[..], &["--lib", "--bins"][..]),
-    ] {
-        let clippy = || {
-            let mut clippy = cargo(["clippy", "--quiet"]);
-            clippy.args(packages);
-            clippy
-        };
-        must_succeed(clippy().args(products).args(["--", "-D", "warnings"]))?;
-        must_succeed(clippy().args(["--all-targets", "--"]).args(TEST_LINTS))?;
-    }
-    Ok(Outcome::PASSED)
+    plain(&[
+        "clippy",
+        "--quiet",
+        "--profile",
+        PROFILE,
+        "--workspace",
+        "--exclude",
+        "frontend",
+        "--features",
+        "server/test-clock",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 /// Names the file to which tests add a line when they leave something out: what passing tests print, cargo hides.
 const SKIPPED: &str = "PATCHWARD_SKIPPED";
-
-const TEST_LINTS: [&str; 6] = [
-    "-A",
-    "clippy::unwrap_used",
-    "-A",
-    "clippy::expect_used",
-    "-A",
-    "missing_docs",
-];
 
 fn clippy_browser() -> Result<Outcome> {
     let target = target_dir().join("front");
@@ -254,7 +238,13 @@ fn clippy_browser() -> Result<Outcome> {
             "--features",
             "app/hydrate",
         ])
-        .args(["--target", toolchain::BROWSER, "--profile", "wasm-dev", "--target-dir"])
+        .args([
+            "--target",
+            toolchain::BROWSER,
+            "--profile",
+            "wasm-release",
+            "--target-dir",
+        ])
         .arg(target)
         .args(["--", "-D", "warnings"]),
     )?;
