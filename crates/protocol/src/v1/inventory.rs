@@ -345,7 +345,7 @@ pub struct Report {
 
 /// A whole inventory, or what changed since one that the server acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case", tag = "kind", try_from = "ReadContent")]
 pub enum ReportContent {
     /// Everything.
     Full {
@@ -359,6 +359,39 @@ pub enum ReportContent {
         /// The changes.
         changes: Box<InventoryDelta>,
     },
+}
+
+/// [`ReportContent`] as it is read. Without this, serde would first keep a copy of the whole inventory in a tree of its own, until it has
+/// seen what kind it is.
+#[derive(Deserialize)]
+struct ReadContent {
+    kind: ContentKind,
+    inventory: Option<Box<Inventory>>,
+    base: Option<Digest>,
+    changes: Option<Box<InventoryDelta>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ContentKind {
+    Full,
+    Delta,
+}
+
+impl TryFrom<ReadContent> for ReportContent {
+    type Error = &'static str;
+
+    fn try_from(read: ReadContent) -> Result<Self, Self::Error> {
+        match read.kind {
+            ContentKind::Full => Ok(Self::Full {
+                inventory: read.inventory.ok_or("a full report without its `inventory`")?,
+            }),
+            ContentKind::Delta => Ok(Self::Delta {
+                base: read.base.ok_or("a delta without its `base`")?,
+                changes: read.changes.ok_or("a delta without its `changes`")?,
+            }),
+        }
+    }
 }
 
 /// What something is now that may also be unknown: a change to "nobody can say" is another one than none.
