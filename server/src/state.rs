@@ -21,7 +21,7 @@ pub struct Reach {
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
-    pub(crate) options: LeptosOptions,
+    pub(crate) options: Arc<LeptosOptions>,
     pub(crate) service: Service,
     pub(crate) cookie: CookiePolicy,
     pub(crate) origins: Arc<Origins>,
@@ -38,7 +38,7 @@ impl AppState {
     pub fn new(service: Service, reach: Reach) -> Self {
         let public_url = &service.settings().public_url;
         Self {
-            options: crate::assets::leptos_options(),
+            options: Arc::new(crate::assets::leptos_options()),
             cookie: CookiePolicy::for_url(public_url),
             origins: Arc::new(Origins::of(public_url)),
             reach,
@@ -71,7 +71,7 @@ impl AppState {
 
 impl FromRef<AppState> for LeptosOptions {
     fn from_ref(state: &AppState) -> Self {
-        state.options.clone()
+        Self::clone(&state.options)
     }
 }
 
