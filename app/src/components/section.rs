@@ -149,13 +149,28 @@ pub fn section<T: DeserializeOwned + Clone + Send + 'static>(
     waiting(true, move || {
         let render = render.clone();
         Box::pin(async move {
-            match (session.read().await, data.read().await) {
+            let (session, data) = (session.read().await, data.read().await);
+            #[cfg(feature = "ssr")]
+            to_be_shown().await;
+            match (session, data) {
                 (Ok(Some(me)), Ok(data)) => render(me, data),
                 (Err(error), _) | (_, Err(error)) => failed(&error.0),
                 (Ok(None), Ok(_)) => failed(&UiError::NotSignedIn),
             }
         })
     })
+}
+
+/// Goes on only where what is rendered will be shown. Before that Leptos looks at each section to find out what else is to be waited for, with
+/// a waker that wakes nobody, and throws away what it got: without this, each section of each page would be made twice.
+#[cfg(feature = "ssr")]
+async fn to_be_shown() {
+    use std::task::Poll;
+    std::future::poll_fn(|context| {
+        let wakes_nobody = context.waker().data().is_null();
+        if wakes_nobody { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
 }
 
 /// Shows what `view` brings, when it does; keeps showing it while it is asked again.
