@@ -1,9 +1,11 @@
 //! Counts by bucket as a bar and as numbers; every number links to the list that it counts.
 
+use super::html::piece;
 use crate::address::patch_devices_at;
 use crate::words::number;
 use domain::{PatchId, RingId};
 use leptos::prelude::*;
+use maud::{Markup, html};
 use view::{CountBucket, Counts, PatchDevices};
 
 const ORDER: [CountBucket; 7] = [
@@ -29,7 +31,7 @@ const fn short(bucket: CountBucket) -> &'static str {
 }
 
 /// The bar: shares of all devices concerned. Decoration, because the numbers stand beside it.
-pub fn bar(counts: &Counts) -> AnyView {
+fn bar(counts: &Counts) -> Markup {
     let total: u64 = ORDER.iter().map(|b| u64::from(counts.get(*b))).sum();
     let mut from = 0;
     let parts = ORDER.iter().filter(|b| counts.get(**b) > 0).map(|bucket| {
@@ -37,16 +39,15 @@ pub fn bar(counts: &Counts) -> AnyView {
         let width = (u64::from(counts.get(*bucket)) * 1_000 / total.max(1)).max(6);
         let x = from;
         from += width;
-        view! { <rect x=x.to_string() y="0" width=width.to_string() height="10" data-bucket=bucket.word()></rect> }
+        html! { rect x=(x) y="0" width=(width) height="10" data-bucket=(bucket.word()) {} }
     });
     let parts = parts.collect::<Vec<_>>();
-    view! {
-        <svg class="bar" viewBox=format!("0 0 {} 10", from.max(1_000)) preserveAspectRatio="none" aria-hidden="true">
-            <rect x="0" y="0" width="100%" height="10" class="track"></rect>
-            {parts}
-        </svg>
+    html! {
+        svg.bar viewBox={ "0 0 " (from.max(1_000)) " 10" } preserveAspectRatio="none" aria-hidden="true" {
+            rect.track x="0" y="0" width="100%" height="10" {}
+            @for part in parts { (part) }
+        }
     }
-    .into_any()
 }
 
 /// Bar and numbers of a patch's devices, of one ring or of all.
@@ -57,13 +58,19 @@ pub fn counts(counts: &Counts, patch: PatchId, ring: Option<RingId>) -> AnyView 
             ring,
             page: 1,
         };
-        view! {
-            <li data-bucket=bucket.word()>
-                <a href=patch_devices_at(patch, &shown)><b>{number(counts.get(*bucket))}</b> " " {short(*bucket)}</a>
-            </li>
+        html! {
+            li data-bucket=(bucket.word()) {
+                a href=(patch_devices_at(patch, &shown)) { b { (number(counts.get(*bucket))) } " " (short(*bucket)) }
+            }
         }
     });
     let numbers = numbers.collect::<Vec<_>>();
-    let none = numbers.is_empty().then(|| view! { <li class="none">"no devices"</li> });
-    view! { <div class="counts">{bar(counts)} <ul class="numbers">{numbers} {none}</ul></div> }.into_any()
+    let inner = html! {
+        (bar(counts))
+        ul.numbers {
+            @for number in &numbers { (number) }
+            @if numbers.is_empty() { li.none { "no devices" } }
+        }
+    };
+    view! { <div class="counts" {..piece(inner)}></div> }.into_any()
 }

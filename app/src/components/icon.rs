@@ -1,15 +1,21 @@
 //! Icons: one sprite in the document, named from everywhere.
 
+use super::html::piece;
 use leptos::prelude::*;
+use maud::{Markup, html};
 
 /// An icon beside a text that says the same; screen readers skip it.
 pub fn icon(name: &'static str) -> AnyView {
-    view! {
-        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
-            <use href=format!("#i-{name}")></use>
-        </svg>
-    }
-    .into_any()
+    view! { <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" {..piece(of_sprite(name))}></svg> }.into_any()
+}
+
+/// As HTML.
+pub fn icon_html(name: &'static str) -> Markup {
+    html! { svg.icon viewBox="0 0 16 16" aria-hidden="true" { (of_sprite(name)) } }
+}
+
+fn of_sprite(name: &'static str) -> Markup {
+    html! { use href={ "#i-" (name) } {} }
 }
 
 /// The sprite. Written into the document by the server only, after the application.

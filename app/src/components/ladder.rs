@@ -1,8 +1,10 @@
 //! The gate ladder: every gate between a patch and a device, in order, and what each of them says.
 
-use super::icon::icon;
-use super::when::{instant, told};
+use super::html::{piece, timed};
+use super::icon::icon_html;
+use super::when::{instant_html, told_html};
 use leptos::prelude::*;
+use maud::{Markup, html};
 use view::{LadderStep, StepStatus};
 
 const fn look(status: StepStatus) -> (&'static str, &'static str, &'static str) {
@@ -23,45 +25,52 @@ pub fn strip(steps: &[LadderStep]) -> AnyView {
         };
         let these = steps.iter().enumerate().filter(|(_, step)| step.status == status);
         let path: String = these.map(|(i, _)| format!("M{} {top}h6v{height}h-6z", i * 8)).collect();
-        view! { <path d=path data-status=look(status).0></path> }
+        html! { @if !path.is_empty() { path d=(path) data-status=(look(status).0) {} } }
     });
     let width = steps.len() * 8;
-    view! { <svg class="strip" viewBox=format!("0 0 {width} 12") width=width.to_string() height="12" aria-hidden="true">{bars}</svg> }
+    let bars = html! { @for bar in bars { (bar) } };
+    view! { <svg class="strip" viewBox=format!("0 0 {width} 12") width=width.to_string() height="12" aria-hidden="true" {..piece(bars)}></svg> }
         .into_any()
 }
 
-/// The ladder, a line for each gate; the first one that is not open is marked. A device's page has hundreds of open gates, so these are few
-/// elements each: the style sheet draws their check mark.
+/// The ladder, a line for each gate; the first one that is not open is marked. The style sheet draws the check mark of those that are.
 pub fn ladder(steps: &[LadderStep]) -> AnyView {
+    let steps = steps.to_vec();
+    view! { <ol class="ladder" {..timed(move |awake| rungs(&steps, awake))}></ol> }.into_any()
+}
+
+fn rungs(steps: &[LadderStep], awake: bool) -> Markup {
     let first = steps.iter().position(|s| s.status != StepStatus::Open);
-    let lines = steps.iter().enumerate().map(|(i, step)| {
-        let (word, icon_name, said) = look(step.status);
-        let mark = (step.status != StepStatus::Open).then(|| icon(icon_name));
-        let at = (step.since.is_some() || step.opens.is_some() || step.by.is_some()).then(|| at(step));
-        let why = (!step.text.is_empty()).then(|| view! { <p class="why">{told(&step.text)}</p> });
-        let until = step
-            .until
-            .as_ref()
-            .map(|until| view! { <p class="until">"Until " {told(until)} "."</p> });
-        view! {
-            <li data-status=word data-gate=step.gate.clone() data-first=(first == Some(i)).then_some("true")>
-                <span class="rung">{mark}</span>
-                <div><p class="gate"><b>{step.label.clone()}</b> " " <span class="status">{said}</span> {at}</p> {why} {until}</div>
-            </li>
+    html! {
+        @for (i, step) in steps.iter().enumerate() {
+            @let (word, icon_name, said) = look(step.status);
+            li data-status=(word) data-gate=(step.gate) data-first=[(first == Some(i)).then_some("true")] {
+                span.rung { @if step.status != StepStatus::Open { (icon_html(icon_name)) } }
+                div {
+                    p.gate { b { (step.label) } " " span.status { (said) } (at(step, awake)) }
+                    @if !step.text.is_empty() { p.why { (told_html(&step.text, awake)) } }
+                    @if let Some(until) = &step.until { p.until { "Until " (told_html(until, awake)) "." } }
+                }
+            }
         }
-    });
-    view! { <ol class="ladder">{lines.collect::<Vec<_>>()}</ol> }.into_any()
+    }
 }
 
 /// Since when, when it opens, by whom.
-fn at(step: &LadderStep) -> AnyView {
+fn at(step: &LadderStep, awake: bool) -> Markup {
+    if step.since.is_none() && step.opens.is_none() && step.by.is_none() {
+        return html! {};
+    }
     let waits = if step.status == StepStatus::Opens {
         "; waits since "
     } else {
         " since "
     };
-    let since = step.since.as_ref().map(|at| view! { {waits} {instant(at)} });
-    let opens = step.opens.as_ref().map(|at| view! { " " {instant(at)} });
-    let by = step.by.as_ref().map(|who| view! { ", by " <b>{who.clone()}</b> });
-    view! { <span class="at">{opens} {since} {by}</span> }.into_any()
+    html! {
+        span.at {
+            @if let Some(at) = &step.opens { " " (instant_html(at, awake)) }
+            @if let Some(at) = &step.since { (waits) (instant_html(at, awake)) }
+            @if let Some(who) = &step.by { ", by " b { (who) } }
+        }
+    }
 }

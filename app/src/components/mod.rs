@@ -7,6 +7,7 @@ pub mod content;
 pub mod field;
 pub mod flash;
 pub mod form;
+pub mod html;
 pub mod icon;
 pub mod ladder;
 pub mod lane;

@@ -1,7 +1,9 @@
 //! What happened, newest first.
 
-use super::when::when;
+use super::html::timed;
+use super::when::when_html;
 use leptos::prelude::*;
+use maud::html;
 use view::TimelineEntry;
 
 /// A history.
@@ -9,9 +11,16 @@ pub fn timeline(entries: &[TimelineEntry]) -> AnyView {
     if entries.is_empty() {
         return view! { <p class="none">"Nothing yet."</p> }.into_any();
     }
-    let entries = entries.iter().map(|entry| {
-        let reason = (!entry.reason.is_empty()).then(|| view! { <q>{entry.reason.clone()}</q> });
-        view! { <li>{when(entry.at)} <p><b>{entry.actor.clone()}</b> " " {entry.text.clone()} " " {reason}</p></li> }
+    let entries = entries.to_vec();
+    let lines = timed(move |awake| {
+        html! {
+            @for entry in &entries {
+                li {
+                    (when_html(entry.at, awake))
+                    p { b { (entry.actor) } " " (entry.text) " " @if !entry.reason.is_empty() { q { (entry.reason) } } }
+                }
+            }
+        }
     });
-    view! { <ol class="timeline">{entries.collect::<Vec<_>>()}</ol> }.into_any()
+    view! { <ol class="timeline" {..lines}></ol> }.into_any()
 }

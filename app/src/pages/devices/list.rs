@@ -4,17 +4,19 @@ use super::acts::admit_acts;
 use crate::address::{device_filter, device_patches_at, device_query};
 use crate::api::devices::devices;
 use crate::components::form::get;
+use crate::components::html::timed;
 use crate::components::icon::icon;
 use crate::components::marks;
 use crate::components::pager::pager;
 use crate::components::section::{ask, empty, section};
 use crate::components::select::select;
-use crate::components::when::{when, when_or};
+use crate::components::when::{when_html, when_or, when_or_html};
 use crate::words::number;
 use domain::{DeviceState, Permission};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use maud::{Markup, html};
 use view::{DeviceFilter, DeviceList, DevicePatches, DeviceRow, DeviceShow, Me, PatchShow};
 
 /// The list.
@@ -151,62 +153,55 @@ fn table(rows: Vec<AnyView>) -> AnyView {
 }
 
 fn row(row: &DeviceRow) -> AnyView {
-    let ring = row
-        .ring
-        .clone()
-        .map_or_else(|| "no ring".to_owned(), |r| format!("ring {r}"));
-    view! {
-        <tr>
-            <th scope="row" class="what">
-                <a href=format!("/devices/{}", row.id)>{row.hostname.clone()}</a>
-                {row.scan_only.then(|| marks::badge("quiet", "search", "scan only".to_owned()))}
-                <p class="sub">{row.os.clone()}</p>
-            </th>
-            <td data-label="State">{marks::device_state(row.state)} <p class="sub">{row.state_reason.clone()}</p></td>
-            <td data-label="Group and ring">{row.group.clone().unwrap_or_else(|| "no group".to_owned())} <p class="sub">{ring}</p></td>
-            <td data-label="Patches">{open(row)}</td>
-            <td data-label="Restart">{restart(row)}</td>
-            <td data-label="Last scan">{scan(row)}</td>
-            <td data-label="Last contact" class="nowrap">{when_or(row.last_contact, "never")}</td>
-        </tr>
+    let row = row.clone();
+    view! { <tr {..timed(move |awake| cells(&row, awake))}></tr> }.into_any()
+}
+
+fn cells(row: &DeviceRow, awake: bool) -> Markup {
+    html! {
+        th.what scope="row" {
+            a href={ "/devices/" (row.id) } { (row.hostname) }
+            @if row.scan_only { (marks::badge_html("quiet", "search", "scan only")) }
+            p.sub { (row.os) }
+        }
+        td data-label="State" { (marks::device_state_html(row.state)) p.sub { (row.state_reason) } }
+        td data-label="Group and ring" {
+            (row.group.as_deref().unwrap_or("no group"))
+            p.sub { @match &row.ring { Some(ring) => { "ring " (ring) }, None => "no ring" } }
+        }
+        td data-label="Patches" { (open(row)) }
+        td data-label="Restart" {
+            @match row.reboot_since {
+                Some(at) => { (marks::badge_html("warn", "restart", "owed")) p.sub { "since " (when_html(at, awake)) } },
+                None => span.none { "no" },
+            }
+        }
+        td data-label="Last scan" {
+            (when_or_html(row.last_scan, "never", awake)) " "
+            @if row.silent { (marks::badge_html("unknown", "unknown", "too long ago")) }
+        }
+        td.nowrap data-label="Last contact" { (when_or_html(row.last_contact, "never", awake)) }
     }
-    .into_any()
 }
 
 /// Patches of a device as numbers that link to the list of just those.
-fn open(row: &DeviceRow) -> AnyView {
-    let link = |n: u32, show: PatchShow, bucket: &'static str, words: &'static str| {
-        (n > 0).then(|| view! { <li data-bucket=bucket><a href=device_patches_at(row.id, &DevicePatches { show, page: 1 })><b>{number(n)}</b> " " {words}</a></li> })
-    };
-    let none = (row.open + row.pending + row.failed == 0).then(|| {
-        if row.last_scan.is_none() || row.silent {
-            view! { <li class="none">"unknown"</li> }
-        } else {
-            view! { <li class="none">"nothing to install"</li> }
+fn open(row: &DeviceRow) -> Markup {
+    let numbers = [
+        (row.failed, PatchShow::Failed, "failed", "failed"),
+        (row.open, PatchShow::Open, "missing", "to install"),
+        (row.security, PatchShow::Security, "missing", "security"),
+        (row.pending, PatchShow::Pending, "pending", "pending"),
+    ];
+    html! {
+        ul.numbers {
+            @for (n, show, bucket, words) in numbers.into_iter().filter(|(n, ..)| *n > 0) {
+                li data-bucket=(bucket) {
+                    a href=(device_patches_at(row.id, &DevicePatches { show, page: 1 })) { b { (number(n)) } " " (words) }
+                }
+            }
+            @if row.open + row.pending + row.failed == 0 {
+                li.none { @if row.last_scan.is_none() || row.silent { "unknown" } @else { "nothing to install" } }
+            }
         }
-    });
-    view! {
-        <ul class="numbers">
-            {link(row.failed, PatchShow::Failed, "failed", "failed")} {link(row.open, PatchShow::Open, "missing", "to install")}
-            {link(row.security, PatchShow::Security, "missing", "security")} {link(row.pending, PatchShow::Pending, "pending", "pending")} {none}
-        </ul>
     }
-    .into_any()
-}
-
-fn restart(row: &DeviceRow) -> AnyView {
-    match row.reboot_since {
-        Some(at) => {
-            view! { {marks::badge("warn", "restart", "owed".to_owned())} <p class="sub">"since " {when(at)}</p> }
-                .into_any()
-        }
-        None => view! { <span class="none">"no"</span> }.into_any(),
-    }
-}
-
-fn scan(row: &DeviceRow) -> AnyView {
-    let silent = row
-        .silent
-        .then(|| marks::badge("unknown", "unknown", "too long ago".to_owned()));
-    view! { {when_or(row.last_scan, "never")} " " {silent} }.into_any()
 }

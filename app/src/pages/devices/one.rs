@@ -4,6 +4,7 @@ use super::acts::{device_acts, patch_acts};
 use super::facts::{concerns, facts};
 use crate::address::{device_at, device_patches, device_patches_at};
 use crate::api::devices::device;
+use crate::components::html::{piece, timed};
 use crate::components::icon::icon;
 use crate::components::ladder::{ladder, strip};
 use crate::components::marks;
@@ -11,12 +12,14 @@ use crate::components::opened::{Opened, folded};
 use crate::components::pager::pager;
 use crate::components::section::{ask, empty, named, section};
 use crate::components::timeline::timeline;
-use crate::components::when::{instant, told, when, when_or};
+use crate::components::when::{instant_html, told, told_html, when, when_html, when_or};
 use crate::words::number;
 use domain::{DeviceId, DeviceState, PatchId, PatchState};
+use leptos::attr::any_attribute::{AnyAttribute, IntoAnyAttribute as _};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use maud::html;
 use view::{AttemptView, DevicePage, DevicePatch, DevicePatches, Me, PAGE_SIZE, PatchShow};
 
 /// The page.
@@ -140,36 +143,26 @@ fn nothing(page: &DevicePage, show: PatchShow) -> AnyView {
 /// One patch: the first closed gate in a line, all gates when opened.
 fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened, back: &str) -> AnyView {
     let id = patch.patch;
-    let earliest = patch
-        .earliest
-        .as_ref()
-        .map(|at| view! { <span class="sub">"earliest " {instant(at)}</span> });
     let settled = patch.ladder.is_empty();
-    let headline = if settled {
-        settled_words(patch)
-    } else {
-        view! { {told(&patch.headline)} " " {earliest} }.into_any()
-    };
-    let tried = (!patch.attempts.is_empty()).then(|| {
-        let tries = patch
-            .attempts
-            .iter()
-            .map(|a| view! { <li>{when(a.at)} " " <b>{a.kind.clone()}</b> ": " {told(&a.outcome)}</li> });
-        view! { <div class="tried"><h3>"What was tried here"</h3> <ol>{tries.collect::<Vec<_>>()}</ol></div> }
+    let tried = (!patch.attempts.is_empty()).then(|| tried(&patch.attempts));
+    let since = patch.since;
+    let since = timed(move |awake| {
+        html! { "in this state since " (when_html(since, awake)) " · " a href={ "/patches/" (id) } { "the patch and its rollout" } }
     });
+    let name = html! { b { (patch.product) } " " code { (patch.version) } };
     view! {
         <details class="patch-line" id=format!("patch-{id}") prop:open=move || opened.has(id.0) on:toggle=move |event| opened.follow(id.0, &event)>
             <summary>
-                <span class="name"><b>{patch.product.clone()}</b> " " <code>{patch.version.clone()}</code></span>
+                <span class="name" {..piece(name)}></span>
                 {marks::severity(patch.severity)}
                 {marks::patch_state(patch.state)}
-                <span class="headline">{headline}</span>
+                <span class="headline" {..headline(patch)}></span>
                 {(!settled).then(|| strip(&patch.ladder))}
             </summary>
             <div class="patch-body">
                 {(!settled).then(|| ladder(&patch.ladder))}
                 {tried}
-                <p class="sub">"in this state since " {when(patch.since)} " · " <a href=format!("/patches/{id}")>"the patch and its rollout"</a></p>
+                <p class="sub" {..since}></p>
                 <div class="acts">{patch_acts(me, device, patch, back)}</div>
             </div>
         </details>
@@ -178,14 +171,46 @@ fn patch(me: &Me, device: DeviceId, patch: &DevicePatch, opened: Opened, back: &
 }
 
 /// How a settled patch came to be so.
-fn settled_words(patch: &DevicePatch) -> AnyView {
+fn settled_words(patch: &DevicePatch) -> AnyAttribute {
     let how = match (patch.state, patch.ours) {
         (PatchState::Installed, true) => "by Patchward",
         (PatchState::Installed, false) => "not by Patchward: seen by a scan",
         (PatchState::InstalledBySuperseding, _) => "a newer patch brought it along",
         _ => "a newer patch takes its place",
     };
-    view! { <span class="sub">{how} ", since " {when(patch.since)}</span> }.into_any()
+    let since = patch.since;
+    timed(move |awake| html! { span.sub { (how) ", since " (when_html(since, awake)) } }).into_any_attr()
+}
+
+/// The first closed gate's sentence, or when it will be installed; how it was settled where it is.
+fn headline(patch: &DevicePatch) -> AnyAttribute {
+    if patch.ladder.is_empty() {
+        return settled_words(patch);
+    }
+    let (text, earliest) = (patch.headline.clone(), patch.earliest.clone());
+    timed(move |awake| {
+        html! {
+            (told_html(&text, awake)) " "
+            @if let Some(at) = &earliest { span.sub { "earliest " (instant_html(at, awake)) } }
+        }
+    })
+    .into_any_attr()
+}
+
+/// What was tried, newest first.
+fn tried(attempts: &[AttemptView]) -> AnyView {
+    let tries: Vec<_> = attempts
+        .iter()
+        .map(|a| (a.at, a.kind.clone(), a.outcome.clone()))
+        .collect();
+    let lines = timed(move |awake| {
+        html! {
+            @for (at, kind, outcome) in &tries {
+                li { (when_html(*at, awake)) " " b { (kind) } ": " (told_html(outcome, awake)) }
+            }
+        }
+    });
+    view! { <div class="tried"><h3>"What was tried here"</h3> <ol {..lines}></ol></div> }.into_any()
 }
 
 fn attempt(patch: PatchId, name: &str, attempt: &AttemptView, opened: Opened) -> AnyView {

@@ -5,19 +5,21 @@ use super::rollout::{holds, lane_acts, top_acts};
 use super::table::flags;
 use crate::address::{device_patch_at, patch_at, patch_devices, patch_devices_at};
 use crate::api::patches::patch;
+use crate::components::html::{piece, timed};
 use crate::components::icon::icon;
 use crate::components::lane::lanes;
 use crate::components::marks;
 use crate::components::pager::pager;
 use crate::components::section::{ask, named, section};
 use crate::components::timeline::timeline;
-use crate::components::when::{instant, told, when, when_or};
+use crate::components::when::{instant_html, told_html, when, when_html, when_or};
 use crate::pages::devices::acts::device_patch_acts;
 use crate::words::{bytes, number};
 use domain::{PatchId, Permission, RingId};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use maud::html;
 use view::{CountBucket, Me, PAGE_SIZE, PackageLine, PatchDevice, PatchDevices, PatchPage};
 
 /// The page.
@@ -180,20 +182,24 @@ fn devices(me: &Me, page: &PatchPage, shown: &PatchDevices) -> AnyView {
 }
 
 fn device(me: &Me, patch: PatchId, device: &PatchDevice, back: &str) -> AnyView {
-    let earliest = device
-        .earliest
-        .as_ref()
-        .map(|at| view! { <p class="sub">"earliest " {instant(at)}</p> });
-    let attempt = device
-        .attempt
-        .as_ref()
-        .map(|a| view! { <p class="sub">{a.kind.clone()} ": " {told(&a.outcome)}</p> });
+    let (state, since) = (device.state, device.since);
+    let state =
+        timed(move |awake| html! { (marks::patch_state_html(state)) p.sub { "since " (when_html(since, awake)) } });
+    let (headline, earliest) = (device.headline.clone(), device.earliest.clone());
+    let attempt = device.attempt.as_ref().map(|a| (a.kind.clone(), a.outcome.clone()));
+    let why = timed(move |awake| {
+        html! {
+            (told_html(&headline, awake))
+            @if let Some(at) = &earliest { p.sub { "earliest " (instant_html(at, awake)) } }
+            @if let Some((kind, outcome)) = &attempt { p.sub { (kind) ": " (told_html(outcome, awake)) } }
+        }
+    });
     view! {
         <tr>
             <th scope="row" class="what"><a href=device_patch_at(device.device, patch, device.state)>{device.hostname.clone()}</a></th>
             <td data-label="Ring">{device.ring.clone().unwrap_or_else(|| "no ring".to_owned())}</td>
-            <td data-label="State">{marks::patch_state(device.state)} <p class="sub">"since " {when(device.since)}</p></td>
-            <td data-label="Why">{told(&device.headline)} {earliest} {attempt}</td>
+            <td data-label="State" {..state}></td>
+            <td data-label="Why" {..why}></td>
             <td class="acts">{device_patch_acts(me, device.device, patch, device.can_roll_back, device.blocked, back)}</td>
         </tr>
     }
@@ -202,23 +208,23 @@ fn device(me: &Me, patch: PatchId, device: &PatchDevice, back: &str) -> AnyView 
 
 fn packages(packages: &[PackageLine]) -> AnyView {
     let rows = packages.iter().map(|p| {
-        view! {
-            <tr>
-                <th scope="row" class="what">{p.name.clone()} {p.fresh.then(|| view! { " " <small>"new"</small> })}</th>
-                <td data-label="Architecture">{p.arch.clone()}</td>
-                <td data-label="Version"><code>{p.version.clone()}</code></td>
-                <td data-label="Size" class="nowrap">{bytes(p.size)}</td>
-            </tr>
+        html! {
+            tr {
+                th.what scope="row" { (p.name) @if p.fresh { " " small { "new" } } }
+                td data-label="Architecture" { (p.arch) }
+                td data-label="Version" { code { (p.version) } }
+                td.nowrap data-label="Size" { (bytes(p.size)) }
+            }
         }
     });
-    let rows = rows.collect::<Vec<_>>();
+    let rows = html! { @for row in rows { (row) } };
     view! {
         <div class="table-box">
             <table class="table">
                 <thead><tr>
                     <th scope="col">"Package"</th><th scope="col">"Architecture"</th><th scope="col">"Version"</th><th scope="col">"Size"</th>
                 </tr></thead>
-                <tbody>{rows}</tbody>
+                <tbody {..piece(rows)}></tbody>
             </table>
         </div>
     }

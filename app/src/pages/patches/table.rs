@@ -5,13 +5,14 @@ use crate::address::{patch_fields, patch_query};
 use crate::components::bar;
 use crate::components::field::hidden;
 use crate::components::form::{get, ticked};
-use crate::components::icon::icon;
+use crate::components::html::piece;
+use crate::components::icon::{icon, icon_html};
 use crate::components::marks;
-use crate::components::when::when_or;
 use crate::live::live;
 use crate::words::{bytes, number, plural};
 use domain::PatchId;
 use leptos::prelude::*;
+use maud::{Markup, html};
 use view::{PatchFilter, PatchList, PatchRow, PatchSort};
 
 /// Which patches are ticked. Kept by id: rows move when the fleet does.
@@ -141,7 +142,7 @@ fn pick_all(ids: Vec<PatchId>, picked: Picked) -> AnyView {
 
 fn row(row: &PatchRow, picked: Option<Picked>) -> AnyView {
     let id = row.id;
-    let page = format!("/patches/{id}");
+    let category = html! { (row.category.label()) p.sub { (row.basis.label()) } };
     let pick = picked.map(|picked| {
         view! {
             <td class="pick-cell">
@@ -154,15 +155,10 @@ fn row(row: &PatchRow, picked: Option<Picked>) -> AnyView {
     view! {
         <tr>
             {pick}
-            <th scope="row" class="what">
-                <a href=page.clone()>{row.product.clone()}</a> " " <code>{row.version.clone()}</code>
-                {flags(row)}
-                <p class="sub clamp">{row.summary.clone()}</p>
-                <p class="sub one-line">{row.origin.clone()} " · " {bytes(row.size)} " · " {row.os.clone()}</p>
-            </th>
+            <th scope="row" class="what" {..piece(what(row))}></th>
             <td data-label="Severity">{marks::severity(row.severity)}</td>
-            <td data-label="Category" class="nowrap">{row.category.label()} <p class="sub">{row.basis.label()}</p></td>
-            <td data-label="Released" class="nowrap">{day(row)}</td>
+            <td data-label="Category" class="nowrap" {..piece(category)}></td>
+            <td data-label="Released" class="nowrap" {..piece(day(row))}></td>
             <td data-label="Devices">{bar::counts(&row.counts, row.id, None)}</td>
             <td data-label="Approval">{marks::approvals(&row.approvals)}</td>
         </tr>
@@ -170,21 +166,35 @@ fn row(row: &PatchRow, picked: Option<Picked>) -> AnyView {
     .into_any()
 }
 
-fn day(row: &PatchRow) -> AnyView {
+fn what(row: &PatchRow) -> Markup {
+    html! {
+        a href={ "/patches/" (row.id) } { (row.product) } " " code { (row.version) }
+        span.flags { (flag_marks(row)) }
+        p.sub.clamp { (row.summary) }
+        p.sub.one-line { (row.origin) " · " (bytes(row.size)) " · " (row.os) }
+    }
+}
+
+fn day(row: &PatchRow) -> Markup {
     match row.released {
         // The date is enough here; the page of the patch has the minute.
-        Some(at) => view! { <time datetime=at.rfc3339()>{at.date()}</time> }.into_any(),
-        None => view! { {when_or(None, "not known")} <p class="sub">"seen " {row.first_seen.date()}</p> }.into_any(),
+        Some(at) => html! { time datetime=(at.rfc3339()) { (at.date()) } },
+        None => html! { span.none { "not known" } p.sub { "seen " (row.first_seen.date()) } },
     }
 }
 
 /// Held, superseded.
 pub fn flags(row: &PatchRow) -> AnyView {
-    let held = row.held.then(|| marks::badge("bad", "pause", "held".to_owned()));
-    let superseded = row.superseded_by.clone().map(|(id, version)| {
-        view! { <a class="badge" data-tone="quiet" href=format!("/patches/{id}")>{icon("swap")} <span>"superseded by " {version}</span></a> }
-    });
-    view! { <span class="flags">{held} {superseded}</span> }.into_any()
+    view! { <span class="flags" {..piece(flag_marks(row))}></span> }.into_any()
+}
+
+fn flag_marks(row: &PatchRow) -> Markup {
+    html! {
+        @if row.held { (marks::badge_html("bad", "pause", "held")) }
+        @if let Some((id, version)) = &row.superseded_by {
+            a.badge data-tone="quiet" href={ "/patches/" (id) } { (icon_html("swap")) span { "superseded by " (version) } }
+        }
+    }
 }
 
 fn toolbar(list: &PatchList, picked: Picked) -> AnyView {

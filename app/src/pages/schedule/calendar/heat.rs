@@ -1,10 +1,12 @@
 //! In which hours of the week devices are seen, hours that would suit, and whether those of their profiles are long enough.
 
 use crate::address::Query;
+use crate::components::html::piece;
 use crate::components::icon::icon;
 use crate::words::{number, plural};
 use domain::Permission;
 use leptos::prelude::*;
+use maud::html;
 use view::{CalendarPage, Me, ScheduleOf, SeenHours, SuggestedHours};
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -78,25 +80,21 @@ pub fn strip(seen: &SeenHours) -> AnyView {
     if seen.known == 0 {
         return ().into_any();
     }
-    let heads = (0..24).map(|hour| view! { <th scope="col">{format!("{hour:02}")}</th> });
-    let heads = heads.collect::<Vec<_>>();
-    let rows = seen.shares.chunks(24).zip(DAYS).map(|(hours, day)| {
-        let cells = hours.iter().map(|share| {
-            let level = share.div_ceil(20).to_string();
-            view! { <td data-level=level title=format!("{share} %")><span class="hide">{format!("{share} %")}</span></td> }
-        });
-        let cells = cells.collect::<Vec<_>>();
-        view! { <tr><th scope="row">{day}</th> {cells}</tr> }
-    });
-    let rows = rows.collect::<Vec<_>>();
-    view! {
-        <table class="heat">
-            <caption class="hide">"Share of devices in contact, by day and hour"</caption>
-            <thead><tr><td></td> {heads}</tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    let inner = html! {
+        caption.hide { "Share of devices in contact, by day and hour" }
+        thead { tr { td {} @for hour in 0..24 { th scope="col" { (format!("{hour:02}")) } } } }
+        tbody {
+            @for (hours, day) in seen.shares.chunks(24).zip(DAYS) {
+                tr {
+                    th scope="row" { (day) }
+                    @for share in hours {
+                        td data-level=(share.div_ceil(20)) title={ (share) " %" } { span.hide { (share) " %" } }
+                    }
+                }
+            }
+        }
+    };
+    view! { <table class="heat" {..piece(inner)}></table> }.into_any()
 }
 
 /// The form of a new profile with these hours filled in; none where a profile cannot be for those.

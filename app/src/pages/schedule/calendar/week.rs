@@ -1,9 +1,11 @@
 //! A week: a strip for each day, as long as that day is, and beneath it the same as a list.
 
-use crate::components::icon::icon;
+use crate::components::html::piece;
+use crate::components::icon::icon_html;
 use crate::words::number;
 use domain::Moment;
 use leptos::prelude::*;
+use maud::{Markup, html};
 use view::{Band, BandKind, Block, CalendarDay, CalendarPage};
 
 /// Pixels from line to line.
@@ -15,25 +17,23 @@ const LABEL: u32 = 2_600;
 
 /// The week.
 pub fn week(page: &CalendarPage) -> AnyView {
-    let days = page.days.iter().map(|day| one(page, day)).collect::<Vec<_>>();
-    view! { <ol class="week">{days}</ol> }.into_any()
+    let days = html! { @for day in &page.days { (one(page, day)) } };
+    view! { <ol class="week" {..piece(days)}></ol> }.into_any()
 }
 
-fn one(page: &CalendarPage, day: &CalendarDay) -> AnyView {
+fn one(page: &CalendarPage, day: &CalendarDay) -> Markup {
     let today = day.date == page.today;
     let hours = (day.to.0 - day.from.0) / 3_600;
-    let length = (hours != 24).then(|| view! { <span class="badge">{format!("{hours} hours")}</span> });
-    let said = today.then(|| view! { <span class="badge" data-tone="good">"today"</span> });
-    view! {
-        <li class="day" data-today=today.then_some("true")>
-            <h3>{day.label.clone()} " " {said} " " {length}</h3>
-            <div>
-                {strip(page.now, day)}
-                {list(day)}
-            </div>
-        </li>
+    html! {
+        li.day data-today=[today.then_some("true")] {
+            h3 {
+                (day.label) " "
+                @if today { span.badge data-tone="good" { "today" } } " "
+                @if hours != 24 { span.badge { (hours) " hours" } }
+            }
+            div { (strip(page.now, day)) (list(day)) }
+        }
     }
-    .into_any()
 }
 
 /// Where a moment lies on the day, in ten-thousandths.
@@ -73,80 +73,73 @@ fn covered(from: u32, to: u32) -> (u32, u32, bool) {
 }
 
 /// The drawing. Everything on it is in the list, which is what screen readers and keyboards use.
-fn strip(now: Moment, day: &CalendarDay) -> AnyView {
+fn strip(now: Moment, day: &CalendarDay) -> Markup {
     let at = |moment| place(day, moment);
     let of = |kind| move |band: &&Band| band.kind == kind;
     let windows: Vec<&Band> = day.bands.iter().filter(of(BandKind::Window)).collect();
     let window_lines = lines(&windows.iter().map(|b| (at(b.from), at(b.to))).collect::<Vec<_>>());
-    let blocks: Vec<(&Block, (u32, u32, bool))> =
+    let blocks_at: Vec<(&Block, (u32, u32, bool))> =
         day.blocks.iter().map(|b| (b, covered(at(b.from), at(b.to)))).collect();
-    let mut order: Vec<usize> = (0..blocks.len()).collect();
-    order.sort_by_key(|i| blocks[*i].1.0);
+    let mut order: Vec<usize> = (0..blocks_at.len()).collect();
+    order.sort_by_key(|i| blocks_at[*i].1.0);
     let block_lines = lines(
         &order
             .iter()
-            .map(|i| (blocks[*i].1.0, blocks[*i].1.1))
+            .map(|i| (blocks_at[*i].1.0, blocks_at[*i].1.1))
             .collect::<Vec<_>>(),
     );
     let count = |lines: &[usize], least: usize| lines.iter().map(|l| l + 1).max().unwrap_or(0).max(least);
     let first = 26 + count(&window_lines, 1) * LINE;
     let height = first + count(&block_lines, 0).min(MOST_LINES) * LINE + 2;
-    let ticks = day.ticks.iter().map(|(moment, text)| {
-        let x = percent(at(*moment));
-        view! {
-            <g><line class="tick" x1=x.clone() x2=x.clone() y1="0" y2=height.to_string()></line> <text class="tick" x=x dx="3" y="11">{text.clone()}</text></g>
-        }
-    });
-    let ticks = ticks.collect::<Vec<_>>();
     let band = |band: &Band, y: usize, height: usize, kind: &'static str| {
         let (from, to) = (at(band.from), at(band.to));
-        view! { <rect x=percent(from) width=percent(to - from) y=y.to_string() height=height.to_string() data-kind=kind data-below=band.of.is_some().then_some("true")></rect> }
+        let below = band.of.is_some().then_some("true");
+        html! { rect x=(percent(from)) width=(percent(to - from)) y=(y) height=(height) data-kind=(kind) data-below=[below] {} }
     };
-    let freezes = day
-        .bands
-        .iter()
-        .filter(of(BandKind::Freeze))
-        .map(|b| band(b, 0, height, "freeze"));
-    let freezes = freezes.collect::<Vec<_>>();
-    let hours = day
-        .bands
-        .iter()
-        .filter(of(BandKind::Hours))
-        .map(|b| band(b, 15, 7, "hours"));
-    let hours = hours.collect::<Vec<_>>();
     let windows = windows.iter().zip(window_lines).map(|(b, line)| {
         let y = 25 + line * LINE;
         let (from, to) = (at(b.from), at(b.to));
-        let label = (to - from >= 600).then(|| {
-            view! { <text x=percent(from) dx="4" y=(y + 13).to_string()>{shorten(&b.of.as_ref().map_or_else(|| b.name.clone(), |of| format!("{}: {}", of, b.name)), 24)}</text> }
-        });
-        view! { <g>{band(b, y, LINE - 2, "window")} {label}</g> }
-    });
-    let windows = windows.collect::<Vec<_>>();
-    let blocks = order.iter().zip(block_lines).filter(|(_, line)| *line < MOST_LINES).map(|(i, line)| {
-        let (block, (_, _, left)) = blocks[*i];
-        let y = first + line * LINE;
-        let (from, to) = (at(block.from), at(block.to));
-        let x = percent(if left { to } else { from });
-        let anchor = if left { "end" } else { "start" };
-        view! {
-            <g>
-                <a href=address(block) tabindex="-1">
-                    <rect class="block" x=percent(from) width=percent((to - from).max(40)) y=y.to_string() height=(LINE - 2).to_string() rx="2" data-kind="install"></rect>
-                    <text x=x dx=if left { "-4" } else { "4" } y=(y + 13).to_string() text-anchor=anchor>{label(block)}</text>
-                </a>
-            </g>
+        let name =
+            b.of.as_ref()
+                .map_or_else(|| b.name.clone(), |of| format!("{of}: {}", b.name));
+        html! {
+            g {
+                (band(b, y, LINE - 2, "window"))
+                @if to - from >= 600 { text x=(percent(from)) dx="4" y=(y + 13) { (shorten(&name, 24)) } }
+            }
         }
     });
-    let blocks = blocks.collect::<Vec<_>>();
-    let line = (day.from <= now && now < day.to).then(|| {
-        let x = percent(at(now));
-        view! { <line class="now" x1=x.clone() x2=x y1="0" y2=height.to_string()></line> }
+    let blocks = order.iter().zip(block_lines).filter(|(_, line)| *line < MOST_LINES);
+    let blocks = blocks.map(|(i, line)| {
+        let (block, (_, _, left)) = blocks_at[*i];
+        let y = first + line * LINE;
+        let (from, to) = (at(block.from), at(block.to));
+        let (x, dx, anchor) = if left { (to, "-4", "end") } else { (from, "4", "start") };
+        html! {
+            g {
+                a href=(address(block)) tabindex="-1" {
+                    rect.block x=(percent(from)) width=(percent((to - from).max(40))) y=(y) height=(LINE - 2) rx="2" data-kind="install" {}
+                    text x=(percent(x)) dx=(dx) y=(y + 13) text-anchor=(anchor) { (label(block)) }
+                }
+            }
+        }
     });
-    view! {
-        <svg class="strip-day" width="100%" height=height.to_string() aria-hidden="true">{freezes} {ticks} {hours} {windows} {blocks} {line}</svg>
+    html! {
+        svg.strip-day width="100%" height=(height) aria-hidden="true" {
+            @for b in day.bands.iter().filter(of(BandKind::Freeze)) { (band(b, 0, height, "freeze")) }
+            @for (moment, text) in &day.ticks {
+                @let x = percent(at(*moment));
+                g { line.tick x1=(x) x2=(x) y1="0" y2=(height) {} " " text.tick x=(x) dx="3" y="11" { (text) } }
+            }
+            @for b in day.bands.iter().filter(of(BandKind::Hours)) { (band(b, 15, 7, "hours")) }
+            @for window in windows { (window) }
+            @for block in blocks { (block) }
+            @if day.from <= now && now < day.to {
+                @let x = percent(at(now));
+                line.now x1=(x) x2=(x) y1="0" y2=(height) {}
+            }
+        }
     }
-    .into_any()
 }
 
 /// One device: its page; several: the patch's.
@@ -173,14 +166,17 @@ fn shorten(text: &str, most: usize) -> String {
     }
 }
 
-fn list(day: &CalendarDay) -> AnyView {
-    let bands = day.bands.iter().map(band_line).collect::<Vec<_>>();
-    let blocks = day.blocks.iter().map(block_line).collect::<Vec<_>>();
-    let more = (day.more > 0).then(|| view! { <li>{format!("and {} more", day.more)}</li> });
-    if bands.is_empty() && blocks.is_empty() {
-        return view! { <p class="none">"Nothing on this day."</p> }.into_any();
+fn list(day: &CalendarDay) -> Markup {
+    if day.bands.is_empty() && day.blocks.is_empty() {
+        return html! { p.none { "Nothing on this day." } };
     }
-    view! { <ul class="day-list">{bands} {blocks} {more}</ul> }.into_any()
+    html! {
+        ul.day-list {
+            @for band in &day.bands { (band_line(band)) }
+            @for block in &day.blocks { (block_line(block)) }
+            @if day.more > 0 { li { "and " (day.more) " more" } }
+        }
+    }
 }
 
 pub(super) fn times(from: &str, to: &str) -> String {
@@ -191,37 +187,36 @@ pub(super) fn times(from: &str, to: &str) -> String {
     }
 }
 
-fn band_line(band: &Band) -> AnyView {
+fn band_line(band: &Band) -> Markup {
     let (kind, words, folder) = match band.kind {
         BandKind::Window => ("window", "Window ", "windows"),
         BandKind::Hours => ("hours", "Hours of ", "profiles"),
         BandKind::Freeze => ("freeze", "Frozen by ", "freezes"),
     };
-    let to = format!("/schedule/{folder}/{}", band.id);
-    let of = band
-        .of
-        .as_ref()
-        .map(|of| view! { <span class="sub">"(only group " {of.clone()} ") "</span> });
-    view! { <li data-kind=kind data-below=band.of.is_some().then_some("true")>{words} <a href=to>{band.name.clone()}</a> " " {of} {times(&band.from_text, &band.to_text)}</li> }
-        .into_any()
+    html! {
+        li data-kind=(kind) data-below=[band.of.is_some().then_some("true")] {
+            (words) a href={ "/schedule/" (folder) "/" (band.id) } { (band.name) } " "
+            @if let Some(of) = &band.of { span.sub { "(only group " (of) ") " } }
+            (times(&band.from_text, &band.to_text))
+        }
+    }
 }
 
-fn block_line(block: &Block) -> AnyView {
-    let named = block.devices.len();
-    let devices = block.devices.iter().enumerate().map(|(i, (device, host))| {
-        let comma = (i > 0).then_some(", ");
-        view! { {comma} <a href=format!("/devices/{device}")>{host.clone()}</a> }
-    });
-    let devices = devices.collect::<Vec<_>>();
-    let more = block.count.saturating_sub(u32::try_from(named).unwrap_or(0));
-    let more = (more > 0).then(|| format!(" and {} more", number(more)));
-    view! {
-        <li data-kind="install">
-            {icon("down")} " " {times(&block.from_text, &block.to_text)} " " <a href=format!("/patches/{}", block.patch)>{block.title.clone()}</a>
-            " on " {devices} {more}
-        </li>
+fn block_line(block: &Block) -> Markup {
+    let more = block
+        .count
+        .saturating_sub(u32::try_from(block.devices.len()).unwrap_or(0));
+    html! {
+        li data-kind="install" {
+            (icon_html("down")) " " (times(&block.from_text, &block.to_text)) " "
+            a href={ "/patches/" (block.patch) } { (block.title) } " on "
+            @for (i, (device, host)) in block.devices.iter().enumerate() {
+                @if i > 0 { ", " }
+                a href={ "/devices/" (device) } { (host) }
+            }
+            @if more > 0 { " and " (number(more)) " more" }
+        }
     }
-    .into_any()
 }
 
 #[cfg(test)]
