@@ -62,23 +62,16 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
             run.join(tools);
         }
         let mut simulation = None;
-        if !alone {
-            let built = run.step("build for the tests", || cargo_test(&["--no-run"]));
-            if simulate && built {
-                simulation = Some(Beside::start(scope, "simulation", || simulate_seeds(args.seeds)));
-            }
-            if built {
-                run.step("cargo test", || cargo_test(&[]));
-            }
+        let built = alone || run.step("build for the tests", || cargo_test(&["--no-run"]));
+        if simulate && built {
+            simulation = Some(Beside::start(scope, "simulation", || simulate_seeds(args.seeds)));
         }
-        if browser {
-            if !alone {
-                run.step("clippy, browser", clippy_browser);
-            }
-            // As it is shipped: what is tried is what is weighed and what browsers get.
-            let site = run.step("browser part", || {
-                site::build(Profile::Release).map(|_| Outcome::PASSED)
-            });
+        let front = browser.then(|| Beside::start(scope, "browser part", move || browser_part(!alone)));
+        if !alone && built {
+            run.step("cargo test", || cargo_test(&[]));
+        }
+        if let Some(front) = front {
+            let site = run.join(front);
             if !alone && site {
                 run.step("size of the browser part", || budget::check().map(|()| Outcome::PASSED));
             }
@@ -115,14 +108,14 @@ impl Run {
         self.ended(name, result, start.elapsed())
     }
 
-    /// Waits for what runs beside.
-    fn join(&mut self, beside: Beside) {
+    /// Waits for what runs beside; true when nothing failed.
+    fn join(&mut self, beside: Beside) -> bool {
         println!("{}, the rest ...", beside.name);
         let (result, took) = beside
             .thread
             .join()
             .unwrap_or_else(|_| (Err(anyhow!("panicked")), Duration::ZERO));
-        self.ended(beside.name, result, took);
+        self.ended(beside.name, result, took)
     }
 
     fn ended(&mut self, name: &str, result: Result<Outcome>, took: Duration) -> bool {
@@ -225,7 +218,16 @@ fn clippy_host() -> Result<Outcome> {
 /// Names the file to which tests add a line when they leave something out: what passing tests print, cargo hides.
 const SKIPPED: &str = "PATCHWARD_SKIPPED";
 
-fn clippy_browser() -> Result<Outcome> {
+/// As it is shipped: what is tried is what is weighed and what browsers get. Built while the tests run, which mostly wait.
+fn browser_part(look: bool) -> Result<Outcome> {
+    if look {
+        clippy_browser()?;
+    }
+    site::build(Profile::Release)?;
+    Ok(Outcome::PASSED)
+}
+
+fn clippy_browser() -> Result<()> {
     let target = target_dir().join("front");
     must_succeed(
         cargo([
@@ -247,8 +249,7 @@ fn clippy_browser() -> Result<Outcome> {
         ])
         .arg(target)
         .args(["--", "-D", "warnings"]),
-    )?;
-    Ok(Outcome::PASSED)
+    )
 }
 
 /// Builds the tests, and runs them unless told not to.

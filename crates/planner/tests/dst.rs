@@ -2,6 +2,11 @@
 //!
 //! The naive one looks at the wall clock minute by minute: a wall-clock time is the first minute that shows it, or, where none does, the
 //! first minute that shows a later one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use domain::{Moment, Span, WindowId};
 use planner::calendar::{Open, Zone};

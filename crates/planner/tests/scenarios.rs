@@ -2,6 +2,11 @@
 //!
 //! A story is `scenarios/<requirement>-<what>.txt`; its transcript is the `.out` beside it. After a wanted change:
 //! `PLANNER_BLESS=1 cargo test -p planner --test scenarios`, and review the difference like code. The language is described in `story/mod.rs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod story;
 

@@ -1,4 +1,9 @@
 //! A few seeds, so that `cargo test` notices what breaks an invariant. The full set is `cargo xtask sim`, which `cargo xtask test` runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use sim::{Outcome, Plan, run};
 

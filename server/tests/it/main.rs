@@ -1,4 +1,9 @@
 //! The server from outside: every route for every principal, hostile requests, and the real binary on bad days.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 #![recursion_limit = "256"]
 
 mod agent_api;

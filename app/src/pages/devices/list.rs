@@ -4,7 +4,7 @@ use super::acts::admit_acts;
 use crate::address::{device_filter, device_patches_at, device_query};
 use crate::api::devices::devices;
 use crate::components::form::get;
-use crate::components::html::timed;
+use crate::components::html::{piece, timed};
 use crate::components::icon::icon;
 use crate::components::marks;
 use crate::components::pager::pager;
@@ -153,35 +153,40 @@ fn table(rows: Vec<AnyView>) -> AnyView {
 }
 
 fn row(row: &DeviceRow) -> AnyView {
-    let row = row.clone();
-    view! { <tr {..timed(move |awake| cells(&row, awake))}></tr> }.into_any()
-}
-
-fn cells(row: &DeviceRow, awake: bool) -> Markup {
-    html! {
-        th.what scope="row" {
-            a href={ "/devices/" (row.id) } { (row.hostname) }
-            @if row.scan_only { (marks::badge_html("quiet", "search", "scan only")) }
-            p.sub { (row.os) }
+    let what = html! {
+        a href={ "/devices/" (row.id) } { (row.hostname) }
+        @if row.scan_only { (marks::badge_html("quiet", "search", "scan only")) }
+        p.sub { (row.os) }
+    };
+    let state = html! { (marks::device_state_html(row.state)) p.sub { (row.state_reason) } };
+    let group = html! {
+        (row.group.as_deref().unwrap_or("no group"))
+        p.sub { @match &row.ring { Some(ring) => { "ring " (ring) }, None => "no ring" } }
+    };
+    let (reboot_since, scan, silent, contact) = (row.reboot_since, row.last_scan, row.silent, row.last_contact);
+    let restart = timed(move |awake| match reboot_since {
+        Some(at) => html! { (marks::badge_html("warn", "restart", "owed")) p.sub { "since " (when_html(at, awake)) } },
+        None => html! { span.none { "no" } },
+    });
+    let scan = timed(move |awake| {
+        html! {
+            (when_or_html(scan, "never", awake)) " "
+            @if silent { (marks::badge_html("unknown", "unknown", "too long ago")) }
         }
-        td data-label="State" { (marks::device_state_html(row.state)) p.sub { (row.state_reason) } }
-        td data-label="Group and ring" {
-            (row.group.as_deref().unwrap_or("no group"))
-            p.sub { @match &row.ring { Some(ring) => { "ring " (ring) }, None => "no ring" } }
-        }
-        td data-label="Patches" { (open(row)) }
-        td data-label="Restart" {
-            @match row.reboot_since {
-                Some(at) => { (marks::badge_html("warn", "restart", "owed")) p.sub { "since " (when_html(at, awake)) } },
-                None => span.none { "no" },
-            }
-        }
-        td data-label="Last scan" {
-            (when_or_html(row.last_scan, "never", awake)) " "
-            @if row.silent { (marks::badge_html("unknown", "unknown", "too long ago")) }
-        }
-        td.nowrap data-label="Last contact" { (when_or_html(row.last_contact, "never", awake)) }
+    });
+    let contact = timed(move |awake| when_or_html(contact, "never", awake));
+    view! {
+        <tr>
+            <th scope="row" class="what" {..piece(what)}></th>
+            <td data-label="State" {..piece(state)}></td>
+            <td data-label="Group and ring" {..piece(group)}></td>
+            <td data-label="Patches" {..piece(open(row))}></td>
+            <td data-label="Restart" {..restart}></td>
+            <td data-label="Last scan" {..scan}></td>
+            <td data-label="Last contact" class="nowrap" {..contact}></td>
+        </tr>
     }
+    .into_any()
 }
 
 /// Patches of a device as numbers that link to the list of just those.

@@ -12,45 +12,52 @@ const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// The month; `week` is the address of a date's week.
 pub fn month(page: &CalendarPage, week: &dyn Fn(&str) -> String) -> AnyView {
-    let inner = html! {
-        caption.hide { (page.title) }
-        thead { tr { @for day in WEEKDAYS { th scope="col" { (day) } } } }
-        tbody {
-            @for days in page.days.chunks(7) {
-                tr { @for day in days { (cell(page, day, &week(&day.date))) } }
-            }
-        }
-    };
-    view! { <table class="month" {..piece(inner)}></table> }.into_any()
+    let rows = page.days.chunks(7).map(|days| {
+        let cells = days
+            .iter()
+            .map(|day| cell(page, day, &week(&day.date)))
+            .collect::<Vec<_>>();
+        view! { <tr>{cells}</tr> }
+    });
+    let rows = rows.collect::<Vec<_>>();
+    let heads = html! { @for day in WEEKDAYS { th scope="col" { (day) } } };
+    view! {
+        <table class="month">
+            <caption class="hide">{page.title.clone()}</caption>
+            <thead><tr {..piece(heads)}></tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
 }
 
-fn cell(page: &CalendarPage, day: &CalendarDay, week: &str) -> Markup {
+fn cell(page: &CalendarPage, day: &CalendarDay, week: &str) -> AnyView {
     let today = day.date == page.today;
     let (weekday, date) = day.label.split_once(' ').unwrap_or(("", &day.label));
     let load = day.load;
     let freezes = || day.bands.iter().filter(|band| band.kind == BandKind::Freeze);
     let closed = freezes().any(|band| band.of.is_none()).then_some("true");
-    html! {
-        td data-today=[today.then_some("true")] data-outside=[(!day.inside).then_some("true")] data-frozen=[closed] {
-            p.date {
-                a href=(week) { span.weekday { (weekday) " " } (date) }
-                @if today { " today" }
-            }
-            (strip(day))
-            @if load.installs > 0 {
-                p.installs { b { (number(load.installs)) } (if load.installs == 1 { " install" } else { " installs" }) ", " (bytes(load.bytes)) }
-            }
-            @if let Some(minutes) = day.open_minutes.filter(|n| *n > 0) { p.open { (length(minutes)) " open" } }
-            @for band in freezes() {
-                p.frozen {
-                    (icon_html("lock")) " " span.hide { "Frozen by " }
-                    a href={ "/schedule/freezes/" (band.id) } { (band.name) }
-                    @if let Some(of) = &band.of { " (" (of) ")" }
-                }
-            }
-            (said(day))
+    let inner = html! {
+        p.date {
+            a href=(week) { span.weekday { (weekday) " " } (date) }
+            @if today { " today" }
         }
-    }
+        (strip(day))
+        @if load.installs > 0 {
+            p.installs { b { (number(load.installs)) } (if load.installs == 1 { " install" } else { " installs" }) ", " (bytes(load.bytes)) }
+        }
+        @if let Some(minutes) = day.open_minutes.filter(|n| *n > 0) { p.open { (length(minutes)) " open" } }
+        @for band in freezes() {
+            p.frozen {
+                (icon_html("lock")) " " span.hide { "Frozen by " }
+                a href={ "/schedule/freezes/" (band.id) } { (band.name) }
+                @if let Some(of) = &band.of { " (" (of) ")" }
+            }
+        }
+        (said(day))
+    };
+    let (today, outside) = (today.then_some("true"), (!day.inside).then_some("true"));
+    view! { <td data-today=today data-outside=outside data-frozen={closed} {..piece(inner)}></td> }.into_any()
 }
 
 /// Allowed hours, windows and installs, a line each from top to bottom; a freeze lies behind them all. The words beside it say the same.

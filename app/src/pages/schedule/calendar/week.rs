@@ -17,23 +17,23 @@ const LABEL: u32 = 2_600;
 
 /// The week.
 pub fn week(page: &CalendarPage) -> AnyView {
-    let days = html! { @for day in &page.days { (one(page, day)) } };
-    view! { <ol class="week" {..piece(days)}></ol> }.into_any()
+    let days = page.days.iter().map(|day| one(page, day)).collect::<Vec<_>>();
+    view! { <ol class="week">{days}</ol> }.into_any()
 }
 
-fn one(page: &CalendarPage, day: &CalendarDay) -> Markup {
+fn one(page: &CalendarPage, day: &CalendarDay) -> AnyView {
     let today = day.date == page.today;
     let hours = (day.to.0 - day.from.0) / 3_600;
-    html! {
-        li.day data-today=[today.then_some("true")] {
-            h3 {
-                (day.label) " "
-                @if today { span.badge data-tone="good" { "today" } } " "
-                @if hours != 24 { span.badge { (hours) " hours" } }
-            }
-            div { (strip(page.now, day)) (list(day)) }
+    let inner = html! {
+        h3 {
+            (day.label) " "
+            @if today { span.badge data-tone="good" { "today" } } " "
+            @if hours != 24 { span.badge { (hours) " hours" } }
         }
-    }
+        div { (strip(page.now, day)) (list(day)) }
+    };
+    let today = today.then_some("true");
+    view! { <li class="day" data-today={today} {..piece(inner)}></li> }.into_any()
 }
 
 /// Where a moment lies on the day, in ten-thousandths.
