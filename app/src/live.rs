@@ -171,11 +171,14 @@ pub fn local_text(at: Moment) -> String {
     )
 }
 
-/// The browser's time zone, e.g. `Europe/Helsinki`.
+/// The browser's time zone, e.g. `Europe/Helsinki`. Asked for once: it takes a browser half a millisecond, and a page has hundreds of moments.
 pub fn local_zone() -> String {
-    let options = js_sys::Intl::DateTimeFormat::default().resolved_options();
-    js_sys::Reflect::get(&options, &"timeZone".into())
-        .ok()
-        .and_then(|z| z.as_string())
-        .unwrap_or_default()
+    thread_local! {
+        static ZONE: String = {
+            let options = js_sys::Intl::DateTimeFormat::default().resolved_options();
+            let zone = js_sys::Reflect::get(&options, &"timeZone".into());
+            zone.ok().and_then(|z| z.as_string()).unwrap_or_default()
+        };
+    }
+    ZONE.with(String::clone)
 }

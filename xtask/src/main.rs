@@ -94,8 +94,8 @@ struct TestArgs {
     /// Only what needs no browser: format, imports, lints, cargo test
     #[arg(long)]
     quick: bool,
-    /// Seeds of the simulation, from 1; none with --quick. 60 take 5 to 10 minutes on two cores
-    #[arg(long, default_value_t = 60)]
+    /// Seeds of the simulation, from 1; none with --quick. 40 take 5 to 10 minutes on two cores
+    #[arg(long, default_value_t = 40)]
     seeds: u32,
     /// Only the end-to-end tests (and the builds that they need); what follows `--` goes to Playwright
     #[arg(long)]
