@@ -1,4 +1,4 @@
-//! A few seeds, so that `cargo test` notices what breaks an invariant. The full set is `cargo xtask sim`, which `cargo xtask test` runs.
+//! A few seeds, so that `cargo test` notices what breaks an invariant. `cargo xtask test` runs more, `cargo xtask sim` all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -562,3 +562,16 @@ pub struct ReportReply {
     /// Acknowledged digest.
     pub digest: Digest,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_without_what_its_kind_needs_is_refused_by_name() {
+        let read = |json| serde_json::from_str::<ReportContent>(json).unwrap_err().to_string();
+        assert!(read(r#"{"kind":"full"}"#).contains("without its `inventory`"));
+        assert!(read(r#"{"kind":"delta"}"#).contains("without its `base`"));
+        assert!(read(r#"{"kind":"half"}"#).contains("half"));
+    }
+}
