@@ -1,6 +1,7 @@
 //! Three routers: what is open, what people use, what agents use. They share no state of a request: agents have no session, people have no
 //! device key, and nothing under one prefix is reachable by the other.
 
+mod again;
 pub mod agent_v1;
 pub mod bodies;
 pub mod explain;

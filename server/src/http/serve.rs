@@ -1,5 +1,6 @@
 //! Accepting connections. axum's own loop has no limit on their number and waits for ever for a request's head, so this one does not use it.
 
+use super::again::Again;
 use crate::state::Stop;
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -41,10 +42,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
             Ok((stream, peer)) => {
                 let router = router.clone();
                 let stop = stop.clone();
-                running.spawn(async move {
+                running.spawn(Again::new(async move {
                     connection(stream, ConnectInfo(peer), router, stop).await;
                     drop(place);
-                });
+                }));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

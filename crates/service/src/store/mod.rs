@@ -22,6 +22,7 @@ pub mod pages;
 pub mod places;
 pub mod policy;
 pub mod problems;
+pub mod readers;
 pub mod recount;
 pub mod rings;
 pub mod rollback_plans;
@@ -35,7 +36,10 @@ pub mod tries;
 pub mod views;
 pub mod waiting;
 
+pub use readers::ReadConn;
+
 use crate::{Settings, error::Result};
+use readers::Readers;
 use sqlx::{
     SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -90,14 +94,12 @@ pub enum OpenError {
 #[derive(Clone)]
 pub struct Store {
     writer: SqlitePool,
-    readers: SqlitePool,
+    readers: Readers,
     _lock: Arc<File>,
 }
 
 /// A write transaction that has begun IMMEDIATE. Dropped without `commit` it changes nothing.
 pub type WriteTx = sqlx::Transaction<'static, sqlx::Sqlite>;
-/// A read connection.
-pub type ReadConn = sqlx::pool::PoolConnection<sqlx::Sqlite>;
 
 impl Store {
     /// Opens, locks, checks and migrates.
@@ -131,12 +133,8 @@ impl Store {
             .run(&writer)
             .await
             .map_err(|e| OpenError::Migrate(path.clone(), e))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE))
-            .await
-            .map_err(fault)?;
+        let reading = options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
+        let readers = Readers::new(reading).map_err(fault)?;
         Ok(Self {
             writer,
             readers,
@@ -167,7 +165,7 @@ impl Store {
     /// # Errors
     /// When none can be had.
     pub async fn read(&self) -> Result<ReadConn> {
-        Ok(self.readers.acquire().await?)
+        Ok(self.readers.get().await?)
     }
 
     /// Closes all connections after their work is done.
