@@ -5,7 +5,7 @@ use crate::components::flash::{FlashBanner, provide_flash};
 use crate::components::icon::icon;
 use crate::components::section::{Session, ask_here, waiting};
 use crate::lazy::{Pages, lazy, load, page};
-use crate::live::provide_live;
+use crate::live::{live, provide_live};
 use crate::pages::{accounts, audit, devices, not_found::NotFound, password, patches, rings, schedule, sign_in};
 use crate::words::plural;
 use domain::Permission;
@@ -107,13 +107,15 @@ fn Frame() -> impl IntoView {
 /// Says in the document that the browser runs the page by now. On each other page after that, moves the focus to its content: the link
 /// that led there is gone, and whoever hears the page would not notice.
 fn follow_path() {
-    let path = use_location().pathname;
+    let (path, awake) = (use_location().pathname, live().awake);
     Effect::new(move |before: Option<String>| {
         let now = path.get();
         if let Some(main) = document().get_element_by_id("main") {
             match before {
                 None => {
                     let _ = main.set_attribute("data-hydrated", "true");
+                    // Last: every moment of the page is told anew by it.
+                    awake.set(true);
                 }
                 Some(before) if before == now => {}
                 Some(_) => focus(&main),

@@ -50,10 +50,7 @@ pub fn provide_live() {
     };
     provide_context(live);
     // Effects run in the browser only.
-    Effect::new(move |_| {
-        live.awake.set(true);
-        follow(live);
-    });
+    Effect::new(move |_| follow(live));
 }
 
 thread_local! {
@@ -171,14 +168,13 @@ pub fn local_text(at: Moment) -> String {
     )
 }
 
-/// The browser's time zone, e.g. `Europe/Helsinki`. Asked for once: it takes a browser half a millisecond, and a page has hundreds of moments.
-pub fn local_zone() -> String {
-    thread_local! {
-        static ZONE: String = {
-            let options = js_sys::Intl::DateTimeFormat::default().resolved_options();
-            let zone = js_sys::Reflect::get(&options, &"timeZone".into());
-            zone.ok().and_then(|z| z.as_string()).unwrap_or_default()
-        };
-    }
-    ZONE.with(String::clone)
+/// How far the browser's clock is from UTC at a moment, e.g. `UTC+02:00`. Not the name of its zone: a browser loads its calendars to tell
+/// that, for 40 ms of a first visit.
+pub fn local_offset(at: Moment) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a date; exact far beyond the year 9999")]
+    let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(at.0 as f64 * 1_000.0));
+    #[expect(clippy::cast_possible_truncation, reason = "minutes of a day")]
+    let behind = date.get_timezone_offset() as i32;
+    let sign = if behind > 0 { '-' } else { '+' };
+    format!("UTC{sign}{:02}:{:02}", behind.abs() / 60, behind.abs() % 60)
 }

@@ -1,10 +1,12 @@
 //! Acts that need a second look: a button that opens, in place, what will happen and the form that does it. Works without JavaScript.
 
 use super::field::hidden;
-use super::form::post;
-use super::icon::icon;
-use super::text_area::text_area;
+use super::form::{post, sender};
+use super::html::piece;
+use super::icon::{icon, icon_html};
+use super::text_area::{text_area, text_area_html};
 use leptos::prelude::*;
+use maud::html;
 use server_fn::ServerFn;
 
 /// An act.
@@ -23,31 +25,39 @@ pub struct Act {
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// The act as a button with a panel.
+/// The act as a button with a panel. In one piece, for a device has such forms for each of its patches: what was typed is gone when a field
+/// changes with what the page shows. An act with such a field has its [`body`] in a [`panel`].
 pub fn act<F: ServerFn>(act: Act) -> AnyView {
-    let (label, icon_name, tone) = (act.label, act.icon, act.tone);
-    panel(label, icon_name, tone, body::<F>(act))
+    let html = html! {
+        summary.button data-tone=(act.tone) { (icon_html(act.icon)) " " span { (act.label) } }
+        div.act-panel {
+            form class=(FORM) method="post" action=(F::PATH) {
+                @for (name, value) in &act.fields { input type="hidden" name=(name) value=(value); }
+                p { (act.explain) }
+                @if let Some((label, required)) = act.reason { (text_area_html("reason", label, required)) }
+                button.button data-tone=(act.tone) { (act.label) }
+            }
+        }
+    };
+    view! { <details class="act" on:submit=sender(F::PATH, false) {..piece(html)}></details> }.into_any()
 }
+
+const FORM: &str = "act-form";
 
 /// The act's form, open.
 pub fn body<F: ServerFn>(act: Act) -> AnyView {
-    let fields = fields(act);
-    post::<F>("act-form", fields)
-}
-
-fn fields(act: Act) -> AnyView {
     let hidden = act
         .fields
         .into_iter()
         .map(|(name, value)| hidden(name, value))
         .collect::<Vec<_>>();
-    view! {
+    let fields = view! {
         {hidden}
         <p>{act.explain}</p>
         {act.reason.map(|(label, required)| text_area("reason", label, required))}
         <button class="button" data-tone=act.tone>{act.label}</button>
-    }
-    .into_any()
+    };
+    post::<F>(FORM, fields.into_any())
 }
 
 /// A button that opens a panel.

@@ -30,8 +30,14 @@ pub fn post_kept<F: ServerFn>(id: &'static str, class: &'static str, fields: Any
 }
 
 fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Option<&'static str>) -> AnyView {
+    let submit = sender(path, kept.is_some());
+    view! { <form method="post" action=path id=kept class=class on:submit=submit>{fields}</form> }.into_any()
+}
+
+/// What sends a form in the background. `kept`: what was typed stays in it until the next page is there.
+pub fn sender(path: &'static str, kept: bool) -> impl FnMut(SubmitEvent) + 'static {
     let (live, flash, navigate) = (live(), expect_context::<Flash>(), use_navigate());
-    let submit = move |event: SubmitEvent| {
+    move |event: SubmitEvent| {
         let Some((form, data)) = read(&event) else { return };
         event.prevent_default();
         // Pressed twice: the first answer is still on its way.
@@ -46,7 +52,7 @@ fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Optio
         spawn_local(async move {
             let refusal = match send(path, &data).await {
                 Ok(location) => {
-                    if kept.is_none() {
+                    if !kept {
                         close(&form);
                     }
                     move_on(live, &location, navigate);
@@ -64,8 +70,7 @@ fn post_to(path: &'static str, class: &'static str, fields: AnyView, kept: Optio
             // Last: until the address is the new one, it holds the notice of what was done before.
             flash.end(refusal);
         });
-    };
-    view! { <form method="post" action=path id=kept class=class on:submit=submit>{fields}</form> }.into_any()
+    }
 }
 
 /// Set on a form, and on the button that sent it, until the server has answered.

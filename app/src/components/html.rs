@@ -18,6 +18,10 @@ pub fn piece(html: Markup) -> impl Attribute {
 /// page by now.
 pub fn timed(html: impl Fn(bool) -> Markup + Send + Sync + 'static) -> impl Attribute {
     let awake = live().awake;
-    let html: Arc<dyn Fn() -> String + Send + Sync> = Arc::new(move || html(awake.get()).into_string());
+    let html: Arc<dyn Fn() -> String + Send + Sync> = Arc::new(move || match awake.get() {
+        // In a browser that wakes up the element is there already, as the server made it.
+        false if cfg!(not(feature = "ssr")) => String::new(),
+        awake => html(awake).into_string(),
+    });
     inner_html(html)
 }

@@ -1,16 +1,24 @@
 //! The only place that writes a text area. The server does not escape what stands inside one: it starts empty, or with what is escaped here.
 
+use super::html::piece;
 use leptos::prelude::*;
+use maud::{Markup, html};
 
 /// Room for a few lines.
 pub fn text_area(name: &'static str, label: &'static str, required: bool) -> AnyView {
-    view! {
-        <label class="field">
-            <span>{label} {(!required).then_some(" (optional)")}</span>
-            <textarea name=name rows="2" maxlength="1000" required=required></textarea>
-        </label>
+    view! { <label class="field" {..piece(room(name, label, required))}></label> }.into_any()
+}
+
+/// As HTML.
+pub fn text_area_html(name: &'static str, label: &'static str, required: bool) -> Markup {
+    html! { label.field { (room(name, label, required)) } }
+}
+
+fn room(name: &'static str, label: &'static str, required: bool) -> Markup {
+    html! {
+        span { (label) @if !required { " (optional)" } }
+        textarea name=(name) rows="2" maxlength="1000" required[required] {}
     }
-    .into_any()
 }
 
 /// As [`text_area`], for what must be given, with what was written in it before.

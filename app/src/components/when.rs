@@ -1,6 +1,6 @@
 //! Moments. The server writes UTC; the browser shows its own zone and keeps UTC in the tooltip.
 
-use crate::live::{live, local_text, local_zone};
+use crate::live::{live, local_offset, local_text};
 use domain::Moment;
 use leptos::prelude::*;
 use maud::{Markup, html};
@@ -50,7 +50,7 @@ fn shown(moment: &Instant, awake: bool) -> String {
 fn hint(moment: &Instant, awake: bool) -> String {
     let utc = moment.utc();
     if awake {
-        format!("{utc} (shown in {})", local_zone())
+        format!("{utc} (shown in {})", local_offset(moment.at))
     } else {
         utc
     }

@@ -2,7 +2,7 @@
 
 use crate::api::devices::{AcceptDevice, AskScan, MoveDevice, PlaceDevice, RevokeDevice};
 use crate::api::patches::{LiftBlock, Problem, RollBack, TryAgain};
-use crate::components::confirm::{Act, act, panel};
+use crate::components::confirm::{Act, act, body, panel};
 use crate::components::field::hidden;
 use crate::components::form::post;
 use crate::components::icon::icon;
@@ -79,7 +79,7 @@ fn try_again(me: &Me, device: DeviceId, patch: PatchId, again: Again, back: &str
     if !me.role.may(right) {
         return ().into_any();
     }
-    act::<TryAgain>(Act {
+    let form = Act {
         label: "Try again",
         icon: "restart",
         tone: "main",
@@ -95,7 +95,8 @@ fn try_again(me: &Me, device: DeviceId, patch: PatchId, again: Again, back: &str
             ("latest", again.latest.to_string()),
             ("back", back.to_owned()),
         ],
-    })
+    };
+    panel(form.label, form.icon, form.tone, body::<TryAgain>(form))
 }
 
 /// Accept and revoke.
