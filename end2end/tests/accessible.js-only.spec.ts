@@ -21,6 +21,18 @@ const SIGNED_OUT = ['/sign-in', '/sign-in/link/none'];
 const unfold = (page: Page, which: string) =>
   page.locator(which).evaluateAll((all) => all.forEach((d) => d.setAttribute('open', '')));
 
+/** Panels of which not all is seen when they are opened. */
+const outside = (page: Page) =>
+  page.locator('main details.act').evaluateAll((all) => {
+    const hidden = all.filter((details) => {
+      details.setAttribute('open', '');
+      const { left, right } = details.querySelector('.act-panel')!.getBoundingClientRect();
+      details.removeAttribute('open');
+      return left < 0 || right > document.documentElement.clientWidth;
+    });
+    return hidden.map((details) => details.querySelector('summary')!.textContent);
+  });
+
 // Both look at some thirty pages, each with a checker that computes for seconds: far longer than a test of one thing.
 test('every page is accessible on a desktop, in both colour schemes', async ({ adminPage: page, server, pageErrors }) => {
   test.setTimeout(900_000);
@@ -37,6 +49,7 @@ test('every page is accessible on a desktop, in both colour schemes', async ({ a
     await hydrated(page, true);
     await unfold(page, 'main details:not(.act)');
     await sane(page);
+    expect(await outside(page), `panels of ${path} that begin or end outside of the window`).toEqual([]);
     await both();
     // Panels lie over the page: one by one, each kind once.
     for (const panel of await page.locator('main details.act').all()) {

@@ -83,3 +83,93 @@ impl Readers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::sqlite::SqliteJournalMode;
+
+    /// A database of one table, a connection that writes, and the pool.
+    async fn database(folder: &tempfile::TempDir) -> (SqliteConnection, Readers) {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("a.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let mut writer = options.connect().await.unwrap();
+        sqlx::query("CREATE TABLE line (n INTEGER)")
+            .execute(&mut writer)
+            .await
+            .unwrap();
+        (writer, Readers::new(options.pragma("query_only", "ON")).unwrap())
+    }
+
+    async fn lines(connection: &mut SqliteConnection) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM line")
+            .fetch_one(connection)
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_left_open_is_over_for_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, readers) = database(&folder).await;
+        let mut first = readers.get().await.unwrap();
+        let mut left = first.begin().await.unwrap();
+        assert_eq!(lines(&mut left).await, 0);
+        drop(left);
+        drop(first);
+        sqlx::query("INSERT INTO line VALUES (1)")
+            .execute(&mut writer)
+            .await
+            .unwrap();
+        let mut second = readers.get().await.unwrap();
+        assert_eq!(readers.0.status().size, 1, "the same connection again");
+        assert_eq!(lines(&mut second).await, 1, "and not what it saw before");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_waits_for_any_more_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_writer, readers) = database(&folder).await;
+        let mut first = readers.get().await.unwrap();
+        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000) SELECT i FROM n";
+        let long = sqlx::query(many).fetch_all(&mut *first);
+        assert!(tokio::time::timeout(Duration::from_millis(1), long).await.is_err());
+        drop(first);
+        assert_eq!(lines(&mut *readers.get().await.unwrap()).await, 0);
+    }
+
+    #[tokio::test]
+    async fn none_is_lent_twice_and_none_after_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_writer, readers) = database(&folder).await;
+        let mut lent = Vec::new();
+        for _ in 0..MOST {
+            lent.push(readers.get().await.unwrap());
+        }
+        let soon = |wait| {
+            let (pool, timeouts) = (
+                readers.0.clone(),
+                Timeouts {
+                    wait: Some(wait),
+                    ..Timeouts::default()
+                },
+            );
+            async move { pool.timeout_get(&timeouts).await }
+        };
+        assert!(matches!(soon(Duration::ZERO).await, Err(PoolError::Timeout(_))));
+        let waiting = soon(WAIT);
+        tokio::pin!(waiting);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), waiting.as_mut())
+                .await
+                .is_err()
+        );
+        lent.pop();
+        let mut late = waiting.await.unwrap();
+        assert_eq!(lines(&mut late).await, 0);
+        readers.close().await;
+        assert!(matches!(readers.get().await, Err(sqlx::Error::PoolClosed)));
+    }
+}
