@@ -2,12 +2,12 @@
 
 use crate::e2e;
 use crate::process::{cargo, must_succeed};
-use crate::site::{self, Profile};
+use crate::site::{self, Lints, Profile};
 use anyhow::Result;
 
 pub(crate) fn run(devices: u32) -> Result<()> {
     e2e::tools()?;
-    site::build(Profile::Release)?;
+    site::build(Profile::Release, Lints::Off)?;
     must_succeed(&mut cargo([
         "build",
         "--release",

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check, in the order in which a failure is cheapest to learn.
 
 use crate::process::{cargo, has_program, must_succeed, root, target_dir, watch_lines};
-use crate::site::{self, Profile};
+use crate::site::{self, Lints, Profile};
 use crate::steps::{Outcome, Summary, seconds};
 use crate::{TestArgs, budget, check_deps, e2e, licences, toolchain};
 use anyhow::{Result, anyhow};
@@ -56,17 +56,21 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
                 check_deps::check().map(|()| Outcome::PASSED)
             });
             run.step("licences and bans", check_licences);
-            run.step("clippy, host", clippy_host);
         }
         if let Some(tools) = tools {
             run.join(tools);
         }
         let mut simulation = None;
-        let built = alone || run.step("build for the tests", || cargo_test(&["--no-run"]));
+        // Benchmarks too, so that they are looked at.
+        let built = alone
+            || run.step("lints, and build for the tests", || {
+                cargo_test(&["--no-run", "--all-targets"])
+            });
         if simulate && built {
             simulation = Some(Beside::start(scope, "simulation", || simulate_seeds(args.seeds)));
         }
-        let front = browser.then(|| Beside::start(scope, "browser part", move || browser_part(!alone)));
+        let lints = if alone { Lints::Off } else { Lints::On };
+        let front = browser.then(|| Beside::start(scope, "browser part", move || browser_part(lints)));
         if !alone && built {
             run.step("cargo test", || cargo_test(&[]));
         }
@@ -196,60 +200,13 @@ fn plain(args: &[&str]) -> Result<Outcome> {
     Ok(Outcome::PASSED)
 }
 
-/// One pass over everything, tests and this program too: each further one would look at all of it again.
-fn clippy_host() -> Result<Outcome> {
-    plain(&[
-        "clippy",
-        "--quiet",
-        "--profile",
-        PROFILE,
-        "--workspace",
-        "--exclude",
-        "frontend",
-        "--features",
-        "server/test-clock",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])
-}
-
 /// Names the file to which tests add a line when they leave something out: what passing tests print, cargo hides.
 const SKIPPED: &str = "PATCHWARD_SKIPPED";
 
 /// As it is shipped: what is tried is what is weighed and what browsers get. Built while the tests run, which mostly wait.
-fn browser_part(look: bool) -> Result<Outcome> {
-    if look {
-        clippy_browser()?;
-    }
-    site::build(Profile::Release)?;
+fn browser_part(lints: Lints) -> Result<Outcome> {
+    site::build(Profile::Release, lints)?;
     Ok(Outcome::PASSED)
-}
-
-fn clippy_browser() -> Result<()> {
-    let target = target_dir().join("front");
-    must_succeed(
-        cargo([
-            "clippy",
-            "--quiet",
-            "-p",
-            "frontend",
-            "-p",
-            "app",
-            "--features",
-            "app/hydrate",
-        ])
-        .args([
-            "--target",
-            toolchain::BROWSER,
-            "--profile",
-            "wasm-release",
-            "--target-dir",
-        ])
-        .arg(target)
-        .args(["--", "-D", "warnings"]),
-    )
 }
 
 /// Builds the tests, and runs them unless told not to.
@@ -262,6 +219,7 @@ fn cargo_test(more: &[&str]) -> Result<Outcome> {
     for packages in [&["-p", ITSELF][..], &HOST[..]] {
         let mut command = cargo(["test", "--no-fail-fast"]);
         command.args(more).args(packages).env(SKIPPED, &left_out);
+        toolchain::with_lints(&mut command)?;
         let before = failed;
         let succeeded = watch_lines(&mut command, |line| {
             if let Some((passes, failures)) = tally(line) {
@@ -301,7 +259,7 @@ fn tally(line: &str) -> Option<(u32, u32)> {
 fn binaries(after_tests: bool) -> Result<Outcome> {
     let mut build = cargo(["build", "--bins"]);
     if after_tests {
-        build.arg("--tests");
+        toolchain::with_lints(build.arg("--tests"))?;
     }
     must_succeed(build.args(HOST))?;
     Ok(Outcome::PASSED)

@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 pub(crate) const BROWSER: &str = "wasm32-unknown-unknown";
 
 /// The programs of the checks, each with the component that brings it.
-const CHECKERS: [(&str, &str); 2] = [("cargo-clippy", "clippy"), ("cargo-fmt", "rustfmt")];
+const CHECKERS: [(&str, &str); 2] = [(LINTER, "clippy"), ("cargo-fmt", "rustfmt")];
+const LINTER: &str = "clippy-driver";
 
 /// Installs the target for browsers where it is missing.
 pub(crate) fn for_browsers() -> Result<()> {
@@ -38,6 +39,16 @@ pub(crate) fn for_checks() -> Result<()> {
         return Ok(());
     }
     rustup(&[&["component", "add"], missing.as_slice()].concat())
+}
+
+/// Lets the linter compile the workspace's own crates for `command`, every warning an error. It is the compiler with more to say, and what it
+/// builds is the same: `cargo clippy` would read all of this, and everything that it depends on, once more.
+pub(crate) fn with_lints(command: &mut Command) -> Result<&mut Command> {
+    let linter = sysroot()?.join("bin").join(LINTER);
+    Ok(command
+        .env("RUSTC_WORKSPACE_WRAPPER", linter)
+        // As `cargo clippy -- -D warnings` hands it over.
+        .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"))
 }
 
 /// Where the Rust that builds this workspace keeps its libraries and programs.
