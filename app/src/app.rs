@@ -114,8 +114,8 @@ fn follow_path() {
             match before {
                 None => {
                     let _ = main.set_attribute("data-hydrated", "true");
-                    // Last: every moment of the page is told anew by it.
-                    awake.set(true);
+                    // Every moment of the page is told anew by it: after what the person did meanwhile, and before they see the page again.
+                    request_animation_frame(move || awake.set(true));
                 }
                 Some(before) if before == now => {}
                 Some(_) => focus(&main),

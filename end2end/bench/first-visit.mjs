@@ -58,9 +58,7 @@ function visit(path) {
       look.observe(document, { attributes: true, attributeFilter: ['data-hydrated'], subtree: true });
     });
     // The page says so: to ask it would bring a script of this tool's own into it, which costs it 30 ms.
-    const interactive = page.waitForEvent('console', (message) => message.text() === 'interactive');
-    await page.goto(url + path);
-    await interactive;
+    await Promise.all([page.waitForEvent('console', (message) => message.text() === 'interactive'), page.goto(url + path)]);
     await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
     const times = await page.evaluate(() => ({
       painted: performance.getEntriesByName('first-contentful-paint')[0].startTime,

@@ -2,12 +2,12 @@
 
 use crate::e2e;
 use crate::process::{cargo, must_succeed};
-use crate::site::{self, Lints, Profile};
+use crate::site::{self, Profile};
 use anyhow::Result;
 
 pub(crate) fn run(devices: u32) -> Result<()> {
     e2e::tools()?;
-    site::build(Profile::Release, Lints::Off)?;
+    site::build(Profile::Release)?;
     must_succeed(&mut cargo([
         "build",
         "--release",

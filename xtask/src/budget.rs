@@ -1,7 +1,7 @@
 //! The size that a first visit costs.
 
 use crate::bind::PARTS;
-use crate::site::{self, Lints, Profile};
+use crate::site::{self, Profile};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ const BUDGET_BYTES: usize = 300_000;
 
 /// Prints what a first visit loads, for every part that pages are made of, and fails when the heaviest is too heavy.
 pub(crate) fn check() -> Result<()> {
-    let pkg = site::build(Profile::Release, Lints::Off)?.pkg();
+    let pkg = site::build(Profile::Release)?.pkg();
     let parts = std::fs::read(pkg.join(PARTS)).with_context(|| format!("no {PARTS}"))?;
     let parts: BTreeMap<String, Vec<String>> = serde_json::from_slice(&parts)?;
     let sent = sent(&pkg)?;

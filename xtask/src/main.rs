@@ -121,7 +121,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Run(args) => run::run(&args),
         Task::Test(args) => test::test(&args),
         Task::Site { release } => {
-            let site = site::build(site::Profile::of(release), site::Lints::Off)?;
+            let site = site::build(site::Profile::of(release))?;
             println!(
                 "target/site/pkg/{} is {}",
                 site.id,

@@ -2,7 +2,7 @@
 
 use crate::RunArgs;
 use crate::process::{cargo, must_succeed, output_of, root, stop, target_dir};
-use crate::site::{self, Lints, Profile};
+use crate::site::{self, Profile};
 use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     // Debug by default: on a bare machine it is ready a little sooner than an optimised build, and every later start
     // after a change takes seconds instead of a minute. `--release` builds what one would install.
     let profile = Profile::of(args.release);
-    let site = steps.step("Building the browser part", || site::build(profile, Lints::Off))?;
+    let site = steps.step("Building the browser part", || site::build(profile))?;
     if site.fresh {
         println!("      nothing changed since the last build");
     }

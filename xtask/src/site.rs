@@ -28,8 +28,6 @@ const INPUTS: &[&str] = &[
     ".cargo/config.toml",
     "rust-toolchain.toml",
 ];
-/// Ends the stamp of a site that was built with lints.
-const LOOKED_AT: &str = "looked-at";
 /// Bytes of the hash that name a build: 64 bits are plenty to tell two builds apart.
 const ID_BYTES: usize = 8;
 /// Smaller files gain nothing from compression.
@@ -56,13 +54,6 @@ impl Profile {
     }
 }
 
-/// Whether the sources are looked at while they are compiled.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lints {
-    On,
-    Off,
-}
-
 /// A finished `target/site`.
 pub(crate) struct Site {
     pub(crate) id: String,
@@ -85,52 +76,46 @@ fn folder() -> PathBuf {
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// Makes `target/site` up to date.
-pub(crate) fn build(profile: Profile, lints: Lints) -> Result<Site> {
+pub(crate) fn build(profile: Profile) -> Result<Site> {
     let site = folder();
     let stamp_file = root().join("target/site.stamp");
     let stamp = format!("{} {}", profile.cargo_name(), stamp_of_inputs()?);
-    let looked_at = format!("{stamp} {LOOKED_AT}");
     if let (Ok(id), Ok(old)) = (
         std::fs::read_to_string(site.join("build-id")),
         std::fs::read_to_string(&stamp_file),
     ) {
         let id = id.trim().to_owned();
-        let good = old == looked_at || (old == stamp && lints == Lints::Off);
-        if good && site.join("pkg").join(&id).is_dir() {
+        if old == stamp && site.join("pkg").join(&id).is_dir() {
             return Ok(Site { id, fresh: true });
         }
     }
-    let files = files(profile, lints)?;
+    let files = files(profile)?;
     let id = id_of(&files);
     write_site(&site, &id, &files, profile)?;
-    let stamp = if lints == Lints::On { looked_at } else { stamp };
     std::fs::write(stamp_file, stamp)?;
     Ok(Site { id, fresh: false })
 }
 
 /// Builds and gathers everything that a browser loads, without writing `target/site`.
-fn files(profile: Profile, lints: Lints) -> Result<Files> {
+fn files(profile: Profile) -> Result<Files> {
     toolchain::for_browsers()?;
     let name = profile.cargo_name();
     let front = target_dir().join("front");
-    let mut compile = cargo([
-        "rustc",
-        "-p",
-        "frontend",
-        "--target",
-        toolchain::BROWSER,
-        "--profile",
-        name,
-        "--target-dir",
-    ]);
-    compile
+    must_succeed(
+        cargo([
+            "rustc",
+            "-p",
+            "frontend",
+            "--target",
+            toolchain::BROWSER,
+            "--profile",
+            name,
+            "--target-dir",
+        ])
         .arg(&front)
         // For the crate that links alone: the splitter follows the relocations to see who needs what.
-        .args(["--crate-type", "cdylib", "--", "-C", "link-arg=--emit-relocs"]);
-    if lints == Lints::On {
-        toolchain::with_lints(&mut compile)?;
-    }
-    must_succeed(&mut compile)?;
+        .args(["--crate-type", "cdylib", "--", "-C", "link-arg=--emit-relocs"]),
+    )?;
     let wasm = front.join(toolchain::BROWSER).join(name).join("frontend.wasm");
     let bound = front.join("bindgen").join(name).join("out");
     bind(&wasm, &bound, profile)?;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check, in the order in which a failure is cheapest to learn.
 
 use crate::process::{cargo, has_program, must_succeed, root, target_dir, watch_lines};
-use crate::site::{self, Lints, Profile};
+use crate::site::{self, Profile};
 use crate::steps::{Outcome, Summary, seconds};
 use crate::{TestArgs, budget, check_deps, e2e, licences, toolchain};
 use anyhow::{Result, anyhow};
@@ -69,8 +69,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
         if simulate && built {
             simulation = Some(Beside::start(scope, "simulation", || simulate_seeds(args.seeds)));
         }
-        let lints = if alone { Lints::Off } else { Lints::On };
-        let front = browser.then(|| Beside::start(scope, "browser part", move || browser_part(lints)));
+        let front = browser.then(|| Beside::start(scope, "browser part", move || browser_part(!alone)));
         if !alone && built {
             run.step("cargo test", || cargo_test(&[]));
         }
@@ -204,12 +203,45 @@ fn plain(args: &[&str]) -> Result<Outcome> {
 const SKIPPED: &str = "PATCHWARD_SKIPPED";
 
 /// As it is shipped: what is tried is what is weighed and what browsers get. Built while the tests run, which mostly wait.
-fn browser_part(lints: Lints) -> Result<Outcome> {
-    site::build(Profile::Release, lints)?;
+fn browser_part(look: bool) -> Result<Outcome> {
+    if look {
+        clippy_browser()?;
+    }
+    site::build(Profile::Release)?;
     Ok(Outcome::PASSED)
 }
 
-/// Builds the tests, and runs them unless told not to.
+fn clippy_browser() -> Result<()> {
+    let target = target_dir().join("front");
+    must_succeed(
+        cargo([
+            "clippy",
+            "--quiet",
+            "-p",
+            "frontend",
+            "-p",
+            "app",
+            "--features",
+            "app/hydrate",
+        ])
+        .args([
+            "--target",
+            toolchain::BROWSER,
+            "--profile",
+            "wasm-release",
+            "--target-dir",
+        ])
+        .arg(target)
+        .args(["--", "-D", "warnings"]),
+    )
+}
+
+/// This program as it runs; with its tests it is looked at among all others.
+fn lint_itself() -> Result<()> {
+    must_succeed(toolchain::with_lints(&mut cargo(["build", "-p", ITSELF]))?)
+}
+
+/// Builds the tests, and runs them unless told not to. The linter compiles them.
 fn cargo_test(more: &[&str]) -> Result<Outcome> {
     let (mut passed, mut failed) = (0, 0);
     let left_out = target_dir().join("skipped-tests");

@@ -25,9 +25,15 @@ pub struct Act {
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// The act as a button with a panel. In one piece, for a device has such forms for each of its patches: what was typed is gone when a field
-/// changes with what the page shows. An act with such a field has its [`body`] in a [`panel`].
+/// The act as a button with a panel.
 pub fn act<F: ServerFn>(act: Act) -> AnyView {
+    let (label, icon_name, tone) = (act.label, act.icon, act.tone);
+    panel(label, icon_name, tone, body::<F>(act))
+}
+
+/// As [`act`], in one piece, for pages that have it in each of their rows. What was typed is gone when anything of it changes with what the page
+/// shows: only for acts of which nothing does.
+pub fn act_of_row<F: ServerFn>(act: Act) -> AnyView {
     let html = html! {
         summary.button data-tone=(act.tone) { (icon_html(act.icon)) " " span { (act.label) } }
         div.act-panel {

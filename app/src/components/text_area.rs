@@ -6,15 +6,15 @@ use maud::{Markup, html};
 
 /// Room for a few lines.
 pub fn text_area(name: &'static str, label: &'static str, required: bool) -> AnyView {
-    view! { <label class="field" {..piece(room(name, label, required))}></label> }.into_any()
+    view! { <label class="field" {..piece(room_html(name, label, required))}></label> }.into_any()
 }
 
 /// As HTML.
 pub fn text_area_html(name: &'static str, label: &'static str, required: bool) -> Markup {
-    html! { label.field { (room(name, label, required)) } }
+    html! { label.field { (room_html(name, label, required)) } }
 }
 
-fn room(name: &'static str, label: &'static str, required: bool) -> Markup {
+fn room_html(name: &'static str, label: &'static str, required: bool) -> Markup {
     html! {
         span { (label) @if !required { " (optional)" } }
         textarea name=(name) rows="2" maxlength="1000" required[required] {}

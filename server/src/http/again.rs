@@ -12,7 +12,7 @@ const MOST: usize = 8;
 
 /// It is being polled: whoever wakes it need not wake the task.
 const POLLED: u8 = 1;
-/// It was woken since the poll began.
+/// It was woken since its last poll began.
 const WOKEN: u8 = 2;
 
 /// The future of such a task.

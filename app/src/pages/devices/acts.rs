@@ -2,7 +2,7 @@
 
 use crate::api::devices::{AcceptDevice, AskScan, MoveDevice, PlaceDevice, RevokeDevice};
 use crate::api::patches::{LiftBlock, Problem, RollBack, TryAgain};
-use crate::components::confirm::{Act, act, body, panel};
+use crate::components::confirm::{Act, act, act_of_row, panel};
 use crate::components::field::hidden;
 use crate::components::form::post;
 use crate::components::icon::icon;
@@ -28,7 +28,7 @@ pub fn device_patch_acts(
         ]
     };
     let problem = me.role.may(Permission::ReportProblem).then(|| {
-        act::<Problem>(Act {
+        act_of_row::<Problem>(Act {
             label: "Report a problem",
             icon: "alert",
             tone: "plain",
@@ -40,7 +40,7 @@ pub fn device_patch_acts(
         })
     });
     let undo = (can_roll_back && !blocked && me.role.may(Permission::RollBack)).then(|| {
-        act::<RollBack>(Act {
+        act_of_row::<RollBack>(Act {
             label: "Roll back",
             icon: "undo",
             tone: "danger",
@@ -52,7 +52,7 @@ pub fn device_patch_acts(
         })
     });
     let lift = (blocked && me.role.may(Permission::RollBack)).then(|| {
-        act::<LiftBlock>(Act {
+        act_of_row::<LiftBlock>(Act {
             label: "Lift the block",
             icon: "check",
             tone: "plain",
@@ -79,7 +79,7 @@ fn try_again(me: &Me, device: DeviceId, patch: PatchId, again: Again, back: &str
     if !me.role.may(right) {
         return ().into_any();
     }
-    let form = Act {
+    act::<TryAgain>(Act {
         label: "Try again",
         icon: "restart",
         tone: "main",
@@ -95,8 +95,7 @@ fn try_again(me: &Me, device: DeviceId, patch: PatchId, again: Again, back: &str
             ("latest", again.latest.to_string()),
             ("back", back.to_owned()),
         ],
-    };
-    panel(form.label, form.icon, form.tone, body::<TryAgain>(form))
+    })
 }
 
 /// Accept and revoke.

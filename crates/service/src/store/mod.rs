@@ -134,7 +134,7 @@ impl Store {
             .await
             .map_err(|e| OpenError::Migrate(path.clone(), e))?;
         let reading = options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
-        let readers = Readers::new(reading).map_err(fault)?;
+        let readers = Readers::open(reading).await.map_err(fault)?;
         Ok(Self {
             writer,
             readers,

@@ -1,8 +1,10 @@
 //! The connections that read. They come back to the pool as they are and at once: the pool of sqlx asks each one, in a task of its own,
 //! whether it still answers, and the threads that this wakes cost as much as a small query. A connection to a file in this process has nobody
-//! who could have hung up.
+//! who could have hung up; what can go wrong with one is looked at when it is lent again.
 
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, PoolError, QueueMode, RecycleResult};
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolConfig, PoolError, QueueMode, RecycleError, RecycleResult,
+};
 use deadpool::{Runtime, managed::Timeouts};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use std::time::Duration;
 const MOST: usize = 4;
 /// Who waits longer is refused.
 const WAIT: Duration = Duration::from_secs(30);
+/// An older one is opened anew: whatever is wrong with one does not stay for good.
+const OLDEST: Duration = Duration::from_secs(30 * 60);
 
 /// A read connection.
 pub type ReadConn = Object<Reads>;
@@ -27,9 +31,20 @@ impl Manager for Reads {
         self.0.connect().await
     }
 
-    /// Whatever was begun and not ended is rolled back before the next command by the connection's own thread, which takes one after the
-    /// other.
-    async fn recycle(&self, _: &mut SqliteConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+    /// What was begun and not ended is rolled back by the connection's own thread, which takes one command after the other. Where SQLite had
+    /// ended it by itself (a failed read, no room to sort in), there is nothing to roll back and the driver takes the connection to be inside
+    /// one for ever: it would go on seeing what was there then.
+    async fn recycle(&self, connection: &mut SqliteConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.age() > OLDEST {
+            return Err(RecycleError::message("old"));
+        }
+        if connection.is_in_transaction() {
+            // Answered after the rollback that was ordered when the transaction was dropped.
+            connection.ping().await?;
+            if connection.is_in_transaction() {
+                return Err(RecycleError::message("in a transaction for ever"));
+            }
+        }
         Ok(())
     }
 }
@@ -39,11 +54,11 @@ impl Manager for Reads {
 pub struct Readers(Pool<Reads>);
 
 impl Readers {
-    /// None of them is open before it is needed.
+    /// Opens one, to see that it can be.
     ///
     /// # Errors
-    /// When there is no runtime to wait with.
-    pub fn new(options: SqliteConnectOptions) -> sqlx::Result<Self> {
+    /// When it cannot.
+    pub async fn open(options: SqliteConnectOptions) -> sqlx::Result<Self> {
         let pool = Pool::builder(Reads(options))
             .config(PoolConfig {
                 max_size: MOST,
@@ -51,13 +66,15 @@ impl Readers {
                     wait: Some(WAIT),
                     ..Timeouts::default()
                 },
-                // The one that was used last has the most in its cache.
-                queue_mode: QueueMode::Lifo,
+                // Where nobody waits any more for a long answer, its connection comes back before that is found: the others are lent first.
+                queue_mode: QueueMode::Fifo,
             })
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|e| sqlx::Error::Configuration(e.into()))?;
-        Ok(Self(pool))
+        let readers = Self(pool);
+        drop(readers.get().await?);
+        Ok(readers)
     }
 
     /// One of them.
@@ -72,12 +89,21 @@ impl Readers {
         })
     }
 
-    /// Closes those that are not in use; the others are when they come back.
+    /// Closes all of them, each when it has come back.
     pub async fn close(&self) {
-        let idle = self.0.retain(|_, _| false).removed;
+        let open = self.0.status().size;
+        // No further ones are opened.
+        self.0.resize(open);
+        let mut all = Vec::with_capacity(open);
+        for _ in 0..open {
+            match self.get().await {
+                Ok(connection) => all.push(connection),
+                Err(error) => tracing::warn!(%error, "a connection to the database did not come back"),
+            }
+        }
         self.0.close();
-        for connection in idle {
-            if let Err(error) = connection.close().await {
+        for connection in all {
+            if let Err(error) = Object::take(connection).close().await {
                 tracing::warn!(%error, "a connection to the database did not close");
             }
         }
@@ -100,7 +126,8 @@ mod tests {
             .execute(&mut writer)
             .await
             .unwrap();
-        (writer, Readers::new(options.pragma("query_only", "ON")).unwrap())
+        let readers = Readers::open(options.pragma("query_only", "ON")).await.unwrap();
+        (writer, readers)
     }
 
     async fn lines(connection: &mut SqliteConnection) -> i64 {
@@ -129,15 +156,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_question_that_nobody_waits_for_any_more_is_in_nobodys_way() {
+    async fn one_whose_transaction_sqlite_ended_by_itself_is_not_lent_again() {
         let folder = tempfile::tempdir().unwrap();
-        let (_writer, readers) = database(&folder).await;
-        let mut first = readers.get().await.unwrap();
-        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000) SELECT i FROM n";
-        let long = sqlx::query(many).fetch_all(&mut *first);
-        assert!(tokio::time::timeout(Duration::from_millis(1), long).await.is_err());
-        drop(first);
-        assert_eq!(lines(&mut *readers.get().await.unwrap()).await, 0);
+        let (mut writer, readers) = database(&folder).await;
+        let mut broken = readers.get().await.unwrap();
+        let mut transaction = broken.begin().await.unwrap();
+        assert_eq!(lines(&mut transaction).await, 0);
+        // As SQLite does after a failed read: the driver does not hear of it.
+        sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        drop(transaction);
+        drop(broken);
+        sqlx::query("INSERT INTO line VALUES (1)")
+            .execute(&mut writer)
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let mut next = readers.get().await.unwrap();
+            let mut transaction = next.begin().await.unwrap();
+            assert_eq!(lines(&mut transaction).await, 1);
+            transaction.commit().await.unwrap();
+            sqlx::query("INSERT INTO line VALUES (2)")
+                .execute(&mut writer)
+                .await
+                .unwrap();
+            assert_eq!(
+                lines(&mut next).await,
+                2,
+                "outside of a transaction it sees what is there now"
+            );
+            sqlx::query("DELETE FROM line WHERE n = 2")
+                .execute(&mut writer)
+                .await
+                .unwrap();
+        }
     }
 
     #[tokio::test]
@@ -169,7 +220,12 @@ mod tests {
         lent.pop();
         let mut late = waiting.await.unwrap();
         assert_eq!(lines(&mut late).await, 0);
-        readers.close().await;
+        let closing = readers.close();
+        tokio::pin!(closing);
+        let early = tokio::time::timeout(Duration::from_millis(1), closing.as_mut()).await;
+        assert!(early.is_err(), "it waits for those that are lent");
+        drop((late, lent));
+        closing.await;
         assert!(matches!(readers.get().await, Err(sqlx::Error::PoolClosed)));
     }
 }
