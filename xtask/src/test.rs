@@ -64,7 +64,8 @@ pub(crate) fn test(args: &TestArgs) -> Result<ExitCode> {
         // Benchmarks too, so that they are looked at.
         let built = alone
             || run.step("lints, and build for the tests", || {
-                cargo_test(&["--no-run", "--all-targets"])
+                lint_itself()?;
+                cargo_test(&["--no-run", "--tests", "--benches"])
             });
         if simulate && built {
             simulation = Some(Beside::start(scope, "simulation", || simulate_seeds(args.seeds)));
