@@ -11,6 +11,7 @@ use agent::{
 };
 use domain::Moment;
 use protocol::v1::*;
+use rustix::process::{Pid, Signal};
 use std::{
     fs,
     io::Write as _,
@@ -46,6 +47,11 @@ fn status(pid: u32, key: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
     line.unwrap_or_default().trim().replace('\t', " ")
+}
+
+fn send_signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 fn call(line: &mut Transport<Courier>) -> Result<ResultsReply, transport::CallError> {
@@ -139,13 +145,7 @@ fn a_courier_has_no_rights_and_no_file() {
     let server = stub.key.verifying_key().to_bytes();
     let mut line = Transport::open(courier, home, identity, server).unwrap();
     call(&mut line).unwrap();
-    assert!(
-        Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send_signal(pid, Signal::KILL);
     while call(&mut line).is_err() {}
     let paths: Vec<String> = stub.taken().into_iter().map(|r| r.path).collect();
     assert!(
@@ -214,10 +214,13 @@ fn the_agent_outlives_its_couriers() {
     home.create().unwrap();
     let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
     let (send, came): (_, Receiver<()>) = mpsc::channel();
+    // Until this end is dropped a check-in gets no answer, so its courier is neither idle nor put to rest for a scan.
+    let (hold, held): (_, Receiver<()>) = mpsc::channel();
     let stub = Stub::start(move |r| match r.path.as_str() {
         ENROLL => enrolled(r, &key),
         CHECK_IN => {
             let _ = send.send(());
+            let _ = held.recv();
             // A device that waits for its acceptance: it only checks in and looks at itself.
             ok(&CheckInReply {
                 server_time: Moment(1_800_000_000),
@@ -250,13 +253,8 @@ fn the_agent_outlives_its_couriers() {
     came.recv_timeout(PATIENCE).unwrap();
     let first = agent.couriers();
     assert_eq!(first.len(), 1);
-    assert!(
-        Command::new("kill")
-            .args(["-9", &first[0].to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send_signal(first[0], Signal::KILL);
+    drop(hold);
     let other = loop {
         came.recv_timeout(PATIENCE).unwrap();
         match agent.couriers()[..] {
@@ -265,8 +263,7 @@ fn the_agent_outlives_its_couriers() {
             _ => {}
         }
     };
-    let pid = agent.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    send_signal(agent.0.id(), Signal::TERM);
     assert!(agent.0.wait().unwrap().success());
     assert!(!Path::new(&format!("/proc/{other}")).exists(), "and no courier is left");
 }
