@@ -184,7 +184,7 @@ fn device_facts_of(policy: &Compiled, now: Moment, row: &Device, known: DeviceRo
         manager_broken: row.manager_error.is_some(),
         disk_free_mib: row.disk_free_mib,
         on_battery: row.on_battery,
-        measured: row.measured,
+        measured: row.said.measured,
         round_started: row.round_started,
         round_counts_from: row.round_counts_from,
         open_attempt: known.open_attempt,

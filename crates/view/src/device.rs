@@ -26,7 +26,7 @@ pub struct DeviceRow {
     /// Never installs.
     pub scan_only: bool,
     /// Last contact.
-    pub last_contact: Option<Moment>,
+    pub last_contact: Moment,
     /// Last scan.
     pub last_scan: Option<Moment>,
     /// No scan for too long.

@@ -105,7 +105,7 @@ fn words(reply: &HostReply) -> String {
                     row.group.clone().unwrap_or_else(|| "-".to_owned()),
                     row.open.to_string(),
                     row.security.to_string(),
-                    row.last_contact.map_or_else(|| "never".to_owned(), moment),
+                    moment(row.last_contact),
                     row.key_id.clone(),
                 ]
             }),

@@ -109,7 +109,7 @@ pub fn facts(page: &DevicePage) -> AnyView {
         <dl class="facts">
             <dt>"System"</dt><dd>{row.os.clone()}</dd>
             <dt>"Fingerprint"</dt><dd><code class="key">{row.key_id.clone()}</code></dd>
-            <dt>"Last contact"</dt><dd>{when_or(row.last_contact, "never")}</dd>
+            <dt>"Last contact"</dt><dd>{when(row.last_contact)}</dd>
             <dt>"Last scan"</dt><dd>{when_or(row.last_scan, "never")}</dd>
             <dt>"Enrolled"</dt><dd>{when(page.enrolled)}</dd>
             <dt>"Location"</dt><dd>{location}</dd>

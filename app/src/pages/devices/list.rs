@@ -10,7 +10,7 @@ use crate::components::marks;
 use crate::components::pager::pager;
 use crate::components::section::{ask, empty, section};
 use crate::components::select::select;
-use crate::components::when::{when_html, when_or, when_or_html};
+use crate::components::when::{when, when_html, when_or_html};
 use crate::words::number;
 use domain::{DeviceState, Permission};
 use leptos::prelude::*;
@@ -128,7 +128,7 @@ fn waiting(me: &Me, row: &DeviceRow, back: &str) -> AnyView {
         <li>
             <div>
                 <p><a href=format!("/devices/{}", row.id)>{row.hostname.clone()}</a> " " <span class="sub">{row.os.clone()}</span></p>
-                <p class="sub">"fingerprint " <code class="key">{row.key_id.clone()}</code> ", first contact " {when_or(row.last_contact, "none")}</p>
+                <p class="sub">"fingerprint " <code class="key">{row.key_id.clone()}</code> ", first contact " {when(row.last_contact)}</p>
             </div>
             <div class="acts">{admit_acts(me, row, back)}</div>
         </li>
@@ -174,7 +174,7 @@ fn row(row: &DeviceRow) -> AnyView {
             @if silent { (marks::badge_html("unknown", "unknown", "too long ago")) }
         }
     });
-    let contact = timed(move |awake| when_or_html(contact, "never", awake));
+    let contact = timed(move |awake| when_html(contact, awake));
     view! {
         <tr>
             <th scope="row" class="what" {..piece(what)}></th>

@@ -5,7 +5,7 @@ use crate::{
     Service, snapshot,
     store::devices::{Device, Said},
 };
-use domain::{DeviceState, Moment, Span};
+use domain::{DeviceState, Measured, Moment, Span};
 use planner::Location;
 use protocol::v1::{CheckIn, CheckInReply, DevicePolicy};
 use sqlx::{Acquire as _, SqliteConnection};
@@ -27,15 +27,21 @@ impl Service {
     ) -> Answer<WireReply> {
         let device = &caller.device;
         let memory = &self.inner.agents;
-        memory.said(
-            device.id,
-            Said {
-                boot: message.boot_id.to_string(),
-                agent: message.agent_version.to_string(),
-                policy: message.policy_version,
-                measured: message.measured,
+        let (known, measured) = (device.said.measured, message.measured);
+        let said = Said {
+            boot: message.boot_id.to_string(),
+            agent: message.agent_version.to_string(),
+            policy: message.policy_version,
+            // What it does not say again holds on.
+            measured: Measured {
+                download_rate: measured.download_rate.or(known.download_rate),
+                restart: measured
+                    .restart
+                    .filter(|took| Measured::is_restart(*took))
+                    .or(known.restart),
             },
-        );
+        };
+        memory.said(device.id, (said != device.said).then_some(said));
         let policy = if message.policy_version == device.policy_version {
             None
         } else {

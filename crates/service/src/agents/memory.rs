@@ -144,10 +144,10 @@ impl Memory {
         }
     }
 
-    /// Remembers what a check-in said, for the batch.
-    pub(super) fn said(&self, device: DeviceId, said: Said) {
+    /// Remembers what a check-in said, for the batch: nothing when the database says so already.
+    pub(super) fn said(&self, device: DeviceId, said: Option<Said>) {
         if let Some(last) = self.seen().get_mut(&device) {
-            last.said = Some(said);
+            last.said = said;
         }
     }
 

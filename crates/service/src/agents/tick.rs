@@ -144,7 +144,7 @@ impl Service {
         let Some(device) = devices::by_id(&mut tx, attempt.device).await? else {
             return Ok(());
         };
-        let contact = device.last_contact.max(self.inner.agents.last_contact(device.id));
+        let contact = Some(device.last_contact).max(self.inner.agents.last_contact(device.id));
         let heard = contact.is_some_and(|at| at > attempt.start_by);
         let stage = match attempt.stage {
             Stage::Permitted if heard => Stage::Lapsed,

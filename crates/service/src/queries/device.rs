@@ -273,7 +273,7 @@ impl Service {
             manager_error: details.manager_error,
             left_out: left_out(&policy, &facts, &names),
             enrolled: details.enrolled,
-            measured: stored.measured,
+            measured: stored.said.measured,
             reboot: words::reboot(&details.reboot)?,
             services: words::services(&details.services)?,
             sources: words::sources(&details.sources)?,

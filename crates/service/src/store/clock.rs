@@ -77,13 +77,16 @@ pub async fn stepped(conn: &mut SqliteConnection, from: Moment, to: Moment) -> R
         .execute(&mut *conn)
         .await?;
     sqlx::query(
-        "UPDATE device SET in_window_at = ?1, round_started = min(round_started + ?1 - ?2, ?1),
-                round_counts_from = min(round_counts_from + ?1 - ?2, ?1)",
+        "UPDATE device SET round_started = min(round_started + ?1 - ?2, ?1), round_counts_from = min(round_counts_from + ?1 - ?2, ?1)",
     )
     .bind(to.0)
     .bind(from.0)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    sqlx::query("UPDATE device_contact SET in_window_at = ?")
+        .bind(to.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -129,9 +132,14 @@ pub async fn clamp(conn: &mut SqliteConnection, now: Moment, waits: Waits) -> Re
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE device SET last_contact_at = min(last_contact_at, ?1), last_scan_at = min(last_scan_at, ?1),
-                in_window_at = min(coalesce(in_window_at, enrolled_at), ?1), round_started = min(round_started, ?1),
+        "UPDATE device SET last_scan_at = min(last_scan_at, ?1), round_started = min(round_started, ?1),
                 round_counts_from = min(round_counts_from, ?1)",
+    )
+    .bind(now.0)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE device_contact SET last_contact_at = min(last_contact_at, ?1), in_window_at = min(in_window_at, ?1)",
     )
     .bind(now.0)
     .execute(&mut *conn)

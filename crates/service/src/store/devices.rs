@@ -38,7 +38,9 @@ pub struct Device {
     /// Last sequence number that was written.
     pub seq: u64,
     /// Last contact that was written.
-    pub last_contact: Option<Moment>,
+    pub last_contact: Moment,
+    /// What its last check-in said that was written.
+    pub said: Said,
     /// Digest of the stored inventory.
     pub digest: Option<String>,
     /// Last complete scan.
@@ -65,8 +67,6 @@ pub struct Device {
     pub clock_suspect: bool,
     /// Last heard of while a window of it was open, or enrolled.
     pub in_window: Moment,
-    /// How fast it was the last time.
-    pub measured: Measured,
     /// When its latest round of installs began (SCH-1).
     pub round_started: Option<Moment>,
     /// From when on the interval to the next one counts; `None`: from its beginning.
@@ -97,16 +97,16 @@ macro_rules! device_sql {
                         SELECT ring_id, parent_id FROM device_group WHERE id = d.group_id
                         UNION SELECT g.ring_id, g.parent_id FROM up JOIN device_group g ON g.id = up.parent WHERE up.ring IS NULL)
                      SELECT ring FROM up WHERE ring IS NOT NULL), d.location_id, coalesce(g.reboot_policy, 0),
-                    d.seq, d.last_contact_at, d.inventory_digest, d.last_scan_at, d.silent, d.reboot_since, d.manager_error,
+                    k.seq, k.last_contact_at, d.inventory_digest, d.last_scan_at, d.silent, d.reboot_since, d.manager_error,
                     d.disk_free_mib, d.fence, d.scan_asked_at,
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'),
                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'policy_version'),
                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_suspect'), 0),
-                    coalesce(d.in_window_at, d.enrolled_at), d.download_rate, d.restart_took, d.round_started, d.round_counts_from,
-                    coalesce(d.on_battery, 0), ",
+                    k.in_window_at, d.download_rate, d.restart_took, d.round_started, d.round_counts_from,
+                    coalesce(d.on_battery, 0), d.boot_id, d.agent_version, d.policy_version, ",
             $has_work,
             "
-             FROM device d LEFT JOIN device_group g ON g.id = d.group_id WHERE ",
+             FROM device d JOIN device_contact k ON k.device_id = d.id LEFT JOIN device_group g ON g.id = d.group_id WHERE ",
             $where
         )
     };
@@ -133,7 +133,7 @@ fn device(row: &SqliteRow) -> Result<Device> {
         location: row.try_get::<Option<i64>, _>(10)?.map(LocationId),
         reboot: RebootPolicy::from_code(reboot).ok_or_else(|| unknown("reboot policy", reboot))?,
         seq: number(row, 12)?,
-        last_contact: row.try_get::<Option<i64>, _>(13)?.map(Moment),
+        last_contact: Moment(row.try_get(13)?),
         digest: row.try_get(14)?,
         last_scan: row.try_get::<Option<i64>, _>(15)?.map(Moment),
         silent: row.try_get(16)?,
@@ -146,14 +146,19 @@ fn device(row: &SqliteRow) -> Result<Device> {
         policy_version: number(row, 23)?,
         clock_suspect: row.try_get(24)?,
         in_window: Moment(row.try_get(25)?),
-        measured: Measured {
-            download_rate: row.try_get::<Option<i64>, _>(26)?.and_then(|r| u64::try_from(r).ok()),
-            restart: row.try_get::<Option<i64>, _>(27)?.map(Span),
+        said: Said {
+            boot: row.try_get(31)?,
+            agent: row.try_get(32)?,
+            policy: number(row, 33)?,
+            measured: Measured {
+                download_rate: row.try_get::<Option<i64>, _>(26)?.and_then(|r| u64::try_from(r).ok()),
+                restart: row.try_get::<Option<i64>, _>(27)?.map(Span),
+            },
         },
         round_started: row.try_get::<Option<i64>, _>(28)?.map(Moment),
         round_counts_from: row.try_get::<Option<i64>, _>(29)?.map(Moment),
         on_battery: row.try_get(30)?,
-        has_work: row.try_get(31)?,
+        has_work: row.try_get(34)?,
     })
 }
 
@@ -310,7 +315,7 @@ pub async fn insert(
     };
     let id = sqlx::query_scalar(
         "INSERT INTO device (key_id, public_key, state, token_id, scan_only, hostname, os_release_id, arch, manager, zone, group_id,
-                             enrolled_at, last_contact_at, boot_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
+                             enrolled_at, boot_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
     )
     .bind(protocol::sign::key_id(public_key))
     .bind(&public_key[..])
@@ -323,7 +328,6 @@ pub async fn insert(
     .bind(host.manager.as_ref().map(protocol::ShortText::as_str))
     .bind(host.time_zone.as_str())
     .bind(token.group.map(|g| g.0))
-    .bind(now.0)
     .bind(now.0)
     .bind(host.boot_id.as_str())
     .fetch_one(&mut *conn)
@@ -350,7 +354,7 @@ pub async fn set_state(conn: &mut SqliteConnection, id: DeviceId, state: DeviceS
 }
 
 /// What a check-in says of the device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     /// Of the running kernel.
     pub boot: String,
@@ -371,46 +375,51 @@ pub struct Contact {
     pub seq: u64,
     /// When.
     pub at: Moment,
-    /// What it said, when it was a check-in.
+    /// What it said, when that was not written yet.
     pub said: Option<Said>,
     /// The hour on the device's wall, when it was not written yet.
     pub hour: Option<planner::WallHour>,
 }
 
-/// Writes contacts in one statement. A sequence number never goes back.
+/// Writes contacts. A sequence number never goes back. What devices say changes rarely: most contacts leave the wide rows of `device` alone.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn write_contacts(conn: &mut SqliteConnection, contacts: &[Contact]) -> Result<()> {
-    let rows: Vec<serde_json::Value> = contacts
+    let rows: Vec<(i64, i64, i64)> = contacts.iter().map(|c| (c.device.0, signed(c.seq), c.at.0)).collect();
+    sqlx::query(
+        "UPDATE device_contact AS k SET seq = max(k.seq, c.seq), last_contact_at = max(k.last_contact_at, c.at)
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq, value ->> 2 AS at FROM json_each(?)) AS c WHERE k.device_id = c.id",
+    )
+    .bind(super::states::json(&rows)?)
+    .execute(&mut *conn)
+    .await?;
+    let said: Vec<serde_json::Value> = contacts
         .iter()
-        .map(|c| {
-            let said = c.said.as_ref();
-            let measured = said.map(|s| s.measured).unwrap_or_default();
-            let rate = measured.download_rate.map(signed);
-            let restart = measured.restart.filter(|took| Measured::is_restart(*took));
-            serde_json::json!([
+        .filter_map(|c| {
+            let said = c.said.as_ref()?;
+            let rate = said.measured.download_rate.map(signed);
+            Some(serde_json::json!([
                 c.device.0,
-                signed(c.seq),
-                c.at.0,
-                said.map(|s| &s.boot),
-                said.map(|s| &s.agent),
-                said.map(|s| signed(s.policy)),
+                said.boot,
+                said.agent,
+                signed(said.policy),
                 rate,
-                restart,
-            ])
+                said.measured.restart
+            ]))
         })
         .collect();
+    if said.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "UPDATE device SET seq = max(device.seq, c.seq), last_contact_at = max(coalesce(device.last_contact_at, 0), c.at),
-                boot_id = coalesce(c.boot, boot_id), agent_version = coalesce(c.agent, agent_version),
-                policy_version = coalesce(c.policy, policy_version), download_rate = coalesce(c.rate, download_rate),
-                restart_took = coalesce(c.restart, restart_took)
-         FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq, value ->> 2 AS at, value ->> 3 AS boot, value ->> 4 AS agent, value ->> 5 AS policy,
-                      value ->> 6 AS rate, value ->> 7 AS restart
+        "UPDATE device SET boot_id = c.boot, agent_version = c.agent, policy_version = c.policy,
+                download_rate = coalesce(c.rate, download_rate), restart_took = coalesce(c.restart, restart_took)
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS boot, value ->> 2 AS agent, value ->> 3 AS policy, value ->> 4 AS rate,
+                      value ->> 5 AS restart
                FROM json_each(?)) AS c WHERE device.id = c.id",
     )
-    .bind(serde_json::Value::Array(rows).to_string())
+    .bind(serde_json::Value::Array(said).to_string())
     .execute(conn)
     .await?;
     Ok(())
@@ -425,6 +434,9 @@ pub async fn any_rebooted(conn: &mut SqliteConnection, contacts: &[Contact]) -> 
         .iter()
         .filter_map(|c| Some((c.device.0, c.said.as_ref()?.boot.as_str())))
         .collect();
+    if boots.is_empty() {
+        return Ok(false);
+    }
     Ok(sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM json_each(?) c JOIN device d ON d.id = c.value ->> 0 WHERE d.boot_id <> c.value ->> 1)",
     )
@@ -458,8 +470,8 @@ pub async fn write_presence(conn: &mut SqliteConnection, present: &[(DeviceId, M
         return Ok(());
     }
     sqlx::query(
-        "UPDATE device SET in_window_at = max(coalesce(in_window_at, 0), c.at)
-         FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?)) AS c WHERE device.id = c.id",
+        "UPDATE device_contact AS k SET in_window_at = max(k.in_window_at, c.at)
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?)) AS c WHERE k.device_id = c.id",
     )
     .bind(super::states::json(&present)?)
     .execute(conn)
@@ -519,7 +531,7 @@ pub async fn write_report(
 ) -> Result<bool> {
     let written = sqlx::query(
         "UPDATE device SET hostname = ?, os_release_id = ?, arch = ?, manager = ?, zone = ?, boot_id = ?, inventory_digest = ?,
-                last_scan_at = ?, last_contact_at = ?, seq = max(seq, ?), silent = 0, scan_asked_at = NULL,
+                last_scan_at = ?, silent = 0, scan_asked_at = NULL,
                 reboot_since = CASE WHEN ? THEN coalesce(reboot_since, ?) END, reboot_reasons = ?, services = ?, sources = ?,
                 manager_error = ?, disk_free_mib = ?, on_battery = ?, processes_unread = ? WHERE id = ? AND state <> 3",
     )
@@ -531,8 +543,6 @@ pub async fn write_report(
     .bind(said.host.boot_id.as_str())
     .bind(said.digest)
     .bind(now.0)
-    .bind(now.0)
-    .bind(signed(seq))
     .bind(said.reboot != "[]")
     .bind(now.0)
     .bind(&said.reboot)
@@ -543,9 +553,20 @@ pub async fn write_report(
     .bind(said.on_battery)
     .bind(said.processes_unread)
     .bind(id.0)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(written.rows_affected() > 0)
+    if written.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let contact = Contact {
+        device: id,
+        seq,
+        at: now,
+        said: None,
+        hour: None,
+    };
+    write_contacts(conn, &[contact]).await?;
+    Ok(true)
 }
 
 /// Devices that are not silent yet and were last scanned before a moment.

@@ -99,8 +99,9 @@ pub async fn count(conn: &mut SqliteConnection, filter: &DeviceFilter, around: &
     Ok(query.build_query_scalar().fetch_one(conn).await?)
 }
 
-const COLUMNS: &str = "SELECT d.id, d.hostname, d.state, d.state_reason, d.key_id, d.group_id, d.scan_only, d.last_contact_at, d.last_scan_at,
-    d.silent, d.n_open, d.n_security, d.n_failed, d.n_pending, d.reboot_since, (SELECT name FROM os_release o WHERE o.id = d.os_release_id)
+const COLUMNS: &str = "SELECT d.id, d.hostname, d.state, d.state_reason, d.key_id, d.group_id, d.scan_only,
+    (SELECT last_contact_at FROM device_contact k WHERE k.device_id = d.id), d.last_scan_at, d.silent, d.n_open, d.n_security, d.n_failed,
+    d.n_pending, d.reboot_since, (SELECT name FROM os_release o WHERE o.id = d.os_release_id)
     FROM device d";
 
 /// One page of the devices that match, by name.
@@ -169,7 +170,7 @@ fn device_row(row: &SqliteRow, groups: &[Group], rings: &[RingName]) -> Result<D
         group: group.map(|g| g.name.clone()),
         ring: ring.map(|r| r.name.clone()),
         scan_only: row.try_get(6)?,
-        last_contact: moment(7)?,
+        last_contact: Moment(row.try_get(7)?),
         last_scan: moment(8)?,
         silent: row.try_get(9)?,
         open: row.try_get(10)?,
@@ -185,14 +186,16 @@ fn device_row(row: &SqliteRow, groups: &[Group], rings: &[RingName]) -> Result<D
 /// # Errors
 /// When the database fails.
 pub async fn set_group(conn: &mut SqliteConnection, id: DeviceId, group: Option<GroupId>, now: Moment) -> Result<()> {
-    sqlx::query(
-        "UPDATE device SET group_id = ?1, in_window_at = max(coalesce(in_window_at, enrolled_at), ?2) WHERE id = ?3",
-    )
-    .bind(group.map(|g| g.0))
-    .bind(now.0)
-    .bind(id.0)
-    .execute(conn)
-    .await?;
+    sqlx::query("UPDATE device SET group_id = ? WHERE id = ?")
+        .bind(group.map(|g| g.0))
+        .bind(id.0)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("UPDATE device_contact SET in_window_at = max(in_window_at, ?) WHERE device_id = ?")
+        .bind(now.0)
+        .bind(id.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -203,7 +206,8 @@ pub async fn set_group(conn: &mut SqliteConnection, id: DeviceId, group: Option<
 pub async fn other_windows(conn: &mut SqliteConnection, group: GroupId, now: Moment) -> Result<()> {
     sqlx::query(
         "WITH RECURSIVE below(id) AS (SELECT ?1 UNION SELECT g.id FROM device_group g JOIN below b ON g.parent_id = b.id)
-         UPDATE device SET in_window_at = max(coalesce(in_window_at, enrolled_at), ?2) WHERE group_id IN (SELECT id FROM below)",
+         UPDATE device_contact SET in_window_at = max(in_window_at, ?2)
+         WHERE device_id IN (SELECT id FROM device WHERE group_id IN (SELECT id FROM below))",
     )
     .bind(group.0)
     .bind(now.0)

@@ -17,6 +17,7 @@ pub mod holds;
 pub mod inventory;
 pub mod lists;
 pub mod log;
+mod migrations;
 pub mod names;
 pub mod pages;
 pub mod places;
@@ -36,6 +37,7 @@ pub mod tries;
 pub mod views;
 pub mod waiting;
 
+pub use migrations::MIGRATIONS;
 pub use readers::ReadConn;
 
 use crate::{Settings, error::Result};
@@ -53,9 +55,6 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// report would read them from the file again.
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-8192";
-
-/// The database's migrations, inside the binary.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// Why the database could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]

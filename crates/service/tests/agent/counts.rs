@@ -79,7 +79,11 @@ async fn run(steps: Vec<Step>) {
                 devices[at].report(&server, scan).await;
                 let rows = |dump: &str| -> Vec<String> {
                     dump.lines()
-                        .filter(|l| !l.starts_with("device:") && !l.starts_with("audit"))
+                        .filter(|l| {
+                            !["device:", "device_contact:", "audit"]
+                                .iter()
+                                .any(|table| l.starts_with(table))
+                        })
                         .map(str::to_owned)
                         .collect()
                 };

@@ -213,7 +213,7 @@ async fn a_device_that_is_revoked_while_its_message_waits_changes_nothing() {
         let (reply, ()) = tokio::join!(device.send_raw(&server, path, &body), revoke);
         assert_eq!(refused(&reply), RefusalCode::Revoked, "{path}");
         assert_eq!(server.number("SELECT count(*) FROM device_patch").await, 0, "{path}");
-        assert_eq!(server.number("SELECT seq FROM device").await, 1, "{path}");
+        assert_eq!(server.number("SELECT seq FROM device_contact").await, 1, "{path}");
     }
 }
 

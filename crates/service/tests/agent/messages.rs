@@ -1,7 +1,7 @@
 //! The place of a message in its sequence: repeats, late comers, restarts, and two agents with one key.
 
 use crate::support::*;
-use domain::{DeviceState, Span};
+use domain::{DeviceState, Measured, Span};
 use protocol::v1::*;
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn a_check_in_without_news_writes_only_in_its_batch() {
     assert_eq!(server.dump().await, before, "nothing is written for it");
     server.service.flush_contacts().await.unwrap();
     assert_eq!(
-        server.number("SELECT last_contact_at FROM device").await,
+        server.number("SELECT last_contact_at FROM device_contact").await,
         server.service.now().0
     );
-    assert_eq!(server.number("SELECT seq FROM device").await, 2);
+    assert_eq!(server.number("SELECT seq FROM device_contact").await, 2);
     server.service.flush_contacts().await.unwrap();
     let other = CheckIn {
         inventory: None,
@@ -141,4 +141,59 @@ async fn a_check_in_without_news_writes_only_in_its_batch() {
     };
     let reply: CheckInReply = accepted(&device.send(&server, CHECK_IN, other).await);
     assert!(reply.want_full_report && reply.policy.is_some());
+}
+
+/// A fleet's check-ins cost one narrow row each: what a device says is written when it is news.
+#[tokio::test]
+async fn what_a_check_in_says_again_is_not_written_again() {
+    let server = server().await;
+    let mut device = server.scanned(1, PILOT, inventory(&[("a", "1")], &[])).await;
+    let line = Measured {
+        download_rate: Some(2_000),
+        restart: Some(Span(40)),
+    };
+    let first = CheckIn {
+        measured: line,
+        ..device.check_in_message()
+    };
+    device.send(&server, CHECK_IN, first).await;
+    server.service.flush_contacts().await.unwrap();
+    let mut sql = server.sql().await;
+    let closed = "CREATE TRIGGER closed BEFORE UPDATE ON device BEGIN SELECT RAISE(ABORT, 'a wide row'); END";
+    sqlx::raw_sql(closed).execute(&mut sql).await.unwrap();
+    // The same again, and without what was measured.
+    for measured in [line, Measured::default()] {
+        server.pass(Span(60));
+        let again = CheckIn {
+            measured,
+            ..device.check_in_message()
+        };
+        device.send(&server, CHECK_IN, again).await;
+        server.service.flush_contacts().await.unwrap();
+    }
+    assert_eq!(server.number("SELECT seq FROM device_contact").await, 4);
+    let restarted = CheckIn {
+        boot_id: short("another"),
+        ..device.check_in_message()
+    };
+    device.send(&server, CHECK_IN, restarted).await;
+    assert!(
+        server.service.flush_contacts().await.is_err(),
+        "news are written, or kept"
+    );
+    sqlx::raw_sql("DROP TRIGGER closed").execute(&mut sql).await.unwrap();
+    server.service.flush_contacts().await.unwrap();
+    let written =
+        "SELECT count(*) FROM device WHERE boot_id = 'another' AND download_rate = 2000 AND restart_took = 40";
+    assert_eq!(server.number(written).await, 1);
+    // Said and taken back before it was written: what holds is the last word.
+    for boot in ["a third", "another"] {
+        let said = CheckIn {
+            boot_id: short(boot),
+            ..device.check_in_message()
+        };
+        device.send(&server, CHECK_IN, said).await;
+    }
+    server.service.flush_contacts().await.unwrap();
+    assert_eq!(server.number(written).await, 1);
 }

@@ -275,7 +275,7 @@ async fn a_device_with_impossible_numbers_does_not_keep_others_from_being_writte
     other.check_in(&server).await;
     server.service.flush_contacts().await.unwrap();
     let now = server.service.now();
-    let written = "SELECT last_contact_at FROM device ORDER BY id DESC LIMIT 1";
+    let written = "SELECT last_contact_at FROM device_contact ORDER BY device_id DESC LIMIT 1";
     assert_eq!(server.number(written).await, now.0, "the other device");
     let impossible = "SELECT count(*) FROM device WHERE restart_took IS NOT NULL";
     assert_eq!(server.number(impossible).await, 0);
