@@ -27,21 +27,17 @@ impl Service {
     ) -> Answer<WireReply> {
         let device = &caller.device;
         let memory = &self.inner.agents;
-        let (known, measured) = (device.said.measured, message.measured);
         let said = Said {
             boot: message.boot_id.to_string(),
             agent: message.agent_version.to_string(),
             policy: message.policy_version,
-            // What it does not say again holds on.
             measured: Measured {
-                download_rate: measured.download_rate.or(known.download_rate),
-                restart: measured
-                    .restart
-                    .filter(|took| Measured::is_restart(*took))
-                    .or(known.restart),
+                download_rate: message.measured.download_rate,
+                restart: message.measured.restart.filter(|took| Measured::is_restart(*took)),
             },
         };
-        memory.said(device.id, (said != device.said).then_some(said));
+        let news = !said.is_in(&device.said);
+        memory.said(device.id, caller.seq, news.then_some(said));
         let policy = if message.policy_version == device.policy_version {
             None
         } else {

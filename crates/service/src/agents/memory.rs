@@ -145,10 +145,25 @@ impl Memory {
     }
 
     /// Remembers what a check-in said, for the batch: nothing when the database says so already.
-    pub(super) fn said(&self, device: DeviceId, said: Option<Said>) {
-        if let Some(last) = self.seen().get_mut(&device) {
+    pub(super) fn said(&self, device: DeviceId, seq: u64, said: Option<Said>) {
+        if let Some(last) = self.seen().get_mut(&device).filter(|s| s.seq == seq) {
+            // A batch may have taken the contact since its turn.
+            last.waiting |= said.is_some();
             last.said = said;
         }
+    }
+
+    /// What a device said that waits for its batch.
+    pub(super) fn unwritten(&self, device: DeviceId) -> Option<Said> {
+        self.seen()
+            .get(&device)
+            .filter(|s| s.waiting)
+            .and_then(|s| s.said.clone())
+    }
+
+    /// Whether any contact waits for its batch.
+    pub(super) fn has_contacts(&self) -> bool {
+        self.seen().values().any(|s| s.waiting)
     }
 
     /// The last contact with a device, written or not.

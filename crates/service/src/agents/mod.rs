@@ -20,7 +20,12 @@ pub(crate) use permit::MAX_ROLLBACK_TRIES;
 
 pub use memory::Memory;
 
-use crate::{Error, Service, events::Topic, snapshot, store::devices};
+use crate::{
+    Error, Service,
+    events::Topic,
+    snapshot,
+    store::{WriteTx, devices},
+};
 use authenticate::Call;
 use protocol::{
     ShortText,
@@ -154,19 +159,20 @@ impl Service {
     /// # Errors
     /// When the database cannot be written; the batch is kept.
     pub async fn flush_contacts(&self) -> crate::Result<()> {
-        let batch = self.inner.agents.take_contacts();
-        if batch.is_empty() {
+        if !self.inner.agents.has_contacts() {
             return Ok(());
         }
-        let written = self.write_contacts(&batch).await;
+        let tx = self.store().write().await?;
+        // Taken while nobody else writes: whoever writes next finds what was said either in the database or still here.
+        let batch = self.inner.agents.take_contacts();
+        let written = self.write_contacts(tx, &batch).await;
         if written.is_err() {
             self.inner.agents.put_back(&batch);
         }
         written
     }
 
-    async fn write_contacts(&self, batch: &[crate::store::devices::Contact]) -> crate::Result<()> {
-        let mut tx = self.store().write().await?;
+    async fn write_contacts(&self, mut tx: WriteTx, batch: &[devices::Contact]) -> crate::Result<()> {
         let rebooted = devices::any_rebooted(&mut tx, batch).await?;
         devices::write_contacts(&mut tx, batch).await?;
         self.note_presence(&mut tx, batch).await?;

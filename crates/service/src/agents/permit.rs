@@ -12,7 +12,7 @@ use crate::{
     store::{
         attempts::{self, Attempt, End, Stage},
         audit,
-        devices::{self, Device},
+        devices::{self, Contact, Device},
         inventory as stored, problems, rollouts, tries,
     },
 };
@@ -77,7 +77,13 @@ impl Service {
                 "A person must accept this device before it may install anything.",
             ));
         }
-        devices::write_contacts(&mut tx, &[caller.contact()]).await?;
+        // What it said a moment ago, too: the attempt is of the boot that it runs in now.
+        let contact = Contact {
+            said: self.inner.agents.unwritten(device.id),
+            ..caller.contact()
+        };
+        let news = contact.said.is_some();
+        devices::write_contacts(&mut tx, &[contact]).await?;
         // From now on its attempt counts, or nothing does.
         self.inner.agents.handed.forget(device.id);
         let reply = match self.ask(&mut tx, &device, message, caller.now).await? {
@@ -89,6 +95,9 @@ impl Service {
             },
         };
         tx.commit().await?;
+        if news {
+            self.events().send(Topic::Devices);
+        }
         if let PermitReply::Granted(_) = reply {
             self.events().send(Topic::Patches);
         }

@@ -39,7 +39,7 @@ pub struct Device {
     pub seq: u64,
     /// Last contact that was written.
     pub last_contact: Moment,
-    /// What its last check-in said that was written.
+    /// What its check-ins said, as far as it was written.
     pub said: Said,
     /// Digest of the stored inventory.
     pub digest: Option<String>,
@@ -364,6 +364,17 @@ pub struct Said {
     pub policy: u64,
     /// How fast it was the last time.
     pub measured: Measured,
+}
+
+impl Said {
+    /// Whether a row that says `known` says all of it. What was measured once and is not said again holds on.
+    #[must_use]
+    pub fn is_in(&self, known: &Self) -> bool {
+        let (said, before) = (self.measured, known.measured);
+        (&self.boot, &self.agent, self.policy) == (&known.boot, &known.agent, known.policy)
+            && (said.download_rate.is_none() || said.download_rate == before.download_rate)
+            && (said.restart.is_none() || said.restart == before.restart)
+    }
 }
 
 /// What one contact leaves behind.

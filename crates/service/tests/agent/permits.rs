@@ -49,6 +49,26 @@ async fn nothing_starts_without_an_approval_for_its_ring() {
     assert_eq!(device.refusal(&server, other).await.0, "slot", "I-15");
 }
 
+/// Another boot later is the proof of a restart: one before the permit, told a moment ago and not written yet, is none.
+#[tokio::test]
+async fn an_attempt_is_of_the_boot_that_the_device_last_told() {
+    let (server, mut device, patch) = approved().await;
+    device.check_in(&server).await;
+    server.service.flush_contacts().await.unwrap();
+    let restarted = CheckIn {
+        boot_id: short("another"),
+        ..device.check_in_message()
+    };
+    device.send(&server, CHECK_IN, restarted).await;
+    device.permit(&server, patch).await;
+    let of_it = "SELECT count(*) FROM attempt WHERE boot_id = 'another'";
+    assert_eq!(server.number(of_it).await, 1);
+    // Its batch changes nothing any more.
+    server.service.flush_contacts().await.unwrap();
+    let other = "SELECT count(*) FROM attempt a JOIN device d ON d.id = a.device_id AND d.boot_id <> a.boot_id";
+    assert_eq!(server.number(other).await, 0);
+}
+
 /// The size of a patch adds up what every architecture needs; a device is asked for room for its own packages.
 #[tokio::test]
 async fn another_architectures_packages_take_no_room_here() {

@@ -252,3 +252,35 @@ async fn what_came_after_what_is_learnt_from_the_audit_log() {
         "only the one after the hold was resolved, whatever the clock said then"
     );
 }
+
+/// What was taken before an update is not taken again after it: the place in the sequence is kept.
+#[tokio::test]
+async fn contacts_of_earlier_versions_are_carried_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new()
+        .filename(settings(&folder).database())
+        .create_if_missing(true);
+    let mut conn = SqliteConnection::connect_with(&file).await.unwrap();
+    let early = MIGRATIONS.iter().filter(|m| m.version < 21).cloned().collect();
+    Migrator::with_migrations(early).run(&mut conn).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO os_release (id, os_id, version, codename, name) VALUES (1, 'debian', '12', 'bookworm', 'Debian 12');
+         INSERT INTO device (id, key_id, public_key, state, scan_only, hostname, os_release_id, arch, zone, enrolled_at, seq, last_contact_at,
+                             in_window_at)
+             VALUES (1, 'k', x'00', 1, 0, 'web1', 1, 'amd64', 'UTC', 10, 7, 50, 60),
+                    (2, 'l', x'01', 1, 0, 'web2', 1, 'amd64', 'UTC', 20, 3, NULL, NULL)",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    Migrator::with_migrations(MIGRATIONS.iter().cloned().collect())
+        .run(&mut conn)
+        .await
+        .unwrap();
+    let rows: Vec<(i64, i64, i64, i64)> =
+        sqlx::query_as("SELECT device_id, seq, last_contact_at, in_window_at FROM device_contact ORDER BY 1")
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(rows, [(1, 7, 50, 60), (2, 3, 20, 20)]);
+}
