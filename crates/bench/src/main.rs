@@ -29,6 +29,8 @@ const UPDATES: usize = 30;
 const PACKAGES: usize = 200;
 /// Operations per CPU figure: the process's CPU clock has a resolution of 10 ms.
 const SAMPLE: usize = 1_000;
+/// A little longer than the server waits between two batches of contacts: what a check-in leaves to be written is part of what it costs.
+const BATCH: Duration = Duration::from_secs(6);
 
 /// Measures.
 #[derive(Parser)]
@@ -222,8 +224,7 @@ fn check_ins(server: &Server, fleet: &mut [Device]) -> Result<Duration> {
             let message = fleet[n].check_in(now());
             server.agent(&message, &peer(n))?;
         }
-        // Their contacts are written some seconds later.
-        std::thread::park_timeout(Duration::from_secs(6));
+        std::thread::park_timeout(BATCH);
         Ok(server.cpu()? - before)
     };
     // A device's first check-in tells news: its agent, its policy, its line.

@@ -7,7 +7,8 @@ use crate::{
     events::Topic,
     store::{
         audit,
-        devices::{self, Contact, Device},
+        contacts::Contact,
+        devices::{self, Device},
     },
 };
 use domain::{DeviceState, Moment};

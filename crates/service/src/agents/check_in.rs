@@ -3,7 +3,7 @@
 use super::{Answer, WireReply, authenticate::Caller, ok, orders::Due};
 use crate::{
     Service, snapshot,
-    store::devices::{Device, Said},
+    store::{contacts::Said, devices::Device},
 };
 use domain::{DeviceState, Measured, Moment, Span};
 use planner::Location;

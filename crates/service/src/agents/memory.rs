@@ -1,7 +1,10 @@
 //! What is remembered of devices between writes. Losing it costs nothing but work: after a restart messages are taken again idempotently.
 
 use super::{WireReply, catalog::Catalog, handed::Handed};
-use crate::store::devices::{Contact, Device, Said};
+use crate::store::{
+    contacts::{Contact, Said},
+    devices::Device,
+};
 use domain::{DeviceId, Moment};
 use planner::{WallHour, calendar::Zone};
 use std::{

@@ -24,7 +24,11 @@ use crate::{
     Error, Service,
     events::Topic,
     snapshot,
-    store::{WriteTx, devices},
+    store::{
+        WriteTx,
+        contacts::{self, Contact},
+        devices,
+    },
 };
 use authenticate::Call;
 use protocol::{
@@ -172,9 +176,9 @@ impl Service {
         written
     }
 
-    async fn write_contacts(&self, mut tx: WriteTx, batch: &[devices::Contact]) -> crate::Result<()> {
-        let rebooted = devices::any_rebooted(&mut tx, batch).await?;
-        devices::write_contacts(&mut tx, batch).await?;
+    async fn write_contacts(&self, mut tx: WriteTx, batch: &[Contact]) -> crate::Result<()> {
+        let rebooted = contacts::any_rebooted(&mut tx, batch).await?;
+        contacts::write(&mut tx, batch).await?;
         self.note_presence(&mut tx, batch).await?;
         crate::store::seen::write(&mut tx, batch).await?;
         tx.commit().await?;
@@ -186,7 +190,7 @@ impl Service {
     }
 
     /// Whoever is heard of while a window of it is open, or has none, has not slept through it.
-    async fn note_presence(&self, conn: &mut sqlx::SqliteConnection, batch: &[devices::Contact]) -> crate::Result<()> {
+    async fn note_presence(&self, conn: &mut sqlx::SqliteConnection, batch: &[Contact]) -> crate::Result<()> {
         let policy = snapshot::policy(conn, self.now()).await?;
         if policy.policy().windows.is_empty() {
             return Ok(());
@@ -204,6 +208,6 @@ impl Service {
                 present.push((id, *at));
             }
         }
-        devices::write_presence(conn, &present).await
+        contacts::write_presence(conn, &present).await
     }
 }

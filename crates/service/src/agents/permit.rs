@@ -12,7 +12,8 @@ use crate::{
     store::{
         attempts::{self, Attempt, End, Stage},
         audit,
-        devices::{self, Contact, Device},
+        contacts::{self, Contact},
+        devices::{self, Device},
         inventory as stored, problems, rollouts, tries,
     },
 };
@@ -83,7 +84,7 @@ impl Service {
             ..caller.contact()
         };
         let news = contact.said.is_some();
-        devices::write_contacts(&mut tx, &[contact]).await?;
+        contacts::write(&mut tx, &[contact]).await?;
         // From now on its attempt counts, or nothing does.
         self.inner.agents.handed.forget(device.id);
         let reply = match self.ask(&mut tx, &device, message, caller.now).await? {

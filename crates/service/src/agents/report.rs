@@ -13,7 +13,7 @@ use crate::{
     events::Topic,
     store::{
         attempts::{self, Attempt, Stage},
-        audit,
+        audit, contacts,
         devices::{self, Device, Reported},
         inventory as stored,
         rollouts::{self, RollbackOrder},
@@ -62,9 +62,10 @@ impl Service {
         let changed = take(&mut tx, caller, &release, &checked.inventory).await?;
         stored::save(&mut tx, caller.device.id, &checked.json).await?;
         let said = reported(&checked.inventory, id, &digest)?;
-        if !devices::write_report(&mut tx, caller.device.id, caller.seq, caller.now, &said).await? {
+        if !devices::write_report(&mut tx, caller.device.id, caller.now, &said).await? {
             return Err(revoked());
         }
+        contacts::write(&mut tx, &[caller.contact()]).await?;
         tx.commit().await?;
         catalog.put(id, release, &checked.inventory.host);
         drop(catalog);

@@ -9,7 +9,7 @@ use crate::{
     snapshot,
     store::{
         attempts::{self, Attempt, End, Stage},
-        audit, decisions, devices, evidence, holds, problems, rings, rollouts, states,
+        audit, contacts, decisions, evidence, holds, problems, rings, rollouts, states,
     },
 };
 use domain::{Moment, PatchState};
@@ -49,7 +49,7 @@ impl Service {
         }
         let mut tx = self.store().write().await?;
         caller.row(&mut tx).await?;
-        devices::write_contacts(&mut tx, &[caller.contact()]).await?;
+        contacts::write(&mut tx, &[caller.contact()]).await?;
         let mut reply = ResultsReply {
             acknowledged: Vec::new(),
             refused: Vec::new(),

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backup;
 pub mod catalog;
 pub mod clock;
+pub mod contacts;
 pub mod decisions;
 pub mod devices;
 pub mod evidence;

@@ -1,6 +1,6 @@
 //! In which hours of the week devices were seen (SCH-2).
 
-use super::devices::Contact;
+use super::contacts::Contact;
 use crate::error::{Error, Result};
 use domain::{DeviceId, DeviceState, GroupId, LocationId};
 use planner::{DeviceFacts, Presence, WallHour};
